@@ -1,0 +1,51 @@
+"""What every kind of source can do. Rows travel as Arrow record batches, whatever they come from."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pyarrow as pa
+
+from dataops_defs.domain.columns import Column, Preview, RejectedRow
+from dataops_defs.domain.dataset import Extraction
+
+BATCH_ROWS = 65_536
+
+
+@dataclass
+class Reading:
+    """An extraction under way: its schema, its batches, and the rows that could not be read.
+
+    ``rejected`` fills while ``batches`` is consumed and is complete afterwards.
+    """
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+    rejected: list[RejectedRow] = field(default_factory=list)
+    expected_rows: int | None = None
+
+
+class SourceAdapter(Protocol):
+    """A source that can be tested, looked into and read.
+
+    All three raise SourceUnavailable (it did not answer), SourceError (it refused: password, table, file) or
+    Invalid (the extraction cannot be served), each with one sentence a person can act on.
+    """
+
+    def test(self) -> str:
+        """Connect and ask for the least; returns one sentence on what answered."""
+        ...
+
+    def preview(self, extraction: Extraction, limit: int) -> Preview:
+        """The first ``limit`` rows, bounded in time."""
+        ...
+
+    def read(self, extraction: Extraction) -> AbstractContextManager[Reading]:
+        """All rows, in batches; nothing is held in memory beyond a few batches."""
+        ...
+
+
+def columns_of(schema: pa.Schema) -> Sequence[Column]:
+    """Arrow fields in the platform's words."""
+    return [Column(each.name, str(each.type), each.nullable) for each in schema]

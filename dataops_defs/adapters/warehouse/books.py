@@ -1,0 +1,94 @@
+"""Writing and reading the ledger and the rejected rows; always in the transaction of the data."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extras import RealDictCursor, execute_values
+
+from dataops_defs.domain.columns import RejectedRow
+from dataops_defs.domain.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Whose write this is: the run, the definition it was done for, and the target's name."""
+
+    run_id: str
+    subject_kind: str
+    subject_id: str
+    target: str
+
+
+def enter(connection: Connection, entry: Entry, ledger: Ledger) -> None:
+    """Write the ledger row of one write.
+
+    Raises:
+        LedgerImbalance: rows in and rows accounted for differ; the caller's transaction must not commit.
+    """
+    counts = ledger.balanced().as_json()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO dataops.ledger (run_id, subject_kind, subject_id, target, read, inserted, updated,"
+            " unchanged, rejected, filtered, deleted) VALUES (%(run_id)s, %(subject_kind)s, %(subject_id)s,"
+            " %(target)s, %(read)s, %(inserted)s, %(updated)s, %(unchanged)s, %(rejected)s, %(filtered)s,"
+            " %(deleted)s)",
+            {**vars(entry), **counts},
+        )
+
+
+def keep_rejects(connection: Connection, entry: Entry, rejected: Iterable[RejectedRow]) -> None:
+    """Keep rows that could not be taken, with the reason and what they held."""
+    rows = [
+        (
+            entry.run_id,
+            entry.subject_kind,
+            entry.subject_id,
+            each.number,
+            each.column,
+            _clean(each.reason),
+            _clean(json.dumps(each.raw, default=str)),
+        )
+        for each in rejected
+    ]
+    if rows:
+        with connection.cursor() as cursor:
+            execute_values(
+                cursor,
+                "INSERT INTO dataops.reject"
+                " (run_id, subject_kind, subject_id, row_number, column_name, reason, raw) VALUES %s",
+                rows,
+                page_size=1000,
+            )
+
+
+def rejects_of(
+    connection: Connection, subject_id: str, *, limit: int, offset: int = 0, run_id: str | None = None
+) -> tuple[Sequence[Mapping[str, Any]], int]:
+    """Rejected rows of a dataset or mapping, newest run first, and their number in all."""
+    condition = "subject_id = %(subject)s" + (" AND run_id = %(run)s" if run_id else "")
+    values = {"subject": subject_id, "run": run_id, "limit": limit, "offset": offset}
+    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute(f"SELECT count(*) AS n FROM dataops.reject WHERE {condition}", values)  # noqa: S608
+        counted = cursor.fetchone()
+        cursor.execute(
+            "SELECT id, run_id, row_number, column_name, reason, raw, rejected_at FROM dataops.reject"
+            f" WHERE {condition} ORDER BY run_id DESC, row_number, id LIMIT %(limit)s OFFSET %(offset)s",
+            values,
+        )
+        return cursor.fetchall(), counted["n"] if counted else 0
+
+
+def purge_rejects(connection: Connection, older_than: datetime) -> int:
+    """Delete rejected rows older than that; returns their number."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM dataops.reject WHERE rejected_at < %s", (older_than,))
+        return cursor.rowcount
+
+
+def _clean(text: str) -> str:
+    # PostgreSQL's text and jsonb hold no NUL.
+    return text.replace("\x00", "\ufffd").replace("\\u0000", "\\ufffd")

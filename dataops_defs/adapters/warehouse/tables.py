@@ -1,0 +1,64 @@
+"""The platform's own tables in the warehouse: they must commit with the data they speak of.
+
+Schema ``dataops``; the reader and builder roles cannot see it.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+SCHEMA = "dataops"
+METADATA = MetaData(schema=SCHEMA)
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, server_default="0")
+
+
+LEDGER = Table(
+    "ledger",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("run_id", Uuid(as_uuid=False), nullable=False),
+    Column("subject_kind", Text, nullable=False),
+    Column("subject_id", Uuid(as_uuid=False), nullable=False),
+    Column("target", Text, nullable=False),
+    _count("read"),
+    _count("inserted"),
+    _count("updated"),
+    _count("unchanged"),
+    _count("rejected"),
+    _count("filtered"),
+    _count("deleted"),
+    Column("committed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    CheckConstraint("read = inserted + updated + unchanged + rejected + filtered", name="ck_ledger_balance"),
+    Index("ix_ledger_subject", "subject_id", "id"),
+    Index("ix_ledger_run", "run_id"),
+)
+
+REJECT = Table(
+    "reject",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("run_id", Uuid(as_uuid=False), nullable=False),
+    Column("subject_kind", Text, nullable=False),
+    Column("subject_id", Uuid(as_uuid=False), nullable=False),
+    Column("row_number", BigInteger, nullable=False),
+    Column("column_name", Text),
+    Column("reason", Text, nullable=False),
+    Column("raw", JSONB, nullable=False),
+    Column("rejected_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("ix_reject_subject", "subject_id", "id"),
+    Index("ix_reject_run", "run_id"),
+)

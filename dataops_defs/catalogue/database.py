@@ -1,0 +1,38 @@
+"""Sessions on the catalogue database."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from dataops_defs.errors import DependencyUnavailable
+
+
+@lru_cache(maxsize=8)
+def engine(url: str) -> Engine:
+    """The engine of this process for that database; connections are checked before use."""
+    return create_engine(
+        url,
+        pool_size=10,
+        max_overflow=20,
+        pool_pre_ping=True,
+        pool_timeout=10,
+        connect_args={"connect_timeout": 5, "application_name": "dataops"},
+    )
+
+
+@contextmanager
+def catalogue_session(url: str) -> Iterator[Session]:
+    """One transaction: committed at the end, rolled back on an error.
+
+    Raises:
+        DependencyUnavailable: the database does not answer.
+    """
+    try:
+        with Session(engine(url), expire_on_commit=False) as session, session.begin():
+            yield session
+    except OperationalError as error:
+        raise DependencyUnavailable("The catalogue database does not answer; try again shortly") from error

@@ -1,0 +1,111 @@
+"""Idempotency keys: the same key with the same request repeats the first answer. Source: DECISIONS 25."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from dataops_defs.catalogue.base import new_id, now
+from dataops_defs.catalogue.models import IdempotencyRow
+from dataops_defs.catalogue.sealing import CannotUnseal, Keyring, seal, unseal
+from dataops_defs.errors import Conflict, Invalid, StillRunning
+
+KEPT_FOR = timedelta(hours=24)
+LEASE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer as it was sent."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to do a request's work, or the answer it had.
+
+    ``run_id`` is set when an earlier holder, which never answered, had made an execution: that one counts.
+    """
+
+    id: str
+    answer: Answer | None = None
+    run_id: str | None = None
+
+
+class IdempotencyKeys:
+    """All reads and writes of idempotency keys. Answers are sealed: some hold a token. The caller owns the transaction."""
+
+    def __init__(self, session: Session, keyring: Keyring) -> None:
+        self._session, self._keyring = session, keyring
+
+    def claim(self, actor: str, key: str, request_hash: str) -> Claim:
+        """Take the key for this request, or find what the first request with it was answered.
+
+        Raises:
+            Invalid: the key was used for another request.
+            StillRunning: the first request is at work; one that died is taken over after ten minutes.
+        """
+        self.purge(now() - KEPT_FOR, actor=actor, key=key)
+        made = self._session.scalar(
+            insert(IdempotencyRow)
+            .values(id=new_id(), actor=actor, key=key, request_hash=request_hash, headers={})
+            .on_conflict_do_nothing()
+            .returning(IdempotencyRow.id)
+        )
+        return Claim(made) if made else self._known(actor, key, request_hash)
+
+    def _known(self, actor: str, key: str, request_hash: str) -> Claim:
+        query = select(IdempotencyRow).where(IdempotencyRow.actor == actor, IdempotencyRow.key == key)
+        row = self._session.scalar(query.with_for_update())
+        if row is None:
+            raise StillRunning("A request with this Idempotency-Key has just ended; send it again")
+        if row.request_hash != request_hash:
+            raise Invalid.field("Idempotency-Key", "was used for another request; take a new one")
+        if row.status is not None:
+            return Claim(row.id, self._answer(row, row.status))
+        if row.updated_at > now() - LEASE:
+            raise StillRunning("The first request with this Idempotency-Key is still at work")
+        row.updated_at = now()
+        return Claim(row.id, run_id=row.run_id)
+
+    def _answer(self, row: IdempotencyRow, status: int) -> Answer:
+        try:
+            body = unseal(self._keyring, row.answer or b"", _context(row.id))
+        except CannotUnseal:
+            raise Conflict("The answer to this Idempotency-Key is no longer kept: the keys were rotated") from None
+        return Answer(status, row.headers, body)
+
+    def note_run(self, id: str, run_id: str) -> None:
+        """Note which execution the request made; in the transaction that makes it."""
+        self._session.execute(update(IdempotencyRow).where(IdempotencyRow.id == id).values(run_id=run_id))
+
+    def keep(self, id: str, answer: Answer) -> None:
+        """Keep the answer, for 24 hours."""
+        sealed = seal(self._keyring, answer.body, _context(id))
+        self._session.execute(
+            update(IdempotencyRow)
+            .where(IdempotencyRow.id == id)
+            .values(status=answer.status, headers=dict(answer.headers), answer=sealed)
+        )
+
+    def release(self, id: str) -> None:
+        """Give the key back: nothing was done, so the request may be tried again with it."""
+        self._session.execute(delete(IdempotencyRow).where(IdempotencyRow.id == id))
+
+    def purge(self, older_than: datetime, *, actor: str | None = None, key: str | None = None) -> int:
+        """Forget keys older than that; returns their number."""
+        query = delete(IdempotencyRow).where(IdempotencyRow.created_at < older_than)
+        if actor is not None:
+            query = query.where(IdempotencyRow.actor == actor, IdempotencyRow.key == key)
+        gone = self._session.execute(query.returning(IdempotencyRow.id))
+        return len(gone.all())
+
+
+def _context(id: str) -> str:
+    return f"idempotency:{id}:answer"

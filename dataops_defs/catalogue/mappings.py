@@ -1,0 +1,16 @@
+"""Mappings in the catalogue."""
+
+from dataops_defs.catalogue.definitions import Definitions
+from dataops_defs.catalogue.models import MappingRow
+from dataops_defs.catalogue.pipelines import pipelines_using
+
+
+class Mappings(Definitions[MappingRow]):
+    """All reads and writes of mappings."""
+
+    row = MappingRow
+    noun = "mapping"
+
+    def dependants(self, row: MappingRow) -> list[str]:
+        """Pipelines that sync it."""
+        return pipelines_using(self.session, "mappingId", row.id)

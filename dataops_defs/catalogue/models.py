@@ -1,0 +1,220 @@
+"""The catalogue's tables: definitions, runs, tokens, audit."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, Uuid, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from dataops_defs.catalogue.base import Identified, Json, JsonList, Named, Row, new_id, now
+from dataops_defs.domain.datamart import DatamartType, RefreshStrategy
+from dataops_defs.domain.pipeline import DefinitionStatus
+from dataops_defs.domain.run import RunKind, RunState
+
+
+def _reference(target: str, **options: str) -> Mapped[str]:
+    return mapped_column(Uuid(as_uuid=False), ForeignKey(target, **options), index=True)
+
+
+class SourceRow(Named, Row):
+    """A source; ``secrets`` is sealed (see ``sealing``), ``connection`` holds the rest."""
+
+    __tablename__ = "source"
+    type: Mapped[str] = mapped_column(index=True)
+    connection: Mapped[Json]
+    secrets: Mapped[bytes | None] = mapped_column(LargeBinary)
+    secret_fields: Mapped[str] = mapped_column(default="")
+    status: Mapped[str] = mapped_column(default="active")
+    last_tested_at: Mapped[datetime | None]
+    last_error: Mapped[str | None]
+
+
+class DatasetRow(Named, Row):
+    """A dataset and what its last extraction found."""
+
+    __tablename__ = "dataset"
+    source_id: Mapped[str] = _reference("source.id")
+    extraction: Mapped[Json]
+    storage: Mapped[Json]
+    status: Mapped[DefinitionStatus] = mapped_column(default=DefinitionStatus.ACTIVE)
+    last_extracted_at: Mapped[datetime | None]
+    raw_uri: Mapped[str | None]
+    row_count: Mapped[int | None]
+    columns: Mapped[JsonList | None]
+
+
+class ObjectTypeRow(Named, Row):
+    """An object type of the ontology."""
+
+    __tablename__ = "object_type"
+    schema: Mapped[Json]
+    key_field: Mapped[str]
+    store: Mapped[str] = mapped_column(default="postgres")
+
+
+class MappingRow(Named, Row):
+    """A mapping and the counts of its last sync."""
+
+    __tablename__ = "mapping"
+    dataset_id: Mapped[str] = _reference("dataset.id")
+    object_type_id: Mapped[str] = _reference("object_type.id")
+    mappings: Mapped[Json]
+    sync: Mapped[Json]
+    status: Mapped[DefinitionStatus] = mapped_column(default=DefinitionStatus.ACTIVE)
+    last_synced_at: Mapped[datetime | None]
+    records_processed: Mapped[int | None]
+    records_succeeded: Mapped[int | None]
+    records_failed: Mapped[int | None]
+
+
+class PipelineRow(Named, Row):
+    """A pipeline graph."""
+
+    __tablename__ = "pipeline"
+    nodes: Mapped[JsonList]
+    edges: Mapped[JsonList]
+    status: Mapped[DefinitionStatus] = mapped_column(default=DefinitionStatus.ACTIVE)
+
+
+class DatamartRow(Named, Row):
+    """A datamart and what its last refresh found."""
+
+    __tablename__ = "datamart"
+    schema: Mapped[str] = mapped_column(default="analytics")
+    query: Mapped[str]
+    type: Mapped[DatamartType] = mapped_column(default=DatamartType.TABLE)
+    refresh_strategy: Mapped[RefreshStrategy] = mapped_column(default=RefreshStrategy.ON_DEMAND)
+    upstream: Mapped[JsonList] = mapped_column(default=list)
+    details: Mapped[Json] = mapped_column(default=dict)
+    last_refreshed_at: Mapped[datetime | None]
+    rows_count: Mapped[int] = mapped_column(default=0)
+    size_bytes: Mapped[int] = mapped_column(default=0)
+
+
+class WatchRow(Named, Row):
+    """A watched folder; new versions of matching files are imported into ``target_table``."""
+
+    __tablename__ = "watch"
+    folder: Mapped[str]
+    patterns: Mapped[JsonList]
+    recursive: Mapped[bool] = mapped_column(default=False)
+    target_schema: Mapped[str] = mapped_column(default="raw")
+    target_table: Mapped[str | None]
+    enabled: Mapped[bool] = mapped_column(default=True)
+    last_error: Mapped[str | None]
+
+
+class WatchedFileRow(Identified, Row):
+    """One version of one file in a watched folder; ``fingerprint`` tells versions apart."""
+
+    __tablename__ = "watched_file"
+    __table_args__ = (Index("uq_watched_file_version", "watch_id", "path", "fingerprint", unique=True),)
+    watch_id: Mapped[str] = _reference("watch.id", ondelete="CASCADE")
+    path: Mapped[str]
+    fingerprint: Mapped[str]
+    content_hash: Mapped[str | None]
+    size_bytes: Mapped[int]
+    status: Mapped[str] = mapped_column(default="pending")
+    run_id: Mapped[str | None] = mapped_column(Uuid(as_uuid=False))
+    error: Mapped[str | None]
+
+
+class ScheduleRow(Identified, Row):
+    """When a definition runs by itself: one row for each scheduled subject (DECISIONS 11).
+
+    ``pending`` says that Dagster has not been told yet; otherwise Dagster's own state is the truth and ``enabled`` mirrors it.
+    """
+
+    __tablename__ = "schedule"
+    __table_args__ = (Index("uq_schedule_subject", "subject_kind", "subject_id", unique=True),)
+    name: Mapped[str] = mapped_column(unique=True)
+    subject_kind: Mapped[str]
+    subject_id: Mapped[str] = mapped_column(Uuid(as_uuid=False))
+    cron: Mapped[str]
+    timezone: Mapped[str] = mapped_column(default="UTC")
+    enabled: Mapped[bool] = mapped_column(default=False)
+    pending: Mapped[bool] = mapped_column(default=True)
+
+
+class RunRow(Identified, Row):
+    """One execution: the record that survives Dagster's event log."""
+
+    __tablename__ = "run"
+    __table_args__ = (
+        Index("ix_run_subject", "subject_id", "id"),
+        Index("ix_run_open", "state", postgresql_where=text("finished_at IS NULL")),
+    )
+    kind: Mapped[RunKind]
+    subject_id: Mapped[str | None] = mapped_column(Uuid(as_uuid=False))
+    subject_name: Mapped[str | None]
+    state: Mapped[RunState] = mapped_column(default=RunState.QUEUED)
+    trigger: Mapped[str] = mapped_column(default="rest")
+    requested_by: Mapped[str | None]
+    request_id: Mapped[str | None]
+    parameters: Mapped[Json] = mapped_column(default=dict)
+    dagster_run_id: Mapped[str | None] = mapped_column(index=True)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    records_processed: Mapped[int] = mapped_column(default=0)
+    records_succeeded: Mapped[int] = mapped_column(default=0)
+    records_failed: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None]
+    error_code: Mapped[str | None]
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    result: Mapped[Json] = mapped_column(default=dict)
+
+
+class RunStepRow(Identified, Row):
+    """One piece of work inside an execution: an extraction, a sync, a refresh, an import."""
+
+    __tablename__ = "run_step"
+    __table_args__ = (Index("ix_run_step_subject", "subject_id", "id"),)
+    run_id: Mapped[str] = _reference("run.id", ondelete="CASCADE")
+    kind: Mapped[RunKind]
+    subject_id: Mapped[str] = mapped_column(Uuid(as_uuid=False))
+    subject_name: Mapped[str]
+    state: Mapped[RunState] = mapped_column(default=RunState.RUNNING)
+    finished_at: Mapped[datetime | None]
+    ledger: Mapped[Json] = mapped_column(default=dict)
+    rows_done: Mapped[int] = mapped_column(default=0)
+    result: Mapped[Json] = mapped_column(default=dict)
+    error: Mapped[str | None]
+
+
+class TokenRow(Identified, Row):
+    """An access token; only its hash is kept."""
+
+    __tablename__ = "token"
+    name: Mapped[str] = mapped_column(unique=True)
+    hash: Mapped[str] = mapped_column(unique=True)
+    hint: Mapped[str]
+    role: Mapped[str]
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+
+class AuditRow(Row):
+    """Who did what, and how it ended; written with the change itself."""
+
+    __tablename__ = "audit"
+    id: Mapped[str] = mapped_column(Uuid(as_uuid=False), primary_key=True, default=new_id)
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
+    actor: Mapped[str]
+    action: Mapped[str]
+    subject: Mapped[str | None]
+    request_id: Mapped[str | None]
+    outcome: Mapped[str] = mapped_column(default="done")
+    detail: Mapped[Json] = mapped_column(default=dict)
+
+
+class IdempotencyRow(Identified, Row):
+    """The first request with an idempotency key and its sealed answer; ``status`` is None while it is at work."""
+
+    __tablename__ = "idempotency"
+    __table_args__ = (Index("uq_idempotency_actor_key", "actor", "key", unique=True),)
+    actor: Mapped[str]
+    key: Mapped[str]
+    request_hash: Mapped[str]
+    status: Mapped[int | None]
+    headers: Mapped[Json] = mapped_column(default=dict)
+    answer: Mapped[bytes | None] = mapped_column(LargeBinary)
+    run_id: Mapped[str | None] = mapped_column(Uuid(as_uuid=False))

@@ -1,0 +1,46 @@
+"""Object types in the catalogue; they are also found by name."""
+
+from sqlalchemy import select
+
+from dataops_defs.catalogue.definitions import Definitions
+from dataops_defs.catalogue.models import MappingRow, ObjectTypeRow
+from dataops_defs.domain.object_type import ObjectType
+from dataops_defs.errors import NotFound
+
+
+def object_type_of(row: ObjectTypeRow) -> ObjectType:
+    """The row as the domain knows it."""
+    return ObjectType(
+        id=row.id,
+        name=row.name,
+        slug=row.slug,
+        app=row.app,
+        schema=row.schema,
+        key_field=row.key_field,
+        store=row.store,
+        description=row.description,
+    )
+
+
+class ObjectTypes(Definitions[ObjectTypeRow]):
+    """All reads and writes of object types."""
+
+    row = ObjectTypeRow
+    noun = "object type"
+
+    def named(self, name: str, *, lock: bool = False) -> ObjectTypeRow:
+        """The object type of that name, slug or id.
+
+        Raises:
+            NotFound: there is none.
+        """
+        query = select(ObjectTypeRow).where((ObjectTypeRow.name == name) | (ObjectTypeRow.slug == name))
+        found = self.session.scalar(query.with_for_update() if lock else query) or self.find(name, lock=lock)
+        if found is None:
+            raise NotFound(f"Object type {name[:80]} not found")
+        return found
+
+    def dependants(self, row: ObjectTypeRow) -> list[str]:
+        """Mappings that write its objects."""
+        mappings = self.session.scalars(select(MappingRow.name).where(MappingRow.object_type_id == row.id).limit(20))
+        return [f"mapping '{name}'" for name in mappings]

@@ -1,0 +1,195 @@
+"""The run record: one row for each execution, one step for each piece of work in it. The caller owns the transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from dataops_defs.catalogue.base import now
+from dataops_defs.catalogue.definitions import as_uuid
+from dataops_defs.catalogue.models import RunRow, RunStepRow
+from dataops_defs.domain.ledger import Ledger
+from dataops_defs.domain.run import ALLOWED, RunKind, RunState
+from dataops_defs.errors import Conflict, NotFound
+
+MAX_ERROR = 2000
+OPEN_STATES = tuple(state for state in RunState if not state.ended)
+
+
+class Runs:
+    """All reads and writes of run records. State moves are compare-and-set, so two writers cannot both win."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def request(
+        self,
+        kind: RunKind,
+        subject_id: str | None,
+        subject_name: str | None,
+        *,
+        trigger: str = "rest",
+        requested_by: str | None = None,
+        request_id: str | None = None,
+        parameters: dict[str, Any] | None = None,
+    ) -> RunRow:
+        """Make the record of an execution that is about to be launched."""
+        row = RunRow(
+            kind=kind,
+            subject_id=subject_id,
+            subject_name=subject_name,
+            trigger=trigger,
+            requested_by=requested_by,
+            request_id=request_id,
+            parameters=parameters or {},
+        )
+        self._session.add(row)
+        self._session.flush()
+        return row
+
+    def get(self, id: str) -> RunRow:
+        """The record of that id; NotFound when there is none."""
+        key = as_uuid(id)
+        row = self._session.get(RunRow, key) if key else None
+        if row is None:
+            raise NotFound(f"Execution {id[:80]} not found")
+        return row
+
+    def begin(self, id: str, dagster_run_id: str) -> bool:
+        """The run's first act: True when this Dagster run may do the work, False when it is cancelled or another's."""
+        moved = self._session.execute(
+            update(RunRow)
+            .where(
+                RunRow.id == id,
+                RunRow.state.in_((RunState.QUEUED, RunState.STARTING)),
+                (RunRow.dagster_run_id.is_(None)) | (RunRow.dagster_run_id == dagster_run_id),
+            )
+            .values(state=RunState.RUNNING, started_at=now(), dagster_run_id=dagster_run_id)
+            .returning(RunRow.id)
+        )
+        return moved.first() is not None
+
+    def launched(self, id: str, dagster_run_id: str) -> None:
+        """Note which Dagster run carries the request, unless the run has noted it itself."""
+        self._session.execute(
+            update(RunRow).where(RunRow.id == id, RunRow.dagster_run_id.is_(None)).values(dagster_run_id=dagster_run_id)
+        )
+
+    def add_step(self, run_id: str, kind: RunKind, subject_id: str, subject_name: str) -> RunStepRow:
+        """Open a step."""
+        row = RunStepRow(run_id=run_id, kind=kind, subject_id=subject_id, subject_name=subject_name)
+        self._session.add(row)
+        self._session.flush()
+        return row
+
+    def progress(self, step_id: str, rows_done: int) -> None:
+        """Note how far a step is."""
+        self._session.execute(update(RunStepRow).where(RunStepRow.id == step_id).values(rows_done=rows_done))
+
+    def end_step(
+        self,
+        step_id: str,
+        state: RunState,
+        ledger: Ledger | None,
+        result: dict[str, Any],
+        error: str | None = None,
+    ) -> None:
+        """Close a step with what it counted."""
+        step = self._session.get_one(RunStepRow, step_id)
+        step.state, step.finished_at, step.result = state, now(), result
+        step.ledger = ledger.as_json() if ledger else {}
+        step.rows_done = ledger.read if ledger else step.rows_done
+        step.error = error[:MAX_ERROR] if error else None
+
+    def finish(self, id: str, state: RunState, *, error: str | None = None, code: str | None = None) -> RunState | None:
+        """End an execution; its counts are the sums over its steps. None when it had ended already."""
+        came_from = [each for each, nexts in ALLOWED.items() if state in nexts]
+        read, succeeded, rejected = self._sums(id)
+        moved = self._session.execute(
+            update(RunRow)
+            .where(RunRow.id == id, RunRow.state.in_(came_from))
+            .values(
+                state=state,
+                finished_at=now(),
+                error=error[:MAX_ERROR] if error else None,
+                error_code=code,
+                records_processed=read,
+                records_succeeded=succeeded,
+                records_failed=rejected,
+            )
+            .returning(RunRow.id)
+        )
+        return state if moved.first() else None
+
+    def ask_to_cancel(self, id: str) -> RunRow:
+        """Raise the flag that flows read between batches; a run that has not begun is cancelled at once.
+
+        Raises:
+            Conflict: the execution has ended.
+        """
+        row = self._session.get(RunRow, as_uuid(id), with_for_update=True) if as_uuid(id) else None
+        if row is None:
+            raise NotFound(f"Execution {id[:80]} not found")
+        if row.state.ended:
+            raise Conflict(f"Execution {id} has ended ({row.state})")
+        row.cancel_requested = True
+        if row.state in (RunState.QUEUED, RunState.STARTING):
+            row.state, row.finished_at, row.error = RunState.CANCELLED, now(), "Cancelled before it began"
+        else:
+            row.state = RunState.CANCELLING
+        return row
+
+    def cancel_requested(self, id: str) -> bool:
+        """Whether somebody asked this execution to stop."""
+        return bool(self._session.scalar(select(RunRow.cancel_requested).where(RunRow.id == id)))
+
+    def steps(self, run_id: str) -> Sequence[RunStepRow]:
+        """Steps in the order they began."""
+        query = select(RunStepRow).where(RunStepRow.run_id == run_id).order_by(RunStepRow.id).limit(1000)
+        return self._session.scalars(query).all()
+
+    def history(self, subject_id: str, *, limit: int, offset: int = 0) -> Sequence[RunStepRow]:
+        """The steps done for a dataset or mapping, whatever run they were part of, newest first."""
+        query = (
+            select(RunStepRow)
+            .where(RunStepRow.subject_id == subject_id)
+            .order_by(RunStepRow.id.desc())
+            .limit(limit)
+            .offset(offset)
+        )
+        return self._session.scalars(query).all()
+
+    def of(self, subject_id: str, *, limit: int, offset: int = 0) -> Sequence[RunRow]:
+        """The executions of one definition, newest first."""
+        query = (
+            select(RunRow).where(RunRow.subject_id == subject_id).order_by(RunRow.id.desc()).limit(limit).offset(offset)
+        )
+        return self._session.scalars(query).all()
+
+    def by_dagster_run(self, dagster_run_id: str) -> RunRow | None:
+        """The record that a Dagster run belongs to."""
+        return self._session.scalar(select(RunRow).where(RunRow.dagster_run_id == dagster_run_id).limit(1))
+
+    def unfinished(self, older_than: datetime, limit: int = 200) -> Sequence[RunRow]:
+        """Executions that have not ended and were made before that moment: food for the reconciler."""
+        query = (
+            select(RunRow)
+            .where(RunRow.state.in_(OPEN_STATES), RunRow.created_at < older_than)
+            .order_by(RunRow.id)
+            .limit(limit)
+        )
+        return self._session.scalars(query).all()
+
+    def _sums(self, run_id: str) -> tuple[int, int, int]:
+        def total(*names: str) -> Any:
+            return sum(func.coalesce(RunStepRow.ledger[name].as_integer(), 0) for name in names)
+
+        query = select(
+            func.coalesce(func.sum(total("read")), 0),
+            func.coalesce(func.sum(total("inserted", "updated", "unchanged", "filtered")), 0),
+            func.coalesce(func.sum(total("rejected")), 0),
+        ).where(RunStepRow.run_id == run_id)
+        read, succeeded, rejected = self._session.execute(query).one()
+        return int(read), int(succeeded), int(rejected)

@@ -1,0 +1,51 @@
+"""One consistent picture of all definitions, small enough to travel with every run: what Dagster builds assets from."""
+
+from typing import Any
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from dataops_defs.catalogue.models import (
+    DatamartRow,
+    DatasetRow,
+    MappingRow,
+    ObjectTypeRow,
+    PipelineRow,
+    ScheduleRow,
+    SourceRow,
+    WatchRow,
+)
+
+Snapshot = dict[str, list[dict[str, Any]]]
+
+NAMED = ("id", "name", "slug", "app", "description", "owner")
+FIELDS: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "sources": (SourceRow, (*NAMED, "type", "status")),
+    "datasets": (DatasetRow, (*NAMED, "source_id", "extraction", "storage", "status")),
+    "object_types": (ObjectTypeRow, (*NAMED, "schema", "key_field")),
+    "mappings": (MappingRow, (*NAMED, "dataset_id", "object_type_id", "mappings", "sync", "status")),
+    "pipelines": (PipelineRow, (*NAMED, "nodes", "edges", "status")),
+    "datamarts": (DatamartRow, (*NAMED, "schema", "query", "type", "refresh_strategy", "upstream")),
+    "watches": (
+        WatchRow,
+        (*NAMED, "folder", "patterns", "recursive", "target_schema", "target_table", "enabled"),
+    ),
+    "schedules": (
+        ScheduleRow,
+        ("id", "name", "subject_kind", "subject_id", "cron", "timezone", "enabled"),
+    ),
+}
+
+
+def read_snapshot(session: Session) -> Snapshot:
+    """All definitions as plain values, read in one repeatable-read transaction."""
+    session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+    return {kind: _rows(session, row, names) for kind, (row, names) in FIELDS.items()}
+
+
+def _rows(session: Session, row: Any, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    query = select(*(getattr(row, name) for name in names)).order_by(row.id)
+    return [
+        {name: str(value) if name in ("type", "status", "refresh_strategy") else value for name, value in each.items()}
+        for each in session.execute(query).mappings()
+    ]

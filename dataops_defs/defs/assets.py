@@ -1,0 +1,181 @@
+"""Catalogue rows as Dagster assets: one factory for each kind of definition."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from dataops_defs.defs.metadata import check_result, materialization_metadata
+from dataops_defs.defs.resources import PlatformResource
+from dataops_defs.defs.running import work_of_asset
+from dataops_defs.domain import naming
+from dataops_defs.flows.extract_dataset import extract_dataset
+from dataops_defs.flows.refresh_datamart import refresh_datamart
+from dataops_defs.flows.sync_mapping import reference_check_name, sync_mapping
+from dataops_defs.flows.work import Check, Outcome, Work
+
+Row = Mapping[str, Any]
+Flow = Callable[[Work, str], Outcome]
+
+
+def source_spec(row: Row) -> dg.AssetSpec:
+    """A source: an external asset upstream of its datasets."""
+    return dg.AssetSpec(
+        _key(naming.source_key(row["app"], row["slug"])),
+        description=row["description"] or f"{row['type']} source '{row['name']}'",
+        kinds={row["type"]},
+        **_common(row, "source"),
+    )
+
+
+def dataset_asset(row: Row, source: Row) -> dg.AssetsDefinition:
+    """A dataset: materialising it extracts the source into the raw store."""
+    read = row["extraction"].get("query") or row["extraction"].get("path") or "the source's file"
+    return _runnable(
+        row,
+        "dataset",
+        naming.dataset_key(row["app"], row["slug"]),
+        extract_dataset,
+        deps=[naming.source_key(source["app"], source["slug"])],
+        kinds={source["type"], "parquet"},
+        description=f"Extract of {source['type']} source '{source['name']}' into the raw store.\n\n```\n{read}\n```",
+    )
+
+
+def mapping_asset(row: Row, dataset: Row, kind: Row) -> dg.AssetsDefinition:
+    """A mapping: materialising it syncs the dataset's rows into objects, and checks them."""
+    references = [
+        reference_check_name(name)
+        for name, each in kind["schema"]["properties"].items()
+        if "x-references" in each and name in row["mappings"]
+    ]
+    lines = [
+        f"| {name} | {each['sourceColumn']} | {each.get('transform') or ''} |" for name, each in row["mappings"].items()
+    ]
+    table = "\n".join(["| property | column | transform |", "|---|---|---|", *lines])
+    return _runnable(
+        row,
+        "mapping",
+        naming.mapping_key(row["app"], row["slug"]),
+        sync_mapping,
+        deps=[naming.dataset_key(dataset["app"], dataset["slug"])],
+        kinds={"postgres", "javascript"},
+        description=f"Sync of dataset '{dataset['name']}' into objects of type '{kind['name']}'.\n\n{table}",
+        checks=["rows_accepted", "ledger_balanced", *references],
+    )
+
+
+def object_type_spec(row: Row, writers: Sequence[Row]) -> dg.AssetSpec:
+    """The objects of a type: one asset downstream of every mapping that writes them."""
+    return dg.AssetSpec(
+        _key(naming.object_type_key(row["app"], row["slug"])),
+        deps=[_key(naming.mapping_key(each["app"], each["slug"])) for each in writers],
+        description=row["description"] or f"Objects of type '{row['name']}', matched by {row['key_field']}",
+        kinds={"postgres", "table"},
+        metadata={
+            "dagster/table_name": f"warehouse.objects.{row['slug']}",
+            "json_schema": dg.MetadataValue.json(dict(row["schema"])),
+        },
+        **_common(row, "object_type"),
+    )
+
+
+def datamart_asset(row: Row, upstream: Sequence[naming.AssetPath]) -> dg.AssetsDefinition:
+    """A datamart: materialising it fills its table again; ``on_commit`` follows its upstream tables."""
+    return _runnable(
+        row,
+        "datamart",
+        naming.table_key(row["schema"], row["slug"]),
+        refresh_datamart,
+        deps=list(upstream),
+        kinds={"postgres", "view" if row["type"] == "view" else "table"},
+        description=f"{row['description'] or 'Datamart'}\n\n```sql\n{row['query']}\n```",
+        checks=["ledger_balanced"],
+        automation_condition=dg.AutomationCondition.eager() if row["refresh_strategy"] == "on_commit" else None,
+    )
+
+
+def table_spec(row: Row) -> dg.AssetSpec:
+    """The table that a watched folder's files are imported into."""
+    return dg.AssetSpec(
+        _key(naming.table_key(row["target_schema"], row["target_table"])),
+        description=f"Imported from new files in the watched folder '{row['name']}'",
+        kinds={"postgres", "csv"},
+        **_common(row, "watch"),
+    )
+
+
+def problem_spec(kind: str, name: str, slug: str, reason: str) -> dg.AssetSpec:
+    """A definition that was set aside, shown with its reason."""
+    return dg.AssetSpec(
+        _key(naming.problem_key(kind, slug)),
+        description=f"**Set aside:** the {kind.replace('_', ' ')} entry '{name}' cannot be loaded: {reason}",
+        group_name="set_aside",
+        metadata={"reason": reason},
+        tags={"dataops/set_aside": "true"},
+    )
+
+
+def _runnable(
+    row: Row,
+    noun: str,
+    path: naming.AssetPath,
+    flow: Flow,
+    *,
+    deps: Sequence[naming.AssetPath],
+    kinds: set[str],
+    description: str,
+    checks: Sequence[str] = (),
+    automation_condition: dg.AutomationCondition[dg.AssetKey] | None = None,
+) -> dg.AssetsDefinition:
+    key, subject_id = _key(path), row["id"]
+    told = f"{row['description']}\n\n{description}" if row["description"] and noun != "datamart" else description
+
+    @dg.asset(
+        key=key,
+        deps=[_key(each) for each in deps],
+        kinds=kinds,
+        description=told,
+        check_specs=[dg.AssetCheckSpec(name, asset=key) for name in checks],
+        automation_condition=automation_condition,
+        op_tags={"dataops/subject_id": subject_id},
+        **_common(row, noun),
+    )
+    def body(context: dg.AssetExecutionContext, platform: PlatformResource) -> Iterator[dg.MaterializeResult[None]]:
+        with work_of_asset(context, platform.open()) as work:
+            outcome = flow(work, subject_id)
+        metadata = materialization_metadata(outcome)
+        for other in outcome.assets[1:]:
+            context.log_event(dg.AssetMaterialization(_key(other), metadata=metadata))
+        yield dg.MaterializeResult(
+            metadata=metadata, check_results=[check_result(each) for each in _expected(outcome.checks, checks)]
+        )
+
+    return body
+
+
+def _expected(done: Sequence[Check], names: Sequence[str]) -> list[Check]:
+    by_name = {check.name: check for check in done}
+    missing = "Not evaluated: the definition changed since this location was loaded"
+    return [by_name.get(name, Check(name, False, missing)) for name in names]
+
+
+def _key(path: naming.AssetPath) -> dg.AssetKey:
+    return dg.AssetKey(list(path))
+
+
+def _common(row: Row, noun: str) -> dict[str, Any]:
+    return {
+        "group_name": row["app"],
+        "tags": {"dataops/id": row["id"], "dataops/kind": noun},
+        "owners": _owners(row["owner"]),
+    }
+
+
+def _owners(owner: str | None) -> list[str]:
+    """Dagster takes an e-mail address or ``team:name``; any other owner becomes a team."""
+    if not owner:
+        return []
+    if "@" in owner and " " not in owner and "." in owner.rpartition("@")[2]:
+        return [owner]
+    return [f"team:{naming.slug(owner.removeprefix('team:'), 'owner')}"]

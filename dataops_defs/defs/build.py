@@ -1,0 +1,152 @@
+"""One catalogue snapshot becomes one set of definitions; a broken row is set aside, named, never fatal."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import dagster as dg
+
+from dataops_defs.catalogue.integrity import Problem, find_problems, note_problems
+from dataops_defs.catalogue.snapshot import read_snapshot
+from dataops_defs.defs import assets
+from dataops_defs.defs.jobs import static_jobs
+from dataops_defs.defs.resources import PlatformResource
+from dataops_defs.defs.retention import retention_job, retention_schedule
+from dataops_defs.defs.schedules import schedule_definition
+from dataops_defs.defs.sensors import automation_sensor, reconcile_sensor, watch_sensor
+from dataops_defs.domain import naming
+from dataops_defs.flows.platform import Platform
+from dataops_defs.settings import settings
+
+State = dict[str, Any]
+Rows = Mapping[str, Mapping[str, Any]]
+Asset = dg.AssetsDefinition | dg.AssetSpec
+
+
+def read_state() -> State:
+    """All definitions of the catalogue, and those that cannot be loaded; each reason is kept with its row."""
+    platform = Platform(settings())
+    with platform.catalogue() as session:
+        snapshot = read_snapshot(session)
+    problems = find_problems(snapshot)
+    with platform.catalogue() as session:
+        note_problems(session, problems)
+    return {**snapshot, "problems": [asdict(each) for each in problems]}
+
+
+def build_definitions(state: State) -> dg.Definitions:
+    """Assets, jobs, schedules and sensors of one state. Cheap and free of side effects: it runs twice a process."""
+    builder = _Builder(state)
+    jobs = static_jobs()
+    by_name = {job.name: job for job in jobs}
+    return dg.Definitions(
+        assets=builder.assets(),
+        jobs=[*jobs, retention_job, *builder.pipeline_jobs()],
+        schedules=[retention_schedule, *builder.schedules(by_name)],
+        sensors=[reconcile_sensor, automation_sensor, *builder.watch_sensors(by_name["import_file"])],
+        resources={"platform": PlatformResource()},
+        executor=dg.in_process_executor,
+    )
+
+
+class _Builder:
+    """Builds each kind row by row; a row that fails is added to the problems."""
+
+    def __init__(self, state: State) -> None:
+        self._problems = [Problem(**each) for each in state.get("problems", [])]
+        broken = {each.id for each in self._problems}
+        self._rows: dict[str, dict[str, Mapping[str, Any]]] = {
+            kind: {row["id"]: row for row in rows if row["id"] not in broken}
+            for kind, rows in state.items()
+            if kind != "problems"
+        }
+        self._taken: set[dg.AssetKey] = set()
+
+    def assets(self) -> list[Asset]:
+        """Assets of all sound rows, and one for each row that was set aside."""
+        sources, datasets = self._of("sources"), self._of("datasets")
+        types, mappings = self._of("object_types"), self._of("mappings")
+        made = self._each("sources", assets.source_spec)
+        made += self._each("datasets", lambda row: assets.dataset_asset(row, sources[row["source_id"]]))
+        made += self._each(
+            "mappings",
+            lambda row: assets.mapping_asset(row, datasets[row["dataset_id"]], types[row["object_type_id"]]),
+        )
+        writers: dict[str, list[Mapping[str, Any]]] = {}
+        for row in mappings.values():
+            writers.setdefault(row["object_type_id"], []).append(row)
+        made += self._each("object_types", lambda row: assets.object_type_spec(row, writers.get(row["id"], [])))
+        made += self._each("datamarts", lambda row: assets.datamart_asset(row, self._upstream(row)))
+        watches = [row for row in self._of("watches").values() if row["target_table"]]
+        made += self._each("watches", assets.table_spec, watches)
+        return made + [assets.problem_spec(each.kind, each.name, each.slug, each.reason) for each in self._problems]
+
+    def pipeline_jobs(self) -> list[Any]:
+        """An asset job over the nodes of each pipeline graph."""
+        return self._each("pipelines", self._pipeline_job)
+
+    def schedules(self, jobs: Mapping[str, dg.JobDefinition]) -> list[dg.ScheduleDefinition]:
+        """One Dagster schedule for each row."""
+        return self._each("schedules", lambda row: schedule_definition(row, jobs))
+
+    def watch_sensors(self, job: dg.JobDefinition) -> list[dg.SensorDefinition]:
+        """One sensor for each watched folder."""
+        return self._each("watches", lambda row: watch_sensor(row, job))
+
+    def _of(self, kind: str) -> Rows:
+        return self._rows.get(kind, {})
+
+    def _each(
+        self, kind: str, build: Callable[[Mapping[str, Any]], Any], rows: Sequence[Mapping[str, Any]] | None = None
+    ) -> list[Any]:
+        made = []
+        for row in list(self._of(kind).values()) if rows is None else rows:
+            try:
+                thing = build(row)
+                self._claim(thing)
+            except Exception as error:  # whatever a row does to Dagster, the others must load
+                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+                slug = row.get("slug") or row["name"]
+                self._problems.append(Problem(kind, row["id"], row["name"], slug, reason))
+            else:
+                made.append(thing)
+        return made
+
+    def _claim(self, thing: object) -> None:
+        """Two equal asset keys would make Dagster refuse the whole location."""
+        keys = {thing.key} if isinstance(thing, dg.AssetSpec | dg.AssetsDefinition) else set()
+        if keys & self._taken:
+            raise ValueError(f"another definition is already shown as {min(keys).to_user_string()}")
+        self._taken |= keys
+
+    def _pipeline_job(self, row: Mapping[str, Any]) -> Any:
+        keys = [dg.AssetKey(list(path)) for node in row["nodes"] if (path := self._node_key(node))]
+        if not keys:
+            raise ValueError("it has no dataset or mapping to run")
+        return dg.define_asset_job(
+            naming.pipeline_job_name(row["slug"]),
+            selection=dg.AssetSelection.assets(*keys),
+            description=row["description"] or f"All datasets and mappings of pipeline '{row['name']}'",
+            tags={"dataops/id": row["id"], "dataops/kind": "pipeline"},
+        )
+
+    def _node_key(self, node: Mapping[str, Any]) -> naming.AssetPath | None:
+        if node["type"] == "dataset":
+            row = self._of("datasets")[node["data"]["datasetId"]]
+            return naming.dataset_key(row["app"], row["slug"])
+        if node["type"] == "mapping":
+            row = self._of("mappings")[node["data"]["mappingId"]]
+            return naming.mapping_key(row["app"], row["slug"])
+        return None
+
+    def _upstream(self, row: Mapping[str, Any]) -> list[naming.AssetPath]:
+        types = {each["slug"]: each for each in self._of("object_types").values()}
+        found = []
+        for table in row["upstream"]:
+            kind = types.get(table["table"]) if table["schema"] == "objects" else None
+            found.append(
+                naming.object_type_key(kind["app"], kind["slug"])
+                if kind
+                else naming.table_key(table["schema"], table["table"])
+            )
+        return found

@@ -1,0 +1,67 @@
+"""Static jobs: work on any definition by its id, also one created a moment ago that no asset was loaded for yet.
+
+They call the flows the assets call, and log the materialisation for the asset's key.
+"""
+
+from collections.abc import Callable
+
+import dagster as dg
+from pydantic import Field
+
+from dataops_defs.defs.metadata import check_evaluation, materialization_metadata
+from dataops_defs.defs.resources import PlatformResource
+from dataops_defs.defs.running import AlreadyTaken, work_of_job
+from dataops_defs.domain.run import RunKind
+from dataops_defs.flows.execute_pipeline import execute_pipeline
+from dataops_defs.flows.extract_dataset import extract_dataset
+from dataops_defs.flows.import_file import import_file
+from dataops_defs.flows.refresh_datamart import refresh_datamart
+from dataops_defs.flows.sync_mapping import sync_mapping
+from dataops_defs.flows.work import Outcome, Work
+
+FLOWS: dict[str, tuple[RunKind, Callable[[Work, str], object], str]] = {
+    "extract_dataset": (RunKind.EXTRACT, extract_dataset, "Extract a dataset into the raw store"),
+    "sync_mapping": (RunKind.SYNC, sync_mapping, "Sync a mapping's dataset into objects"),
+    "execute_pipeline": (RunKind.PIPELINE, execute_pipeline, "Execute a pipeline graph"),
+    "refresh_datamart": (RunKind.REFRESH, refresh_datamart, "Fill a datamart again"),
+    "import_file": (RunKind.IMPORT, import_file, "Import a file of a watched folder into the warehouse"),
+}
+
+
+class Subject(dg.Config):
+    """What to work on. A run asked for over REST carries the id of its record."""
+
+    subject_id: str = Field(description="Catalogue id of the dataset, mapping, pipeline, datamart or file")
+    run_id: str | None = Field(default=None, description="Id of the run record; made when left out")
+
+
+def static_jobs() -> list[dg.JobDefinition]:
+    """One job for each kind of work."""
+    return [_job(name, kind, flow, description) for name, (kind, flow, description) in FLOWS.items()]
+
+
+def _job(name: str, kind: RunKind, flow: Callable[[Work, str], object], description: str) -> dg.JobDefinition:
+    @dg.op(name=name, description=description)
+    def body(context: dg.OpExecutionContext, config: Subject, platform: PlatformResource) -> None:
+        try:
+            with work_of_job(context, platform.open(), kind, config.subject_id, config.run_id) as work:
+                work.report = lambda outcome: log_outcome(context, outcome)
+                flow(work, config.subject_id)
+        except AlreadyTaken as reason:
+            context.log.warning(str(reason))
+
+    @dg.job(name=name, description=description, tags={"dataops/kind": str(kind)})
+    def job() -> None:
+        body()
+
+    return job
+
+
+def log_outcome(context: dg.OpExecutionContext, outcome: Outcome) -> None:
+    """Log a finished step for its assets, as their own materialisation would."""
+    metadata = materialization_metadata(outcome)
+    keys = [dg.AssetKey(list(path)) for path in outcome.assets]
+    for key in keys:
+        context.log_event(dg.AssetMaterialization(key, metadata=metadata))
+    for check in outcome.checks:
+        context.log_event(check_evaluation(check, keys[0]))

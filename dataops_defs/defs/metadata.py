@@ -1,0 +1,98 @@
+"""What Dagster's pages show of a step: counts, columns, lineage, a preview, the checks."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from dataops_defs.domain.columns import Column, RejectedRow
+from dataops_defs.flows.work import Check, Outcome
+
+MAX_CELL = 60
+MAX_COLUMNS = 12
+
+
+def materialization_metadata(outcome: Outcome) -> dict[str, Any]:
+    """Metadata of one materialisation."""
+    ledger = outcome.ledger
+    made: dict[str, Any] = {
+        "dagster/uri": outcome.uri,
+        "dagster/row_count": outcome.total_rows if outcome.total_rows is not None else ledger.read,
+        "ledger": dg.MetadataValue.md(_ledger_table(ledger.as_json())),
+        **{f"rows_{name}": count for name, count in ledger.as_json().items()},
+    }
+    if outcome.columns:
+        made["dagster/column_schema"] = column_schema(outcome.columns)
+    if outcome.lineage:
+        made["dagster/column_lineage"] = dg.TableColumnLineage(
+            {
+                name: [dg.TableColumnDep(dg.AssetKey(list(key)), column) for key, column in origins]
+                for name, origins in outcome.lineage.items()
+            }
+        )
+    if outcome.preview:
+        made["preview"] = dg.MetadataValue.md(markdown_table(outcome.preview))
+    if outcome.rejected:
+        made["rejected_rows"] = dg.MetadataValue.md(_rejects_table(outcome.rejected))
+    if outcome.bytes is not None:
+        made["bytes"] = outcome.bytes
+    if outcome.uri.startswith("warehouse:"):
+        made["dagster/table_name"] = outcome.uri.replace("warehouse:", "warehouse.", 1)
+    return made
+
+
+def column_schema(columns: Sequence[Column]) -> dg.TableSchema:
+    """Columns as Dagster shows them."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(each.name, each.type, constraints=dg.TableColumnConstraints(nullable=each.nullable))
+            for each in columns
+        ]
+    )
+
+
+def check_result(check: Check) -> dg.AssetCheckResult:
+    """A check of an asset that is being materialised; a failed one warns."""
+    return dg.AssetCheckResult(
+        check_name=check.name,
+        passed=check.passed,
+        description=check.description,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=dict(check.counts),
+    )
+
+
+def check_evaluation(check: Check, key: dg.AssetKey) -> dg.AssetCheckEvaluation:
+    """The same check, told by a job that is not the asset's own."""
+    return dg.AssetCheckEvaluation(
+        asset_key=key,
+        check_name=check.name,
+        passed=check.passed,
+        description=check.description,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={name: dg.MetadataValue.int(count) for name, count in check.counts.items()},
+    )
+
+
+def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A few rows as a Markdown table; wide cells and many columns are cut."""
+    names = list(dict.fromkeys(name for row in rows for name in row))[:MAX_COLUMNS]
+    lines = ["| " + " | ".join(_cell(name) for name in names) + " |", "|" + " --- |" * len(names)]
+    lines += ["| " + " | ".join(_cell(row.get(name)) for name in names) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _ledger_table(counts: Mapping[str, int]) -> str:
+    return markdown_table([{name: f"{count:,}" for name, count in counts.items()}])
+
+
+def _rejects_table(rejected: Sequence[RejectedRow]) -> str:
+    return markdown_table(
+        [{"row": each.number, "column": each.column, "reason": each.reason, "raw": dict(each.raw)} for each in rejected]
+    )
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else str(value)
+    text = text if len(text) <= MAX_CELL else f"{text[: MAX_CELL - 1]}…"
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")

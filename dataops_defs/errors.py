@@ -1,0 +1,136 @@
+"""The error tree. A class says what went wrong and whether trying again can help; the REST API picks the words.
+
+DataOpsError
+├── Invalid                  the request or definition is wrong; ``fields`` names where
+│   ├── UnsafeQuery          user SQL that may not run
+│   └── InvalidTransform     a transform that does not compile
+├── Unauthenticated          no token, or one that does not count
+├── Forbidden                the token's role does not reach
+├── NotFound
+├── Conflict                 a state that forbids the change, dependants
+│   ├── Duplicate            another one has the name
+│   └── StillRunning         the first request with an idempotency key has not ended
+├── TooLarge                 over a limit that is named
+├── SourceError              the outside source refused; a person has to mend it
+│   └── SourceUnavailable    the source did not answer; later may help
+├── DependencyUnavailable    PostgreSQL or Dagster did not answer; later may help
+├── LedgerImbalance          rows in and rows accounted for differ: the run fails
+└── RunStopped               the run was cancelled or paused from outside
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FieldProblem:
+    """One thing wrong with a request: the dotted path of the field, and the reason."""
+
+    field: str
+    message: str
+
+
+class DataOpsError(Exception):
+    """Base of all errors that a user may read; the text never holds a secret or a path of the server."""
+
+    code = "INTERNAL_ERROR"
+    retryable = False
+
+
+class Invalid(DataOpsError):
+    """The request cannot be carried out as written."""
+
+    code = "VALIDATION_ERROR"
+
+    def __init__(self, message: str, fields: Sequence[FieldProblem] = ()) -> None:
+        super().__init__(message)
+        self.fields = tuple(fields)
+
+    @classmethod
+    def field(cls, name: str, message: str) -> "Invalid":
+        """The usual case: one field, one reason."""
+        return cls(f"{name}: {message}", [FieldProblem(name, message)])
+
+
+class UnsafeQuery(Invalid):
+    """SQL of a user that reads or does more than it may."""
+
+    code = "UNSAFE_QUERY"
+
+
+class InvalidTransform(Invalid):
+    """A transform that does not compile or names an unknown function."""
+
+    code = "INVALID_TRANSFORM"
+
+
+class Unauthenticated(DataOpsError):
+    """The request carries no valid token."""
+
+    code = "UNAUTHENTICATED"
+
+
+class Forbidden(DataOpsError):
+    """The token is valid, its role is not enough."""
+
+    code = "FORBIDDEN"
+
+
+class NotFound(DataOpsError):
+    """There is no such thing."""
+
+    code = "NOT_FOUND"
+
+
+class Conflict(DataOpsError):
+    """The thing exists already, or its state forbids the change."""
+
+    code = "CONFLICT"
+
+
+class Duplicate(Conflict):
+    """Another one has the name, or a name that makes the same identifier."""
+
+
+class StillRunning(Conflict):
+    """The first request with this idempotency key is still at work."""
+
+    code = "STILL_RUNNING"
+
+
+class TooLarge(DataOpsError):
+    """Over a limit that the message names."""
+
+    code = "TOO_LARGE"
+
+
+class SourceError(DataOpsError):
+    """The source answered and refused: wrong password, missing table, unreadable file."""
+
+    code = "SOURCE_ERROR"
+
+
+class SourceUnavailable(SourceError):
+    """The source did not answer."""
+
+    code = "SOURCE_UNAVAILABLE"
+    retryable = True
+
+
+class DependencyUnavailable(DataOpsError):
+    """A part of the platform itself (PostgreSQL, Dagster) did not answer."""
+
+    code = "UNAVAILABLE"
+    retryable = True
+
+
+class LedgerImbalance(DataOpsError):
+    """Rows read and rows accounted for differ; nothing is published."""
+
+    code = "LEDGER_IMBALANCE"
+
+
+class RunStopped(DataOpsError):
+    """The run was asked to stop; what it had not published is rolled back."""
+
+    code = "RUN_STOPPED"

@@ -1,0 +1,106 @@
+"""Extract a dataset: read its source, keep a raw copy, account for every row."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from dataops_defs.adapters.sources.base import Reading, columns_of
+from dataops_defs.adapters.storage.raw_store import RawFile
+from dataops_defs.adapters.warehouse.books import Entry, enter, keep_rejects
+from dataops_defs.catalogue.datasets import Datasets
+from dataops_defs.catalogue.models import DatasetRow
+from dataops_defs.catalogue.sources import Sources
+from dataops_defs.domain.columns import Column
+from dataops_defs.domain.dataset import DEFAULT_BUCKET, Extraction, ExtractionType
+from dataops_defs.domain.ledger import Ledger
+from dataops_defs.domain.naming import dataset_key, raw_key
+from dataops_defs.domain.run import RunKind
+from dataops_defs.domain.source import Source
+from dataops_defs.errors import SourceError
+from dataops_defs.flows.platform import Platform
+from dataops_defs.flows.previews import json_rows
+from dataops_defs.flows.work import Outcome, Step, Work, with_retries
+
+PREVIEW_ROWS = 10
+
+
+def extract_dataset(work: Work, dataset_id: str) -> Outcome:
+    """Read the dataset's source into a new raw file; the dataset then points to it.
+
+    The raw file appears whole or not at all; rows that could not be read are kept as rejects.
+    Source: document 004, "Pipeline Execution Flow", step 4.
+    """
+    with work.platform.catalogue() as session:
+        row = Datasets(session).get(dataset_id)
+        sources = Sources(session, work.platform.keyring)
+        source = sources.opened(sources.get(row.source_id))
+    with work.step(RunKind.EXTRACT, row.id, row.name) as step:
+        work.say(f"Extracting '{row.name}' from {source.type} source '{source.name}'")
+        step.outcome = with_retries(work.say, lambda: _extract(work, step, row, source))
+    return step.outcome
+
+
+def _extract(work: Work, step: Step, row: DatasetRow, source: Source) -> Outcome:
+    taken_at = datetime.now(UTC)
+    bucket = row.storage.get("bucket") or DEFAULT_BUCKET
+    key = raw_key(row.storage.get("prefix") or row.app, row.id, taken_at, "parquet")
+    head = _Head()
+    with work.platform.open(source).read(extraction_of(row)) as reading:
+        batches = head.watch(_counted(reading, step))
+        raw = work.platform.raw_store.write(bucket, key, reading.schema, batches)
+        rejected, columns = list(reading.rejected), list(columns_of(reading.schema))
+    if raw.rows == 0 and rejected:
+        raise SourceError(f"No row of '{row.name}' could be read; the first: {rejected[0].reason}")
+    ledger = Ledger(read=raw.rows + len(rejected), inserted=raw.rows, rejected=len(rejected)).balanced()
+    entry = Entry(work.run_id, "dataset", row.id, raw.uri)
+    with work.platform.warehouse("dataops extract") as connection:
+        enter(connection, entry, ledger)
+        keep_rejects(connection, entry, rejected)
+    _note(work.platform, row.id, raw, columns, taken_at)
+    return Outcome(
+        ledger=ledger,
+        assets=[dataset_key(row.app, row.slug)],
+        uri=raw.uri,
+        columns=columns,
+        preview=head.rows,
+        rejected=rejected[:PREVIEW_ROWS],
+        bytes=raw.bytes,
+        total_rows=raw.rows,
+    )
+
+
+def extraction_of(row: DatasetRow) -> Extraction:
+    """A stored extraction, checked when it was stored."""
+    value = row.extraction
+    return Extraction(ExtractionType(value["type"]), value.get("query"), value.get("path"), value.get("sheet"))
+
+
+class _Head:
+    """Keeps the first rows that pass by."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, object]] = []
+
+    def watch(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            if len(self.rows) < PREVIEW_ROWS:
+                self.rows += json_rows(batch.slice(0, PREVIEW_ROWS - len(self.rows)))
+            yield batch
+
+
+def _counted(reading: Reading, step: Step) -> Iterator[pa.RecordBatch]:
+    done = 0
+    for batch in reading.batches:
+        done += batch.num_rows
+        step.progress(done)
+        yield batch
+
+
+def _note(platform: Platform, id: str, raw: RawFile, columns: list[Column], taken_at: datetime) -> None:
+    with platform.catalogue() as session:
+        row = Datasets(session).get(id, lock=True)
+        # A slower, older extraction must not take the place of a newer one.
+        if row.last_extracted_at is None or row.last_extracted_at < taken_at:
+            row.raw_uri, row.row_count, row.last_extracted_at = raw.uri, raw.rows, taken_at
+            row.columns = [each.as_json() for each in columns]

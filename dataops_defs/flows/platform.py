@@ -1,0 +1,57 @@
+"""What flows (and bounded reads of the REST API) reach: the catalogue, the warehouse, the raw store, the sources."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from sqlalchemy.orm import Session
+
+from dataops_defs.adapters.sources.base import SourceAdapter
+from dataops_defs.adapters.sources.registry import open_source
+from dataops_defs.adapters.storage.raw_store import RawStore
+from dataops_defs.adapters.warehouse.connection import warehouse_connection
+from dataops_defs.catalogue.database import catalogue_session
+from dataops_defs.catalogue.sealing import Keyring
+from dataops_defs.domain.source import Source
+from dataops_defs.settings import Settings
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Nothing is opened before it is asked for."""
+
+    settings: Settings
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The keys that open sealed secrets."""
+        return Keyring(self.settings.keys_path).ensure()
+
+    @cached_property
+    def raw_store(self) -> RawStore:
+        """Where raw copies of datasets are kept."""
+        return RawStore(self.settings.raw_store_url, self.settings.s3_endpoint)
+
+    @contextmanager
+    def catalogue(self) -> Iterator[Session]:
+        """One transaction on the catalogue."""
+        with catalogue_session(self.settings.url("catalogue")) as session:
+            yield session
+
+    @contextmanager
+    def warehouse(self, purpose: str = "dataops", role: str = "warehouse") -> Iterator[Connection]:
+        """One transaction on the warehouse, as owner or as ``builder`` or ``reader``."""
+        with warehouse_connection(self.settings.url(role), purpose) as connection:
+            yield connection
+
+    def open(self, source: Source) -> SourceAdapter:
+        """The adapter of a source."""
+        hosts = frozenset(host.strip() for host in self.settings.allowed_hosts.split(",") if host.strip())
+        return open_source(
+            source,
+            roots=self.settings.roots,
+            allowed_functions=self.settings.allowed_functions,
+            allowed_hosts=hosts,
+        )
