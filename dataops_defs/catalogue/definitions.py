@@ -82,7 +82,7 @@ class Definitions(Generic[Definition]):
             Conflict: another one has the name, or a name that makes the same slug.
         """
         made.slug = slug(made.name)
-        made.app = slug(made.app, "app")
+        made.app = slug(made.app or "default", "app")
         self._refuse_twin(made)
         self.session.add(made)
         self._flush(made)

@@ -11,8 +11,8 @@ from dataops_defs.domain.pipeline import DefinitionStatus
 from dataops_defs.domain.run import RunKind, RunState
 
 
-def _reference(target: str, **options: str) -> Mapped[str]:
-    return mapped_column(Uuid(as_uuid=False), ForeignKey(target, **options), index=True)
+def _reference(target: str, ondelete: str | None = None) -> Mapped[str]:
+    return mapped_column(Uuid(as_uuid=False), ForeignKey(target, ondelete=ondelete), index=True)
 
 
 class SourceRow(Named, Row):

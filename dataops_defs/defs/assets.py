@@ -126,12 +126,12 @@ def _runnable(
     kinds: set[str],
     description: str,
     checks: Sequence[str] = (),
-    automation_condition: dg.AutomationCondition[dg.AssetKey] | None = None,
+    automation_condition: dg.AutomationCondition[Any] | None = None,
 ) -> dg.AssetsDefinition:
     key, subject_id = _key(path), row["id"]
     told = f"{row['description']}\n\n{description}" if row["description"] and noun != "datamart" else description
 
-    @dg.asset(
+    @dg.asset(  # type: ignore[untyped-decorator]
         key=key,
         deps=[_key(each) for each in deps],
         kinds=kinds,
@@ -151,7 +151,8 @@ def _runnable(
             metadata=metadata, check_results=[check_result(each) for each in _expected(outcome.checks, checks)]
         )
 
-    return body
+    made: dg.AssetsDefinition = body
+    return made
 
 
 def _expected(done: Sequence[Check], names: Sequence[str]) -> list[Check]:

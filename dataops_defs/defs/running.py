@@ -85,7 +85,9 @@ def failure(error: Exception) -> dg.Failure:
 
 def _new_record(context: Context, platform: Platform, kind: RunKind, subject_id: str | None) -> str:
     tags = context.run.tags
-    trigger = "schedule" if "dagster/schedule_name" in tags else "sensor" if "dagster/sensor_name" in tags else "dagster"
+    trigger = (
+        "schedule" if "dagster/schedule_name" in tags else "sensor" if "dagster/sensor_name" in tags else "dagster"
+    )
     with platform.catalogue() as session:
         name = context.job_name if subject_id is None else None
         return Runs(session).request(kind, subject_id, name, trigger=trigger).id

@@ -5,6 +5,8 @@ from typing import Any
 
 import dagster as dg
 
+from dataops_defs.domain.naming import op_name
+
 JOB_OF = {
     "dataset": "extract_dataset",
     "mapping": "sync_mapping",
@@ -21,7 +23,7 @@ def schedule_definition(row: Mapping[str, Any], jobs: Mapping[str, dg.JobDefinit
         job=job,
         cron_schedule=row["cron"],
         execution_timezone=row["timezone"],
-        run_config={"ops": {job.name: {"config": {"subject_id": row["subject_id"]}}}},
+        run_config={"ops": {op_name(job.name): {"config": {"subject_id": row["subject_id"]}}}},
         tags={"dataops/subject_id": row["subject_id"]},
         description=f"Runs the {row['subject_kind']} at '{row['cron']}' ({row['timezone']})",
     )

@@ -11,7 +11,7 @@ from dataops_defs.catalogue.models import ScheduleRow
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.catalogue.watches import FoundFile, Watches
 from dataops_defs.defs.resources import PlatformResource
-from dataops_defs.domain.naming import watch_sensor_name
+from dataops_defs.domain.naming import op_name, watch_sensor_name
 from dataops_defs.domain.run import RunState
 from dataops_defs.errors import DataOpsError
 from dataops_defs.flows.look_into_folder import look_into_folder
@@ -63,7 +63,7 @@ def watch_sensor(row: Mapping[str, Any], job: dg.JobDefinition) -> dg.SensorDefi
         for file_id, path in pending:
             yield dg.RunRequest(
                 run_key=file_id,
-                run_config={"ops": {job.name: {"config": {"subject_id": file_id}}}},
+                run_config={"ops": {op_name(job.name): {"config": {"subject_id": file_id}}}},
                 tags={"dataops/file": path[-200:]},
             )
         if not pending:
@@ -93,9 +93,7 @@ def reconcile_sensor(context: dg.SensorEvaluationContext, platform: PlatformReso
 def reconcile_runs(instance: dg.DagsterInstance, platform: Platform) -> int:
     """End the records whose Dagster run has ended; returns their number."""
     with platform.catalogue() as session:
-        open_runs = {
-            row.dagster_run_id: row.id for row in Runs(session).unfinished(datetime.now(UTC) - OLD_ENOUGH)
-        }
+        open_runs = {row.dagster_run_id: row.id for row in Runs(session).unfinished(datetime.now(UTC) - OLD_ENOUGH)}
     ended = 0
     known = [id for id in open_runs if id]
     for run in instance.get_runs(dg.RunsFilter(run_ids=known)) if known else []:

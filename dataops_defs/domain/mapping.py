@@ -66,7 +66,7 @@ def sync_settings(value: Mapping[str, Any] | None, kind: ObjectType) -> Sync:
     )
 
 
-def _word(words: type[Word], value: object, field: str) -> Word:
+def _word(words: type[Word], value: str, field: str) -> Word:
     try:
         return words(value)
     except ValueError:

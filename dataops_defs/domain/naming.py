@@ -78,6 +78,11 @@ def pipeline_job_name(pipeline: str) -> str:
     return f"pipeline__{pipeline}"
 
 
+def op_name(job: str) -> str:
+    """Name of the one op of a static job; Dagster wants it to differ from the job's."""
+    return f"{job}_by_id"
+
+
 def watch_sensor_name(watch: str) -> str:
     """Name of the sensor that looks into a watched folder."""
     return f"watch__{watch}"

@@ -47,9 +47,9 @@ def json_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
 
 def json_column(column: pa.Array) -> list[Any]:
     """One column, JSON-ready; whole columns of plain types are not looked at value by value."""
-    kind = column.type
+    kind, values = column.type, list(column.to_pylist())
     if pa.types.is_boolean(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return column.to_pylist()
+        return values
     if pa.types.is_integer(kind) and kind.bit_width <= 32:
-        return column.to_pylist()
-    return [json_value(value) for value in column.to_pylist()]
+        return values
+    return [json_value(value) for value in values]

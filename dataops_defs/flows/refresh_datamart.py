@@ -1,7 +1,7 @@
 """Refresh a datamart: the query runs as the builder role, the result takes the old one's place in one transaction."""
 
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg2
 from psycopg2 import sql
@@ -114,9 +114,7 @@ def _put_in_place(cursor: Cursor, row: DatamartRow, draft: str) -> None:
     except psycopg2.errors.DependentObjectsStillExist as error:
         raise SourceError(f"{row.schema}.{row.slug} cannot be replaced: {error.diag.message_detail}") from None
     cursor.execute(
-        sql.SQL("ALTER {} {} RENAME TO {}").format(
-            kind, sql.Identifier(row.schema, draft), sql.Identifier(row.slug)
-        )
+        sql.SQL("ALTER {} {} RENAME TO {}").format(kind, sql.Identifier(row.schema, draft), sql.Identifier(row.slug))
     )
 
 

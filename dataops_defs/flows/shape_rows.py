@@ -62,7 +62,8 @@ class RowShaper:
         seen = {name: fit(stored[name], self._types[name]) for name in self._mappings}
         objects = _objects(seen, batch.num_rows)
         for each in self._validator.violations(objects):
-            column = self._mappings[each.property].source_column if each.property in self._mappings else None
+            mapped = self._mappings.get(each.property or "")
+            column = mapped.source_column if mapped else None
             bad.setdefault(each.index, (f"{each.property or 'object'}: {each.message}", column))
         self._refuse_unstorable(seen, bad)
         good = [index for index in range(batch.num_rows) if index not in bad] if bad else range(batch.num_rows)

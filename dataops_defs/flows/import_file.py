@@ -1,0 +1,130 @@
+"""Import a file of a watched folder into its warehouse table: each version once, complete or not at all."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+import pyarrow as pa
+
+from dataops_defs.adapters.sinks.table import load_table
+from dataops_defs.adapters.sources.base import Reading, columns_of
+from dataops_defs.adapters.storage.roots import open_file
+from dataops_defs.adapters.warehouse.books import Entry, enter, keep_rejects
+from dataops_defs.catalogue.base import new_id
+from dataops_defs.catalogue.models import WatchedFileRow, WatchRow
+from dataops_defs.catalogue.watches import Watches
+from dataops_defs.domain.dataset import Extraction, ExtractionType
+from dataops_defs.domain.ledger import Ledger
+from dataops_defs.domain.naming import slug, table_key
+from dataops_defs.domain.run import RunKind
+from dataops_defs.domain.source import Source, SourceType
+from dataops_defs.errors import Conflict, NotFound, SourceError
+from dataops_defs.flows.platform import Platform
+from dataops_defs.flows.work import Outcome, Step, Work, sentence
+
+TYPES = {".csv": SourceType.CSV, ".tsv": SourceType.CSV, ".txt": SourceType.CSV, ".xlsx": SourceType.EXCEL}
+BLOCK = 1 << 20
+
+
+def import_file(work: Work, file_id: str) -> Outcome | None:
+    """Load one version of a watched file; None when the same content was imported before.
+
+    Source: document 000, "Network Storage Monitoring".
+    """
+    with work.platform.catalogue() as session:
+        watches = Watches(session)
+        file = watches.file(file_id)
+        if file is None:
+            raise NotFound(f"File {file_id} of a watched folder not found")
+        watch = watches.get(file.watch_id)
+    if file.status == "imported":
+        raise Conflict(f"{file.path} is imported already")
+    try:
+        return _import(work, file, watch)
+    except BaseException as error:
+        _mark(work.platform, file.id, "failed", work.run_id, error=sentence(error))
+        raise
+
+
+def _import(work: Work, file: WatchedFileRow, watch: WatchRow) -> Outcome | None:
+    digest = _digest(work.platform, file.path)
+    with work.platform.catalogue() as session:
+        twin = Watches(session).imported_twin(file, digest)
+    if twin is not None:
+        work.say(f"{file.path} has the content of {twin.path}, which is imported already")
+        _mark(work.platform, file.id, "skipped_duplicate", work.run_id, digest=digest)
+        return None
+    with work.step(RunKind.IMPORT, watch.id, f"{watch.name}: {PurePosixPath(file.path).name}") as step:
+        work.say(f"Importing {file.path}")
+        step.outcome = _load(work, step, file, watch)
+    if _digest(work.platform, file.path) != digest:
+        work.say(f"{file.path} changed while it was read; the new version will be imported too")
+    _mark(work.platform, file.id, "imported", work.run_id, digest=digest)
+    return step.outcome
+
+
+def _load(work: Work, step: Step, file: WatchedFileRow, watch: WatchRow) -> Outcome:
+    source = _as_source(file.path)
+    table = watch.target_table or slug(PurePosixPath(file.path).stem)
+    # A table that gathers a folder's files grows; a table named after its file is that file's newest version.
+    mode = "append" if watch.target_table else "replace"
+    entry = Entry(work.run_id, "watch", watch.id, f"{watch.target_schema}.{table}")
+    with (
+        work.platform.open(source).read(Extraction(ExtractionType.FILE)) as reading,
+        work.platform.warehouse("dataops import") as connection,
+    ):
+        ledger, rejected = load_table(connection, watch.target_schema, table, _watched(reading, step), mode=mode)
+        enter(connection, entry, ledger)
+        keep_rejects(connection, entry, rejected)
+        columns = list(columns_of(reading.schema))
+    return Outcome(
+        ledger=_balanced(ledger, file.path),
+        assets=[table_key(watch.target_schema, table)],
+        uri=f"warehouse:{watch.target_schema}.{table}",
+        columns=columns,
+        rejected=rejected[:10],
+        bytes=file.size_bytes,
+        total_rows=ledger.inserted,
+    )
+
+
+def _watched(reading: Reading, step: Step) -> Reading:
+    def batches() -> Iterator[pa.RecordBatch]:
+        done = 0
+        for batch in reading.batches:
+            done += batch.num_rows
+            step.progress(done)
+            yield batch
+
+    return Reading(reading.schema, batches(), reading.rejected, reading.expected_rows)
+
+
+def _balanced(ledger: Ledger, path: str) -> Ledger:
+    if ledger.read and not ledger.inserted:
+        raise SourceError(f"No row of {path} could be imported")
+    return ledger.balanced()
+
+
+def _as_source(path: str) -> Source:
+    kind = TYPES.get(PurePosixPath(path).suffix.lower())
+    if kind is None:
+        raise SourceError(f"{path} is neither a CSV nor an Excel file")
+    return Source(id=new_id(), name=path, slug="file", type=kind, app="default", connection={"path": path})
+
+
+def _digest(platform: Platform, path: str) -> str:
+    found = hashlib.sha256()
+    with open_file(platform.settings.roots, path) as file:
+        while block := file.read(BLOCK):
+            found.update(block)
+    return found.hexdigest()
+
+
+def _mark(
+    platform: Platform, id: str, status: str, run_id: str, *, digest: str | None = None, error: str | None = None
+) -> None:
+    with platform.catalogue() as session:
+        row = Watches(session).file(id, lock=True)
+        if row is not None:
+            row.status, row.run_id, row.error = status, run_id, error
+            row.content_hash = digest or row.content_hash

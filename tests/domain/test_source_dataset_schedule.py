@@ -1,0 +1,102 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from dataops_defs.domain.dataset import ExtractionType, extraction
+from dataops_defs.domain.run import ENDED, RunState, may_become
+from dataops_defs.domain.schedule import schedule
+from dataops_defs.domain.source import Source, SourceType, check_connection, source_type, split_secrets
+from dataops_defs.errors import Invalid
+
+
+class TestAConnection:
+    def test_the_documents_example_is_accepted_and_its_password_split_off(self) -> None:
+        connection = {
+            "host": "db.example.com",
+            "port": 5432,
+            "database": "a",
+            "username": "reader",
+            "password": "s3cret",
+        }
+        check_connection(SourceType.POSTGRES, connection)
+        shown, hidden = split_secrets(connection)
+        assert hidden == {"password": "s3cret"}
+        assert "password" not in shown
+
+    @pytest.mark.parametrize(
+        ("connection", "field"),
+        [
+            ({"database": "a"}, "connection.host"),
+            ({"host": "h", "database": "a", "port": "5432"}, "connection.port"),
+            ({"host": "h", "database": "a", "port": 70000}, "connection.port"),
+            ({"host": "h", "database": "a", "port": True}, "connection.port"),
+            ({"host": "/var/run", "database": "a"}, "connection.host"),
+            ({"host": "h", "database": "a sslmode=disable"}, "connection.database"),
+            ({"host": "h", "database": "a", "username": "u\nx"}, "connection.username"),
+            ({"host": "h", "database": "a", "bucket": "b"}, "connection.bucket"),
+            ({"host": "h", "database": "a", "sslmode": "yes"}, "connection.sslmode"),
+        ],
+    )
+    def test_each_mistake_names_its_field(self, connection: dict[str, Any], field: str) -> None:
+        with pytest.raises(Invalid) as refusal:
+            check_connection(SourceType.POSTGRES, connection)
+        assert refusal.value.fields[0].field == field
+
+    def test_a_documented_type_that_is_not_served_yet_says_so(self) -> None:
+        with pytest.raises(Invalid, match="documented but not served yet"):
+            source_type("mysql")
+        with pytest.raises(Invalid, match="is no source type"):
+            source_type("carrier-pigeon")
+
+    def test_secrets_do_not_show_in_a_printed_source(self) -> None:
+        source = Source("1", "n", "n", SourceType.POSTGRES, "a", {}, {"password": "s3cret"})
+        assert "s3cret" not in repr(source)
+
+
+class TestAnExtraction:
+    def test_sql_belongs_to_databases_and_files_to_files(self) -> None:
+        made = extraction({"type": "sql", "query": "SELECT 1"}, SourceType.POSTGRES)
+        assert made.type is ExtractionType.SQL
+        for value, kind in (
+            ({"type": "file"}, SourceType.POSTGRES),
+            ({"type": "sql", "query": "SELECT 1"}, SourceType.CSV),
+            ({"type": "sql", "query": "  "}, SourceType.POSTGRES),
+            ({"type": "sql"}, SourceType.POSTGRES),
+            ({"type": "file", "query": "SELECT 1"}, SourceType.CSV),
+            ({"type": "magic"}, SourceType.CSV),
+        ):
+            with pytest.raises(Invalid):
+                extraction(value, kind)
+
+
+class TestASchedule:
+    def test_the_next_tick_is_in_its_own_time_zone(self) -> None:
+        daily = schedule({"enabled": True, "cron": "0 2 * * *", "timezone": "America/New_York"})
+        tick = daily.next_after(datetime(2026, 1, 10, 12, tzinfo=UTC))
+        assert tick.astimezone(UTC) == datetime(2026, 1, 11, 7, tzinfo=UTC)
+
+    @pytest.mark.parametrize("cron", ["", "* * * *", "* * * * * *", "61 * * * *", "@daily x", "every day"])
+    def test_only_five_fields_are_a_cron_line(self, cron: str) -> None:
+        with pytest.raises(Invalid):
+            schedule({"cron": cron})
+
+    def test_an_unknown_time_zone_is_refused(self) -> None:
+        with pytest.raises(Invalid) as refusal:
+            schedule({"cron": "0 2 * * *", "timezone": "Mars/Olympus"})
+        assert refusal.value.fields[0].field == "schedule.timezone"
+
+
+class TestTheStatesOfARun:
+    def test_nothing_follows_an_end(self) -> None:
+        assert not any(may_become(end, after) for end in ENDED for after in RunState)
+
+    def test_every_state_can_reach_an_end(self) -> None:
+        for state in set(RunState) - ENDED:
+            reachable, frontier = {state}, [state]
+            while frontier:
+                here = frontier.pop()
+                news = {each for each in RunState if may_become(here, each)} - reachable
+                reachable |= news
+                frontier += news
+            assert reachable & ENDED

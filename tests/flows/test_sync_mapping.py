@@ -1,0 +1,182 @@
+"""Rows become objects: counted, fitted, checked, and never lost."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flows.conftest import World
+
+from dataops_defs.catalogue.runs import Runs
+from dataops_defs.errors import Invalid, RunStopped
+from dataops_defs.flows.extract_dataset import extract_dataset
+from dataops_defs.flows.sync_mapping import sync_mapping
+
+PLANES = "tailnum,year,seats,price\nN1,2001,55,12.30\nN2,,182,7.05\nN3,1998,20,0.10\n"
+PROPERTIES: dict[str, Any] = {
+    "tail": {"type": "string", "pattern": "^N"},
+    "year": {"type": "integer", "minimum": 1990},
+    "size": {"enum": ["small", "large"]},
+    "price": {"type": "number"},
+}
+COLUMNS: dict[str, Any] = {
+    "tail": "tailnum",
+    "year": {"sourceColumn": "year", "transform": "parseInt"},
+    "size": {"sourceColumn": "seats", "transform": 'value > 100 ? "large" : "small"'},
+    "price": "price",
+}
+
+
+def scene(world: World, text: str = PLANES, columns: dict[str, Any] = COLUMNS, **sync: str) -> tuple[str, str]:
+    """A dataset of a CSV file and a mapping of it to ``plane``; ids of both."""
+    dataset = world.dataset(world.csv("planes.csv", text))
+    kind = world.object_type("plane", "tail", PROPERTIES, required=["tail"])
+    return dataset, world.mapping(dataset, kind, columns, **sync)
+
+
+def again(world: World, dataset: str, mapping: str, text: str) -> Any:
+    (world.files / "planes.csv").write_text(text)
+    extract_dataset(world.work(), dataset)
+    return sync_mapping(world.work(), mapping).ledger
+
+
+class TestAFirstSync:
+    def test_extracts_first_and_makes_an_object_of_every_row(self, world: World) -> None:
+        _, mapping = scene(world)
+        ledger = sync_mapping(world.work(), mapping).ledger
+        assert (ledger.read, ledger.inserted) == (3, 3)
+        assert world.sql("SELECT tail, year, size, price FROM objects.plane ORDER BY tail") == [
+            ("N1", 2001, "small", Decimal("12.30")),
+            ("N2", None, "large", Decimal("7.05")),
+            ("N3", 1998, "small", Decimal("0.10")),
+        ]
+
+    def test_the_ledger_stands_beside_the_objects(self, world: World) -> None:
+        _, mapping = scene(world)
+        work = world.work()
+        sync_mapping(work, mapping)
+        rows = world.sql(
+            "SELECT read, inserted, target FROM dataops.ledger WHERE run_id = %s AND subject_id = %s", work.run_id, mapping
+        )
+        assert rows == [(3, 3, "objects.plane")]
+
+    def test_the_record_has_a_step_for_each_piece_of_work(self, world: World) -> None:
+        _, mapping = scene(world)
+        work = world.work()
+        sync_mapping(work, mapping)
+        with world.platform.catalogue() as session:
+            steps = [(step.kind, step.state, step.ledger["read"]) for step in Runs(session).steps(work.run_id)]
+        assert steps == [("extract", "succeeded", 3), ("sync", "succeeded", 3)]
+
+
+class TestASecondSync:
+    def test_of_the_same_rows_changes_nothing(self, world: World) -> None:
+        dataset, mapping = scene(world)
+        sync_mapping(world.work(), mapping)
+        ledger = again(world, dataset, mapping, PLANES)
+        assert (ledger.read, ledger.unchanged) == (3, 3)
+
+    def test_counts_what_is_new_what_changed_and_what_did_not(self, world: World) -> None:
+        dataset, mapping = scene(world)
+        sync_mapping(world.work(), mapping)
+        ledger = again(world, dataset, mapping, PLANES.replace("12.30", "12.31") + "N4,2010,10,1\n")
+        assert (ledger.read, ledger.inserted, ledger.updated, ledger.unchanged) == (4, 1, 1, 2)
+
+    def test_in_replace_mode_deletes_what_the_dataset_no_longer_holds(self, world: World) -> None:
+        dataset, mapping = scene(world, mode="replace")
+        sync_mapping(world.work(), mapping)
+        ledger = again(world, dataset, mapping, "tailnum,year,seats,price\nN1,2001,55,12.30\n")
+        assert (ledger.read, ledger.unchanged, ledger.deleted) == (1, 1, 2)
+        assert world.sql("SELECT tail FROM objects.plane") == [("N1",)]
+
+    def test_in_append_mode_sets_aside_what_exists(self, world: World) -> None:
+        dataset, mapping = scene(world, mode="append")
+        sync_mapping(world.work(), mapping)
+        ledger = again(world, dataset, mapping, PLANES + "N4,2010,10,1\n")
+        assert (ledger.read, ledger.inserted, ledger.rejected) == (4, 1, 3)
+
+    def test_that_skips_keeps_the_objects_values_and_counts_the_rows_it_passed_over(self, world: World) -> None:
+        dataset, mapping = scene(world, onConflict="skip")
+        sync_mapping(world.work(), mapping)
+        ledger = again(world, dataset, mapping, PLANES.replace("12.30", "99"))
+        assert (ledger.filtered, ledger.unchanged) == (1, 2)
+        assert world.sql("SELECT price FROM objects.plane WHERE tail = 'N1'") == [(Decimal("12.30"),)]
+
+    def test_that_merges_does_not_empty_what_is_filled(self, world: World) -> None:
+        dataset, mapping = scene(world, onConflict="merge")
+        sync_mapping(world.work(), mapping)
+        ledger = again(world, dataset, mapping, PLANES.replace("N1,2001", "N1,").replace("0.10", "5"))
+        assert (ledger.updated, ledger.unchanged) == (1, 2)
+        assert world.sql("SELECT year FROM objects.plane WHERE tail = 'N1'") == [(2001,)]
+
+
+class TestBadRows:
+    def test_are_kept_with_number_reason_column_and_content_and_the_rest_goes_on(self, world: World) -> None:
+        text = PLANES + "X9,2000,1,1\nN5,1889,1,1\nN1,2002,3,3\n"
+        _, mapping = scene(world, text)
+        ledger = sync_mapping(world.work(), mapping).ledger
+        assert (ledger.read, ledger.inserted, ledger.rejected) == (6, 3, 3)
+        kept = world.sql("SELECT row_number, column_name, reason, raw FROM dataops.reject ORDER BY row_number")
+        assert [row[0] for row in kept] == [4, 5, 6]
+        assert kept[0][1] == "tailnum"
+        assert kept[0][3]["tailnum"] == "X9"
+        assert "1889 is less than the minimum" in kept[1][2]
+        assert "same key" in kept[2][2]
+
+    def test_a_transform_that_throws_rejects_its_row_only(self, world: World) -> None:
+        columns = {**COLUMNS, "year": {"sourceColumn": "year", "transform": "value.missing.deep"}}
+        _, mapping = scene(world, columns=columns)
+        ledger = sync_mapping(world.work(), mapping).ledger
+        assert ledger.rejected + ledger.inserted == 3
+        assert ledger.rejected > 0
+
+    def test_a_number_too_large_for_the_column_is_set_aside(self, world: World) -> None:
+        columns = {**COLUMNS, "year": {"sourceColumn": "year", "transform": "value ? 9007199254740993n * 4096n : 1999"}}
+        _, mapping = scene(world, columns=columns)
+        ledger = sync_mapping(world.work(), mapping).ledger
+        assert (ledger.inserted, ledger.rejected) == (1, 2)
+
+    def test_a_row_without_its_key_is_set_aside(self, world: World) -> None:
+        _, mapping = scene(world, PLANES + ",2000,1,1\n")
+        sync_mapping(world.work(), mapping)
+        assert world.sql("SELECT row_number, reason FROM dataops.reject") == [
+            (4, 'object: "tail" is a required property')
+        ]
+
+
+class TestDefaults:
+    def test_stand_in_for_null_also_after_a_transform(self, world: World) -> None:
+        columns = {**COLUMNS, "year": {"sourceColumn": "year", "transform": "parseInt", "defaultValue": 1999}}
+        _, mapping = scene(world, columns=columns)
+        sync_mapping(world.work(), mapping)
+        assert world.sql("SELECT year FROM objects.plane WHERE tail = 'N2'") == [(1999,)]
+
+
+class TestReferences:
+    def test_objects_without_a_partner_are_counted_by_a_check(self, world: World) -> None:
+        _, planes = scene(world)
+        sync_mapping(world.work(), planes)
+        flights = world.dataset(world.csv("flights.csv", "id,tailnum\n1,N1\n2,N9\n3,\n"), "Flights")
+        properties = {"id": {"type": "integer"}, "tail": {"type": "string", "x-references": "plane"}}
+        kind = world.object_type("flight", "id", properties)
+        outcome = sync_mapping(world.work(), world.mapping(flights, kind, {"id": "id", "tail": "tailnum"}))
+        check = next(each for each in outcome.checks if each.name == "reference_tail")
+        assert not check.passed
+        assert check.counts == {"withoutPartner": 2, "empty": 1, "unknown": 1}
+
+
+class TestWhenItCannotWork:
+    def test_a_column_that_vanished_fails_with_its_name_and_publishes_nothing(self, world: World) -> None:
+        dataset, mapping = scene(world)
+        (world.files / "planes.csv").write_text("other\n1\n")
+        extract_dataset(world.work(), dataset)
+        with pytest.raises(Invalid, match="no longer has the column"):
+            sync_mapping(world.work(), mapping)
+        assert world.sql("SELECT to_regclass('objects.plane')") == [(None,)]
+
+    def test_a_cancelled_run_stops_before_its_next_step(self, world: World) -> None:
+        _, mapping = scene(world)
+        work = world.work()
+        with world.platform.catalogue() as session:
+            Runs(session).ask_to_cancel(work.run_id)
+        with pytest.raises(RunStopped):
+            sync_mapping(work, mapping)
