@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from flows.conftest import World
+from tests.scenes import World
 
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.errors import Invalid, RunStopped

@@ -5,7 +5,6 @@ All in the caller's transaction: readers see the old objects or the new ones, ne
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
 
 import psycopg2
@@ -13,8 +12,8 @@ import pyarrow as pa
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
-from pyarrow import csv
 
+from dataops_defs.adapters.sinks.copying import copy_batch
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.mapping import OnConflict, Sync, SyncMode
 from dataops_defs.domain.object_type import ObjectTable
@@ -102,14 +101,10 @@ class ObjectSink:
         return self._copy(pa.RecordBatch.from_arrays(arrays, names=["_row", *self._properties]))
 
     def _copy(self, batch: pa.RecordBatch) -> list[RejectedRow]:
-        buffer = BytesIO()
-        # An empty unquoted field is NULL, an empty text is quoted: the writer keeps them apart.
-        csv.write_csv(batch, buffer, csv.WriteOptions(include_header=False, quoting_style="needed"))
-        buffer.seek(0)
         with self._connection.cursor() as cursor:
             cursor.execute("SAVEPOINT batch")
             try:
-                cursor.copy_expert(sql.SQL("COPY {} FROM STDIN (FORMAT csv)").format(STAGING), buffer)
+                copy_batch(cursor, STAGING, batch)
             except psycopg2.DataError as error:
                 cursor.execute("ROLLBACK TO SAVEPOINT batch")
                 return self._copy_halves(batch, error)

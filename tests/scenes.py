@@ -1,4 +1,4 @@
-"""Builders of catalogue rows and a run to work in, on a real catalogue and warehouse."""
+"""Words to set a scene with: catalogue rows, files, and a run to work in, on a real catalogue and warehouse."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
-import pytest
 
 from dataops_defs.adapters.warehouse.connection import libpq_url
 from dataops_defs.catalogue.base import new_id
@@ -19,7 +18,6 @@ from dataops_defs.catalogue.sources import Sources
 from dataops_defs.domain.run import RunKind
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.work import Work
-from dataops_defs.settings import Settings
 
 
 @dataclass
@@ -78,12 +76,4 @@ class World:
                 return cursor.fetchall() if cursor.description else []
         finally:
             connection.close()
-
-
-@pytest.fixture
-def world(settings: Settings) -> World:
-    files = settings.roots[0]
-    files.mkdir(parents=True, exist_ok=True)
-    return World(Platform(settings), files)
-
 

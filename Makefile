@@ -1,0 +1,41 @@
+# Thin: each target is one or two commands. `make demo` and `make test` are all a newcomer needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: up demo test check bench test-deps clean
+
+up: $(STAMP)
+	@exec $(BIN)/dataops up
+
+demo: $(STAMP)
+	@exec $(BIN)/dataops up --demo $(if $(ONCE),--once)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/catalogue/test_migrations.py
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+# Debian packages that tests of the user interface need; as root.
+test-deps:
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
+
+$(STAMP): pyproject.toml constraints.txt
+	@echo "Installing into $(VENV) (a minute or two the first time) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
