@@ -68,11 +68,13 @@ def source_text(expression: str) -> str:
     """The expression as it is compiled: without the semicolons that people put at the end.
 
     Raises:
-        InvalidTransform: nothing is left, or it is longer than 10,000 characters.
+        InvalidTransform: nothing is left, it is longer than 10,000 characters, or it is no Unicode text.
     """
     text = expression.strip().rstrip("; \t\r\n")
     if not text:
         raise InvalidTransform.field("transform", "is empty; leave it out to take the value as it is")
     if len(text) > MAX_EXPRESSION:
         raise InvalidTransform.field("transform", f"is longer than {MAX_EXPRESSION:,} characters")
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise InvalidTransform.field("transform", "holds half of a surrogate pair, which is no text")
     return text
