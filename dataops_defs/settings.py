@@ -118,9 +118,9 @@ class Settings(BaseSettings):
         """The SQLAlchemy URL of one database as one role.
 
         ``catalogue``, ``warehouse`` and ``instance`` as their owner, ``builder`` and ``reader`` for the
-        warehouse, and ``superuser`` for work no role of the platform may do, such as the demo's own source database (on a server
-        that ``DATAOPS_DATABASE_URL`` names: that URL's user, whatever they may do). Taken from its own variable,
-        else derived from ``DATAOPS_DATABASE_URL``, else from the running stack.
+        warehouse, and ``superuser`` for work no role of the platform may do, such as the demo's own source
+        database (on a server that ``DATAOPS_DATABASE_URL`` names: that URL's user, whatever they may do).
+        Taken from its own variable, else derived from ``DATAOPS_DATABASE_URL``, else from the running stack.
 
         Raises:
             DependencyUnavailable: nothing is configured and the embedded server is not running.

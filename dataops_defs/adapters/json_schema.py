@@ -9,6 +9,7 @@ import jsonschema_rs
 from dataops_defs.errors import Invalid
 
 MAX_MESSAGE = 300
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ class ObjectValidator:
         Raises:
             Invalid: it is no valid JSON Schema, or refers to something outside itself.
         """
+        if str(schema.get("$schema", DRAFT)).rstrip("#") != DRAFT:
+            # Checked first: the meta-schema that is named here would be fetched.
+            raise Invalid.field("schema.$schema", f"must be {DRAFT}, or be left out")
         rows = {"type": "array", "items": dict(schema)}
         try:
             jsonschema_rs.meta.validate(dict(schema))

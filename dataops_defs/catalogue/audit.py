@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from dataops_defs.catalogue.models import AuditRow
@@ -43,9 +43,17 @@ def audit_lines(
     session: Session, *, limit: int, offset: int = 0, actor: str | None = None, action: str | None = None
 ) -> Sequence[AuditRow]:
     """The newest lines first."""
-    query = select(AuditRow).order_by(AuditRow.id.desc()).limit(limit).offset(offset)
-    if actor is not None:
-        query = query.where(AuditRow.actor == actor)
-    if action is not None:
-        query = query.where(AuditRow.action == action)
+    conditions = _conditions(actor, action)
+    query = select(AuditRow).where(*conditions).order_by(AuditRow.id.desc()).limit(limit).offset(offset)
     return session.scalars(query).all()
+
+
+def count_audit_lines(session: Session, *, actor: str | None = None, action: str | None = None) -> int:
+    """Number of lines."""
+    query = select(func.count()).select_from(AuditRow).where(*_conditions(actor, action))
+    return session.scalar(query) or 0
+
+
+def _conditions(actor: str | None, action: str | None) -> list[ColumnElement[bool]]:
+    wanted = ((AuditRow.actor, actor), (AuditRow.action, action))
+    return [column == value for column, value in wanted if value is not None]

@@ -39,7 +39,7 @@ class Claim:
 
 
 class IdempotencyKeys:
-    """All reads and writes of idempotency keys. Answers are sealed: some hold a token. The caller owns the transaction."""
+    """All reads and writes of idempotency keys; answers are sealed, for some hold a token."""
 
     def __init__(self, session: Session, keyring: Keyring) -> None:
         self._session, self._keyring = session, keyring

@@ -121,7 +121,8 @@ class WatchedFileRow(Identified, Row):
 class ScheduleRow(Identified, Row):
     """When a definition runs by itself: one row for each scheduled subject (DECISIONS 11).
 
-    ``pending`` says that Dagster has not been told yet; otherwise Dagster's own state is the truth and ``enabled`` mirrors it.
+    ``pending`` says that Dagster has not been told yet; otherwise Dagster's own state is the truth, and
+    ``enabled`` mirrors it.
     """
 
     __tablename__ = "schedule"

@@ -168,6 +168,16 @@ class Runs:
         )
         return self._session.scalars(query).all()
 
+    def count_history(self, subject_id: str) -> int:
+        """Number of steps done for a dataset or mapping."""
+        query = select(func.count()).select_from(RunStepRow).where(RunStepRow.subject_id == subject_id)
+        return self._session.scalar(query) or 0
+
+    def count_of(self, subject_id: str) -> int:
+        """Number of executions of one definition."""
+        query = select(func.count()).select_from(RunRow).where(RunRow.subject_id == subject_id)
+        return self._session.scalar(query) or 0
+
     def by_dagster_run(self, dagster_run_id: str) -> RunRow | None:
         """The record that a Dagster run belongs to."""
         return self._session.scalar(select(RunRow).where(RunRow.dagster_run_id == dagster_run_id).limit(1))

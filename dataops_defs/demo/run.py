@@ -1,6 +1,5 @@
 """The demo: real aircraft data from three kinds of sources into ontology objects, driven over REST."""
 
-import json
 import shutil
 import time
 from pathlib import Path
@@ -73,12 +72,7 @@ class Demo:
             shutil.copyfile(DATA / "weather_2013_01.csv", arrived)
         with warehouse_connection(self._settings.url("warehouse")) as connection, connection.cursor() as cursor:
             cursor.execute((DATA.parent / "examples.sql").read_text())
-        return make_operations(self._admin_url(), DATA)
-
-    def _admin_url(self) -> str:
-        if not self._settings.embedded:
-            return self._settings.url("warehouse")
-        return str(json.loads(self._settings.stack_file.read_text())["superuser"])
+        return make_operations(self._settings.url("superuser"), DATA)
 
     def _define(self, connection: dict[str, Any]) -> None:
         self._watch()

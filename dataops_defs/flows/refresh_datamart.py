@@ -8,7 +8,8 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from dataops_defs.adapters.sql.guard import check_query, column_lineage
+from dataops_defs.adapters.sql.guard import check_query
+from dataops_defs.adapters.sql.lineage import column_lineage
 from dataops_defs.adapters.warehouse.books import Entry, enter
 from dataops_defs.catalogue.base import now
 from dataops_defs.catalogue.datamarts import Datamarts

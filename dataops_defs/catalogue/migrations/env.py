@@ -1,14 +1,14 @@
 """Alembic's entry point for the catalogue; the URL is handed over by ``migrate``."""
 
 from alembic import context
-from sqlalchemy import create_engine
+from sqlalchemy import NullPool, create_engine
 
 from dataops_defs.catalogue import models
 from dataops_defs.catalogue.base import Row
 
 assert models  # the tables register themselves on import
 
-with create_engine(context.config.attributes["url"]).connect() as connection:
+with create_engine(context.config.attributes["url"], poolclass=NullPool).connect() as connection:
     context.configure(connection=connection, target_metadata=Row.metadata, compare_type=True)
     with context.begin_transaction():
         context.run_migrations()

@@ -1,0 +1,41 @@
+"""Launching: a run record becomes a Dagster run of a static job."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from api_shim.dagster.client import DagsterClient
+from dataops_defs.catalogue.models import RunRow
+
+
+class Launcher(Protocol):
+    """Whoever carries out a run record's work.
+
+    Both raise DependencyUnavailable when that is not possible now.
+    """
+
+    async def launch(
+        self, run: RunRow, job_name: str, run_config: Mapping[str, Any], tags: Mapping[str, str]
+    ) -> str | None:
+        """Start the work; returns the id of the Dagster run, if there is one."""
+        ...
+
+    async def terminate(self, dagster_run_id: str) -> None:
+        """End a run, or take it out of the queue."""
+        ...
+
+
+class DagsterLauncher:
+    """Launches through the Dagster webserver."""
+
+    def __init__(self, client: DagsterClient) -> None:
+        self._client = client
+
+    async def launch(
+        self, run: RunRow, job_name: str, run_config: Mapping[str, Any], tags: Mapping[str, str]
+    ) -> str | None:
+        """Launch the job; the record's id travels as a tag and in the run config."""
+        return await self._client.launch(job_name, run_config, {**tags, "dataops/run_id": run.id})
+
+    async def terminate(self, dagster_run_id: str) -> None:
+        """Terminate the Dagster run."""
+        await self._client.terminate(dagster_run_id)

@@ -1,0 +1,103 @@
+"""Idempotency-Key on every POST: the same key with the same request repeats the first answer. Source: DECISIONS 25."""
+
+import hashlib
+import re
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dataops_defs.catalogue.idempotency import Answer, Claim, IdempotencyKeys
+from dataops_defs.errors import Invalid
+from dataops_defs.flows.platform import Platform
+
+SANE_KEY = re.compile(r"[!-~]{1,255}")
+KEPT_HEADERS = ("content-type", "location", "preference-applied", "x-total-count", "retry-after")
+
+
+class Idempotency:
+    """Middleware: does a request with a key once, and repeats its answer."""
+
+    def __init__(self, app: ASGIApp, platform: Platform) -> None:
+        self._app, self._platform = app, platform
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, once for each key and caller.
+
+        Raises:
+            Invalid: the key is ill-formed, or was used for another request.
+            StillRunning: the first request with the key is at work.
+        """
+        key = Headers(scope=scope).get("idempotency-key") if scope["type"] == "http" else None
+        if key is None or scope["method"] != "POST" or "caller" not in scope["state"]:
+            await self._app(scope, receive, send)
+            return
+        if not SANE_KEY.fullmatch(key):
+            raise Invalid.field("Idempotency-Key", "must be 1 to 255 visible ASCII characters")
+        claim = await run_in_threadpool(self._claim, scope["state"]["caller"].name, key, request_hash(scope))
+        if claim.answer is None:
+            answer = await self._work(claim, scope, receive)
+            headers = dict(answer.headers)
+        else:
+            answer = claim.answer
+            headers = {**answer.headers, "Idempotent-Replayed": "true"}
+        await Response(answer.body, answer.status, headers)(scope, receive, send)
+
+    async def _work(self, claim: Claim, scope: Scope, receive: Receive) -> Answer:
+        scope["state"]["claim"] = claim
+        caught = _Caught()
+        try:
+            await self._app(scope, receive, caught)
+        except Exception:
+            await run_in_threadpool(self._release, claim)
+            raise
+        answer = caught.answer()
+        # After a failure on our side nothing is settled: the same key may try again.
+        await run_in_threadpool(self._release if answer.status >= 500 else self._keep, claim, answer)
+        return answer
+
+    def _claim(self, actor: str, key: str, hashed: str) -> Claim:
+        with self._platform.catalogue() as session:
+            return IdempotencyKeys(session, self._platform.keyring).claim(actor, key, hashed)
+
+    def _keep(self, claim: Claim, answer: Answer) -> None:
+        with self._platform.catalogue() as session:
+            IdempotencyKeys(session, self._platform.keyring).keep(claim.id, answer)
+
+    def _release(self, claim: Claim, _answer: Answer | None = None) -> None:
+        with self._platform.catalogue() as session:
+            IdempotencyKeys(session, self._platform.keyring).release(claim.id)
+
+
+class _Caught:
+    """Collects an answer instead of sending it."""
+
+    def __init__(self) -> None:
+        self._status = 0
+        self._headers: dict[str, str] = {}
+        self._body = b""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            found = Headers(scope=message)
+            self._headers = {name: found[name] for name in KEPT_HEADERS if name in found}
+        elif message["type"] == "http.response.body":
+            self._body += message.get("body", b"")
+
+    def answer(self) -> Answer:
+        return Answer(self._status, self._headers, self._body)
+
+
+def request_hash(scope: Scope) -> str:
+    """What makes two requests the same: method, path, query and body."""
+    digest = hashlib.sha256()
+    for part in (
+        scope["method"].encode(),
+        scope["path"].encode(),
+        scope.get("query_string", b""),
+        scope["state"]["body"],
+    ):
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()

@@ -1,0 +1,206 @@
+"""Datasets: document 004, "Dataset Extraction"."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+
+from api_shim.answers import Family
+from api_shim.bounded import bounded
+from api_shim.changes import apply_common, clear_schedule, refuse_nulls, schedules_of, set_schedule
+from api_shim.checks import merged, query_that_reads, referred
+from api_shim.dependencies import PROTECTED, Change, ChangeDep, ReadingDep, ShimDep
+from api_shim.paging import LISTED, Page, SortedPage, count
+from api_shim.runs import Execution, Order, WorkDep, accepted, succeeded
+from api_shim.schemas.base import refusals
+from api_shim.schemas.datasets import (
+    DatasetChange,
+    DatasetCreate,
+    DatasetOut,
+    DatasetPreview,
+    ExtractOut,
+    PreviewOut,
+    RowLimit,
+)
+from api_shim.schemas.pipelines import Accepted, HistoryOut
+from api_shim.shim import Shim
+from dataops_defs.catalogue.base import now
+from dataops_defs.catalogue.datasets import Datasets
+from dataops_defs.catalogue.models import DatasetRow, SourceRow
+from dataops_defs.catalogue.runs import Runs
+from dataops_defs.catalogue.schedules import Schedules
+from dataops_defs.catalogue.sources import Sources
+from dataops_defs.domain.columns import Preview
+from dataops_defs.domain.dataset import DEFAULT_BUCKET, TYPES_OF_SOURCE, Extraction, ExtractionType, extraction
+from dataops_defs.domain.pipeline import DefinitionStatus
+from dataops_defs.domain.run import RunKind
+from dataops_defs.domain.source import Source, SourceType
+from dataops_defs.flows.extract_dataset import extraction_of
+
+router = APIRouter(prefix="/api/v1/dataops/datasets", tags=["dataops: datasets"], dependencies=PROTECTED)
+NEVER_NULL = ("name", "source_id", "extraction", "status")
+
+
+class DatasetPage(SortedPage):
+    """Filters of the list."""
+
+    source_id: str | None = None
+    app: str | None = None
+
+
+@router.get("", responses={**refusals(), **LISTED}, response_model_exclude_none=True)
+def list_datasets(page: Annotated[DatasetPage, Query()], session: ReadingDep, response: Response) -> list[DatasetOut]:
+    """All datasets, newest first."""
+    rows, total = Datasets(session).page(**page.arguments(source_id=page.source_id, app=page.app))
+    count(response, total)
+    schedules = schedules_of(session, rows)
+    return [DatasetOut.of(row, schedules.get(row.id), now()) for row in rows]
+
+
+@router.post("", status_code=201, responses=refusals(409), response_model_exclude_none=True)
+def create_dataset(body: DatasetCreate, change: ChangeDep) -> DatasetOut:
+    """Define what is extracted from a source."""
+    source = referred(Sources(change.session, change.shim.platform.keyring), body.source_id, "sourceId")
+    wanted = _checked(change.shim, source, body.extraction.given() if body.extraction else None)
+    storage = body.storage.given() if body.storage else {}
+    row = DatasetRow(
+        name=body.name,
+        source_id=source.id,
+        extraction=wanted.as_json(),
+        storage=_storage({}, storage, body.app),
+        status=DefinitionStatus(body.status),
+        app=body.app,
+        description=body.description,
+        owner=body.owner,
+    )
+    Datasets(change.session).add(row)
+    if body.schedule is not None:
+        set_schedule(change, "dataset", row, body.schedule.given())
+    change.define("dataset.create", row)
+    return _shown(change.session, row)
+
+
+@router.post("/preview", responses=refusals(), response_model=PreviewOut)
+async def preview_unsaved_dataset(body: DatasetPreview, shim: ShimDep) -> Preview:
+    """Look at the first rows before anything is saved."""
+    source, wanted = await run_in_threadpool(_to_look_into, shim, body)
+    return await bounded(lambda: shim.platform.open(source).preview(wanted, body.limit))
+
+
+@router.get("/{dataset_id}", responses=refusals(404), response_model_exclude_none=True)
+def get_dataset(dataset_id: str, session: ReadingDep) -> DatasetOut:
+    """One dataset."""
+    return _shown(session, Datasets(session).get(dataset_id))
+
+
+@router.patch("/{dataset_id}", responses=refusals(404, 409), response_model_exclude_none=True)
+def change_dataset(dataset_id: str, body: DatasetChange, change: ChangeDep) -> DatasetOut:
+    """Change a dataset; ``status: paused`` holds its schedule back."""
+    datasets = Datasets(change.session)
+    row = datasets.get(dataset_id, lock=True)
+    given = body.given()
+    refuse_nulls(given, NEVER_NULL)
+    if "name" in given:
+        datasets.rename(row, given["name"])
+    if "source_id" in given or "extraction" in given:
+        _read_otherwise(change, row, given)
+    if "storage" in given:
+        row.storage = _storage(row.storage, given["storage"] or {}, row.app)
+    apply_common(change, "dataset", row, given)
+    change.define("dataset.update", row, {"fields": sorted(given)})
+    return _shown(change.session, row)
+
+
+@router.delete("/{dataset_id}", status_code=204, responses=refusals(404, 409))
+def delete_dataset(dataset_id: str, change: ChangeDep) -> None:
+    """Delete a dataset that nothing is built on; its raw copies and history stay."""
+    datasets = Datasets(change.session)
+    row = datasets.get(dataset_id, lock=True)
+    datasets.remove(row)
+    clear_schedule(change, row)
+    change.define("dataset.delete", row)
+
+
+@router.post(
+    "/{dataset_id}/extract",
+    response_model=ExtractOut,
+    responses={**refusals(404, 409, 502, 503), 202: {"model": Accepted, "description": "It goes on"}},
+)
+async def extract_dataset(dataset_id: str, work: WorkDep) -> JSONResponse:
+    """Extract into the raw store. Waits for the end, 25 seconds at most; ``Prefer: respond-async`` does not wait."""
+
+    def order(session: Session) -> Order:
+        row = Datasets(session).get(dataset_id)
+        return Order(RunKind.EXTRACT, row.id, row.name, "dataset.extract")
+
+    return await work.carry_out(order, _extracted, accepted)
+
+
+@router.get("/{dataset_id}/preview", responses=refusals(404), response_model=PreviewOut)
+async def preview_dataset(dataset_id: str, shim: ShimDep, limit: RowLimit = 5) -> Preview:
+    """The first rows that its source gives now."""
+    source, wanted = await run_in_threadpool(_saved, shim, dataset_id)
+    return await bounded(lambda: shim.platform.open(source).preview(wanted, limit))
+
+
+@router.get("/{dataset_id}/history", responses={**refusals(404), **LISTED}, response_model_exclude_none=True)
+def dataset_history(
+    dataset_id: str, page: Annotated[Page, Query()], session: ReadingDep, response: Response
+) -> list[HistoryOut]:
+    """Its extractions, newest first."""
+    row = Datasets(session).get(dataset_id)
+    runs = Runs(session)
+    count(response, runs.count_history(row.id))
+    return [HistoryOut.of(each) for each in runs.history(row.id, limit=page.limit, offset=page.offset)]
+
+
+def _checked(shim: Shim, source: SourceRow, given: Mapping[str, Any] | None) -> Extraction:
+    kind = SourceType(source.type)
+    wanted = extraction(given or {"type": str(TYPES_OF_SOURCE[kind])}, kind)
+    if wanted.type is ExtractionType.SQL:
+        query_that_reads(shim.settings, wanted.query or "", "extraction.query")
+    return wanted
+
+
+def _storage(kept: Mapping[str, Any], given: Mapping[str, Any], app: str) -> dict[str, Any]:
+    storage = merged(kept, given)
+    return {"bucket": storage.get("bucket") or DEFAULT_BUCKET, "prefix": storage.get("prefix") or app}
+
+
+def _read_otherwise(change: Change, row: DatasetRow, given: Mapping[str, Any]) -> None:
+    sources = Sources(change.session, change.shim.platform.keyring)
+    source = referred(sources, given.get("source_id", row.source_id), "sourceId")
+    row.source_id = source.id
+    row.extraction = _checked(change.shim, source, given.get("extraction", row.extraction)).as_json()
+
+
+def _shown(session: Session, row: DatasetRow) -> DatasetOut:
+    return DatasetOut.of(row, Schedules(session).of(row.id), now())
+
+
+def _to_look_into(shim: Shim, body: DatasetPreview) -> tuple[Source, Extraction]:
+    with shim.platform.catalogue() as session:
+        sources = Sources(session, shim.platform.keyring)
+        row = referred(sources, body.source_id, "sourceId")
+        return sources.opened(row), _checked(shim, row, body.extraction.given() if body.extraction else None)
+
+
+def _saved(shim: Shim, dataset_id: str) -> tuple[Source, Extraction]:
+    with shim.platform.catalogue() as session:
+        row = Datasets(session).get(dataset_id)
+        sources = Sources(session, shim.platform.keyring)
+        return sources.opened(sources.get(row.source_id)), extraction_of(row)
+
+
+def _extracted(execution: Execution) -> ExtractOut:
+    step = succeeded(execution, Family.DATAOPS).steps[-1]
+    return ExtractOut(
+        success=True,
+        records=step.ledger.get("inserted", 0),
+        s3_path=step.result.get("uri", ""),
+        execution_id=execution.run.id,
+        rejected=step.ledger.get("rejected", 0),
+    )

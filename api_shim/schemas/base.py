@@ -1,0 +1,98 @@
+"""What requests and answers of document 004 share: camelCase (snake_case is accepted too), strict in, typed out."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StrictBool, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from dataops_defs.domain.schedule import Schedule
+
+
+def iso(moment: datetime) -> str:
+    """ISO 8601 in UTC, with milliseconds and Z."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Moment = Annotated[
+    datetime,
+    PlainSerializer(iso, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2025-11-02T10:00:00.000Z"]}),
+]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+App = Annotated[str, Field(min_length=1, max_length=80, description="Namespace; the group in Dagster")]
+Description = Annotated[str, Field(max_length=4000)]
+Owner = Annotated[str, Field(max_length=200, description="Who answers for it")]
+Id = Annotated[str, Field(max_length=80)]
+
+
+class Request(BaseModel):
+    """A request's body or query; unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+    def given(self) -> dict[str, Any]:
+        """What the request says, null included, by our names: left out and null are different wishes."""
+        return self.model_dump(exclude_unset=True)
+
+
+class Reply(BaseModel):
+    """An answer."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, from_attributes=True)
+
+
+class ScheduleIn(Request):
+    """When a definition runs by itself; in a change every field may be left out."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"enabled": True, "cron": "0 2 * * *", "timezone": "America/New_York"}]}
+    )
+    enabled: StrictBool = True
+    cron: str | None = Field(default=None, max_length=100, description="Five fields")
+    timezone: str | None = Field(default=None, max_length=60, description="IANA name; UTC when left out")
+
+
+class ScheduleOut(Reply):
+    """When a definition runs by itself."""
+
+    enabled: bool
+    cron: str
+    timezone: str
+    next_run_at: Moment | None = None
+
+    @classmethod
+    def of(cls, row: Any, moment: datetime) -> "ScheduleOut":
+        """The form of a schedule row; ``nextRunAt`` only while it is enabled."""
+        wanted = Schedule(row.cron, row.timezone, row.enabled)
+        next_run = wanted.next_after(moment) if row.enabled else None
+        return cls(enabled=row.enabled, cron=row.cron, timezone=row.timezone, next_run_at=next_run)
+
+
+class Problem(Reply):
+    """One thing wrong with a request."""
+
+    field: str
+    message: str
+
+
+class Failure(Reply):
+    """The body of every refusal of this family; ``errors`` only on 422."""
+
+    detail: str
+    code: str
+    errors: list[Problem] | None = None
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of a route that may refuse with these statuses, beside 401, 403 and 422."""
+    words = {
+        401: "No token, or one that does not count",
+        403: "The token's role is not enough",
+        404: "There is no such thing",
+        409: "A name that is taken, dependants, or a state that forbids it",
+        422: "The request is wrong; errors name the fields",
+        502: "The run failed for a reason inside the platform",
+        503: "A part of the platform does not answer; try again",
+    }
+    return {status: {"model": Failure, "description": words[status]} for status in (401, 403, 422, *statuses)}

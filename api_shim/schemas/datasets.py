@@ -1,0 +1,169 @@
+"""Datasets of document 004."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from api_shim.schemas.base import App, Description, Id, Moment, Name, Owner, Reply, Request, ScheduleIn, ScheduleOut
+from dataops_defs.catalogue.models import DatasetRow, ScheduleRow
+from dataops_defs.domain.dataset import DEFAULT_BUCKET
+
+Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="As S3 allows")]
+Prefix = Annotated[
+    str, Field(max_length=200, pattern=r"^$|^[A-Za-z0-9_=-][A-Za-z0-9_.= -]*(/[A-Za-z0-9_=-][A-Za-z0-9_.= -]*)*/?$")
+]
+Status = Literal["draft", "active", "paused"]
+RowLimit = Annotated[int, Field(ge=1, le=1000, description="Rows at most")]
+INVENTORY: dict[str, Any] = {
+    "name": "Aircraft Inventory",
+    "sourceId": "0192f3a1-0000-7000-8000-000000000001",
+    "extraction": {"type": "sql", "query": "SELECT * FROM aircraft WHERE active = true"},
+    "schedule": {"enabled": True, "cron": "0 2 * * *", "timezone": "America/New_York"},
+    "storage": {"bucket": "captify-datasets", "prefix": "pmbook/aircraft"},
+}
+
+
+class ExtractionIn(Request):
+    """What to read: ``sql`` with a query, or ``file`` with a path below the source's and an Excel sheet."""
+
+    type: str = Field(max_length=50, description="sql or file")
+    query: str | None = Field(default=None, max_length=100_000)
+    path: str | None = Field(default=None, max_length=1000)
+    sheet: str | None = Field(default=None, max_length=200)
+
+
+class StorageIn(Request):
+    """Where raw copies are kept; in a change every field may be left out."""
+
+    bucket: Bucket = DEFAULT_BUCKET
+    prefix: Prefix = Field(default="", description="Folder in the bucket; the app when left out")
+
+
+class DatasetCreate(Request):
+    """A new dataset."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [INVENTORY]})
+    name: Name
+    source_id: Id
+    extraction: ExtractionIn | None = Field(default=None, description="May be left out for a file source")
+    schedule: ScheduleIn | None = None
+    storage: StorageIn | None = None
+    status: Status = "active"
+    app: App = "default"
+    description: Description | None = None
+    owner: Owner | None = None
+
+
+class DatasetChange(Request):
+    """A changed dataset. ``schedule`` and ``storage`` are merged; null clears."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"schedule": {"enabled": False}}, {"status": "paused"}, {"schedule": None}]}
+    )
+    name: Name | None = None
+    source_id: Id | None = None
+    extraction: ExtractionIn | None = None
+    schedule: ScheduleIn | None = None
+    storage: StorageIn | None = None
+    status: Status | None = None
+    description: Description | None = None
+    owner: Owner | None = None
+
+
+class DatasetPreview(Request):
+    """An unsaved dataset to look into."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{key: INVENTORY[key] for key in ("sourceId", "extraction")} | {"limit": 5}]}
+    )
+    source_id: Id
+    extraction: ExtractionIn | None = None
+    limit: RowLimit = 5
+
+
+class ColumnOut(Reply):
+    """One column, its type in Arrow's words."""
+
+    name: str
+    type: str
+    nullable: bool = True
+
+
+class PreviewOut(Reply):
+    """The first rows."""
+
+    columns: list[ColumnOut]
+    rows: list[dict[str, Any]]
+    truncated: bool = Field(description="Whether there are more rows than shown")
+
+
+class DatasetOut(Reply):
+    """A dataset and what its last extraction found."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                INVENTORY
+                | {
+                    "id": "0192f3a1-0000-7000-8000-000000000002",
+                    "slug": "aircraft_inventory",
+                    "status": "active",
+                    "app": "default",
+                    "createdAt": "2025-11-02T10:00:00.000Z",
+                    "updatedAt": "2025-11-02T10:00:00.000Z",
+                }
+            ]
+        }
+    )
+    id: str
+    name: str
+    slug: str
+    source_id: str
+    extraction: dict[str, Any]
+    schedule: ScheduleOut | None = None
+    storage: dict[str, Any]
+    status: str
+    last_extracted_at: Moment | None = None
+    records: int | None = Field(default=None, description="Rows of the newest raw copy")
+    columns: list[ColumnOut] | None = None
+    app: str
+    description: str | None = None
+    owner: str | None = None
+    created_at: Moment
+    updated_at: Moment
+
+    @classmethod
+    def of(cls, row: DatasetRow, schedule: ScheduleRow | None, moment: datetime) -> "DatasetOut":
+        """The form of a dataset row and its schedule."""
+        same = ("id", "name", "slug", "source_id", "extraction", "storage", "last_extracted_at", "app")
+        return cls(
+            **{name: getattr(row, name) for name in (*same, "description", "owner", "created_at", "updated_at")},
+            status=str(row.status),
+            records=row.row_count,
+            columns=[ColumnOut(**each) for each in row.columns] if row.columns else None,
+            schedule=ScheduleOut.of(schedule, moment) if schedule else None,
+        )
+
+
+class ExtractOut(Reply):
+    """A finished extraction."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "success": True,
+                    "records": 1234,
+                    "s3Path": "s3://captify-datasets/pmbook/aircraft/0192f3a1-…/2025-11-02T10:00:00.000000Z.parquet",
+                    "executionId": "0192f3a1-0000-7000-8000-000000000003",
+                    "rejected": 0,
+                }
+            ]
+        }
+    )
+    success: bool
+    records: int
+    s3_path: str = Field(alias="s3Path")
+    execution_id: str
+    rejected: int = Field(description="Rows that could not be read; they are kept with their reasons")

@@ -1,0 +1,134 @@
+"""Sources of document 004."""
+
+from typing import Any
+
+from pydantic import ConfigDict, Field, JsonValue
+
+from api_shim.schemas.base import App, Description, Moment, Name, Owner, Reply, Request
+from dataops_defs.catalogue.models import SourceRow
+
+AIRCRAFT: dict[str, Any] = {
+    "name": "Aircraft Master DB",
+    "type": "postgres",
+    "connection": {
+        "host": "db.example.com",
+        "port": 5432,
+        "database": "aircraft",
+        "username": "reader",
+        "password": "secret",
+    },
+}
+CONNECTION = "postgres: host, port, database, username, password, sslmode; csv: path, delimiter, encoding; excel: path"
+
+
+class SourceCreate(Request):
+    """A new source."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [AIRCRAFT]})
+    name: Name
+    type: str = Field(max_length=50, description="postgres, csv or excel")
+    connection: dict[str, JsonValue] = Field(description=CONNECTION)
+    app: App = "default"
+    description: Description | None = None
+    owner: Owner | None = None
+
+
+class SourceTest(Request):
+    """An unsaved source to be tested; the fields that are only kept may be sent too."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [AIRCRAFT]})
+    name: Name | None = None
+    type: str = Field(max_length=50)
+    connection: dict[str, JsonValue] = Field(description=CONNECTION)
+    app: App | None = None
+    description: Description | None = None
+    owner: Owner | None = None
+
+
+class SourceChange(Request):
+    """A changed source. ``connection`` is merged: what is left out stays (passwords too), null clears."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "Aircraft Master", "connection": {"database": "aircraft_v2"}}]}
+    )
+    name: Name | None = None
+    connection: dict[str, JsonValue] | None = Field(default=None, description=CONNECTION)
+    description: Description | None = None
+    owner: Owner | None = None
+
+
+class SourceOut(Reply):
+    """A source; its secrets never leave."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "0192f3a1-0000-7000-8000-000000000001",
+                    "name": "Aircraft Master DB",
+                    "type": "postgres",
+                    "connection": {
+                        "host": "db.example.com",
+                        "port": 5432,
+                        "database": "aircraft",
+                        "username": "reader",
+                    },
+                    "secretFields": ["password"],
+                    "status": "active",
+                    "app": "default",
+                    "createdAt": "2025-11-02T10:00:00.000Z",
+                    "updatedAt": "2025-11-02T10:00:00.000Z",
+                }
+            ]
+        }
+    )
+    id: str
+    name: str
+    slug: str
+    type: str
+    connection: dict[str, Any]
+    secret_fields: list[str] = Field(description="Settings that are stored sealed and not shown")
+    status: str = Field(description="active, inactive or error, by the last test")
+    last_tested: Moment | None = None
+    last_error: str | None = None
+    app: str
+    description: str | None = None
+    owner: str | None = None
+    created_at: Moment
+    updated_at: Moment
+
+    @classmethod
+    def of(cls, row: SourceRow) -> "SourceOut":
+        """The form of a source row."""
+        return cls(
+            **{name: getattr(row, name) for name in ("id", "name", "slug", "type", "connection", "status", "app")},
+            secret_fields=[name for name in row.secret_fields.split(",") if name],
+            last_tested=row.last_tested_at,
+            last_error=row.last_error,
+            description=row.description,
+            owner=row.owner,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
+
+
+class TestResult(Reply):
+    """How a test went. Source: DECISIONS 22."""
+
+    __test__ = False
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "success": True,
+                    "message": "PostgreSQL 17.2 answered",
+                    "latencyMs": 12.4,
+                    "testedAt": "2025-11-02T10:00:00.000Z",
+                }
+            ]
+        }
+    )
+    success: bool
+    message: str
+    latency_ms: float
+    tested_at: Moment

@@ -1,0 +1,178 @@
+"""How a CSV file is written: its encoding, its delimiter and the names of its columns, told from its beginning."""
+
+import codecs
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mode
+
+import charset_normalizer
+
+from dataops_defs.errors import Invalid, SourceError
+
+HEAD_BYTES = 256 * 1024
+MAX_COLUMNS = 10_000
+DELIMITERS = (",", ";", "\t", "|")
+_LINES_LOOKED_AT = 50
+_GUESSED = [*(f"cp{number}" for number in range(1250, 1259)), "koi8_r", "cp932", "euc_jp", "gb18030", "euc_kr"]
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_SINGLE_BYTE = [f"cp{number}" for number in (437, 850, 852, 866, *range(1250, 1259))]
+_ISO = [f"iso8859-{number}" for number in (*range(1, 12), 13, 14, 15, 16)]
+_EAST = ["shift_jis", "cp932", "euc_jp", "gb2312", "gbk", "gb18030", "big5", "euc_kr"]
+_OTHERS = ["ascii", "utf-8", "utf-16", "utf-16-le", "utf-16-be", "mac-roman", "koi8-r", "koi8-u"]
+ENCODINGS = frozenset([*_OTHERS, *_SINGLE_BYTE, *_ISO, *_EAST])
+"""Encodings that a source may name, by the name Python's codecs give them."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What has to be known to read the rows: ``bom`` bytes are skipped, ``columns`` are unique."""
+
+    encoding: str
+    delimiter: str
+    columns: tuple[str, ...]
+    bom: int = 0
+
+    @property
+    def utf8(self) -> bool:
+        """Whether the bytes can be used as they are."""
+        return self.encoding == "utf-8"
+
+
+def dialect_of(head: bytes, *, whole: bool, encoding: str | None, delimiter: str | None) -> Dialect:
+    """Tell the dialect from the first bytes of a file; what the source names is taken as given.
+
+    Args:
+        head: at most some 256 KB; ``whole`` says that this is all there is.
+    Raises:
+        Invalid: an encoding or a delimiter that is not served.
+        SourceError: the file is empty, is no text, or has no usable first row.
+    """
+    named = _named_encoding(encoding) if encoding else None
+    if delimiter:
+        check_delimiter(delimiter)
+    if not head:
+        raise SourceError("the file is empty")
+    found, bom = _encoding(head, named)
+    text = _decoded(head[bom:], found)
+    if not whole:
+        text = text[: text.rfind("\n") + 1] or text
+    if "\x00" in text[:1024]:
+        raise SourceError("the file is not text: it holds NUL characters")
+    mark = delimiter or _delimiter(text)
+    return Dialect(found, mark, _header(text, mark, whole), bom)
+
+
+def check_delimiter(delimiter: str) -> None:
+    """Refuse a delimiter that could be part of a value's form."""
+    if len(delimiter) != 1 or delimiter.isalnum() or not delimiter.isascii() or delimiter in "\"'\r\n\x00.-+ \\":
+        raise Invalid.field("connection.delimiter", "must be one character such as , ; | or a tab")
+
+
+def _named_encoding(name: str) -> str:
+    try:
+        known = codecs.lookup(name).name
+    except (LookupError, ValueError):
+        known = ""
+    known = {"utf-8-sig": "utf-8", "utf_8": "utf-8"}.get(known, known)
+    if known not in ENCODINGS:
+        raise Invalid.field(
+            "connection.encoding", f"'{name[:50]}' is not served; use utf-8, utf-16, cp1252 or the like"
+        )
+    return "utf-8" if known == "ascii" else known
+
+
+def _encoding(head: bytes, named: str | None) -> tuple[str, int]:
+    """The encoding and the length of its byte order mark."""
+    for mark, encoding in _BOMS:
+        if head.startswith(mark) and named in (None, encoding, "utf-16"):
+            return encoding, len(mark)
+    if named:
+        return ("utf-16-le" if named == "utf-16" else named), 0
+    if (wide := _utf16_without_mark(head)) is not None:
+        return wide, 0
+    return ("utf-8" if _is_utf8(head) else _single_byte(head)), 0
+
+
+def _single_byte(head: bytes) -> str:
+    """What charset-normalizer makes of it, among encodings that files still come in; else Western European."""
+    sample = head[:32_768]
+    best = charset_normalizer.from_bytes(sample, cp_isolation=_GUESSED).best()
+    if best is None or str(best) == sample.decode("cp1252", errors="replace"):
+        return "cp1252"
+    return codecs.lookup(best.encoding).name
+
+
+def _utf16_without_mark(head: bytes) -> str | None:
+    sample = head[:1024]
+    even, odd = sample[0::2].count(0), sample[1::2].count(0)
+    if odd > len(sample) // 4 and even == 0:
+        return "utf-16-le"
+    return "utf-16-be" if even > len(sample) // 4 and odd == 0 else None
+
+
+def _is_utf8(head: bytes) -> bool:
+    """Also with a few bad bytes, if there is more that only UTF-8 explains: those rows are rejected later."""
+    text = _decoded(head, "utf-8")  # a character cut at the end is no fault
+    bad = text.count("\ufffd")
+    return bad == 0 or sum(character > "\x7f" for character in text) > 2 * bad
+
+
+def _decoded(head: bytes, encoding: str) -> str:
+    return codecs.getincrementaldecoder(encoding)("replace").decode(head)
+
+
+def _delimiter(text: str) -> str:
+    """The mark that cuts most lines into the same number of fields; a comma where none does."""
+    lines = text.splitlines(keepends=True)[:_LINES_LOOKED_AT]
+    best, best_score = ",", (0.0, 0)
+    for mark in DELIMITERS:
+        widths = [len(row) for row in _rows(lines, mark) if row]
+        usual = mode(widths) if widths else 1
+        score = (widths.count(usual) / len(widths), usual) if usual > 1 else (0.0, 0)
+        if score > best_score:
+            best, best_score = mark, score
+    return best
+
+
+def _rows(lines: Sequence[str], mark: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(lines, delimiter=mark))
+    except csv.Error:
+        return []
+
+
+def _header(text: str, delimiter: str, whole: bool) -> tuple[str, ...]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        names = next((row for row in reader if row), [])
+    except csv.Error:
+        raise SourceError("the file has no first row with column names") from None
+    if not names:
+        raise SourceError("the file holds no rows")
+    if not whole and "\n" not in text:
+        raise SourceError(f"the first row is longer than {HEAD_BYTES // 1024} KB")
+    if len(names) > MAX_COLUMNS:
+        raise SourceError(f"the first row names {len(names)} columns; {MAX_COLUMNS} are the limit")
+    return unique_names(names)
+
+
+def unique_names(names: Sequence[str | None]) -> tuple[str, ...]:
+    """Column names as people expect them: trimmed, an empty one ``column_<place>``, a repeated one with ``_2``."""
+    made: list[str] = []
+    taken = {name.strip() for name in names if name and name.strip()}
+    seen: set[str] = set()
+    for place, given in enumerate(names, start=1):
+        name = (given or "").strip() or f"column_{place}"
+        unique, number = name, 1
+        while unique in seen or (number > 1 and unique in taken):
+            number += 1
+            unique = f"{name}_{number}"
+        seen.add(unique)
+        made.append(unique)
+    return tuple(made)

@@ -1,0 +1,244 @@
+"""PostgreSQL as a source: a guarded query, read-only, on a connection of its own."""
+
+import re
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+import pyarrow as pa
+from psycopg2 import sql
+
+from dataops_defs.adapters.sources.base import Reading
+from dataops_defs.adapters.sources.pg_copy import CopyStream
+from dataops_defs.adapters.sources.pg_types import PgColumn, numeric_digits, schema_of
+from dataops_defs.adapters.sources.shown import preview_of
+from dataops_defs.adapters.sql.guard import check_query
+from dataops_defs.domain.columns import Preview
+from dataops_defs.domain.dataset import Extraction
+from dataops_defs.domain.source import Source
+from dataops_defs.errors import Invalid, SourceError, SourceUnavailable
+
+CONNECT_SECONDS = 10
+TEST_SECONDS = 10
+PREVIEW_SECONDS = 10
+READ_SECONDS = 3600
+LOCK_SECONDS = 10
+GRACE_SECONDS = 5
+_SAID_BY_SERVER = re.compile(r"(?:FATAL|ERROR|PANIC):\s+(.+)")
+_LATER = re.compile(r"starting up|shutting down|too many (?:clients|connections)|recovery mode|remaining connection")
+# Standby conflict, connection lost, out of resources, shut down by an operator.
+_LATER_CODES = ("40001", "08", "53", "57P")
+
+
+@dataclass(frozen=True)
+class PostgresSource:
+    """A PostgreSQL database. ``read_seconds`` and ``preview_seconds`` bound one statement.
+
+    Types are exact: numeric(p, s) becomes a decimal of those digits. A numeric without limits is proven by its
+    values, with one more query in the same snapshot; give it limits with a cast to spare that. It becomes text
+    where a value is NaN or needs more than 76 digits.
+    """
+
+    source: Source
+    allowed_functions: frozenset[str] = field(default=frozenset())
+    read_seconds: float = READ_SECONDS
+    preview_seconds: float = PREVIEW_SECONDS
+
+    def test(self) -> str:
+        """Connect and ask for the version."""
+        with self._transaction(TEST_SECONDS) as connection, connection.cursor() as cursor:
+            cursor.execute("SHOW server_version")
+            version = str(cursor.fetchone()[0]).split()[0]
+        return f"PostgreSQL {version} answered in database {self.source.connection['database']}"
+
+    def preview(self, extraction: Extraction, limit: int) -> Preview:
+        """The first ``limit`` rows of the query, in the types that ``read`` gives."""
+        query = f"SELECT * FROM ({self._checked(extraction)}) AS preview LIMIT {int(limit) + 1}"  # noqa: S608 - guarded
+        with self._opened(query, self.preview_seconds) as reading:
+            return preview_of(reading.schema, reading.batches, limit)
+
+    def read(self, extraction: Extraction) -> AbstractContextManager[Reading]:
+        """All rows of the query, seen at one moment; memory stays flat."""
+        return self._opened(self._checked(extraction), self.read_seconds)
+
+    def _checked(self, extraction: Extraction) -> str:
+        return check_query(extraction.query or "", allowed_functions=self.allowed_functions)
+
+    @contextmanager
+    def _opened(self, query: str, seconds: float) -> Iterator[Reading]:
+        with self._transaction(seconds) as connection:
+            columns = _prove_numerics(connection, query, _describe(connection, query))
+            schema = schema_of(columns)
+            stream = CopyStream(connection, _copy_statement(connection, query, columns), schema)
+            with closing(stream):
+                yield Reading(schema, _translated(stream.batches(), seconds))
+
+    @contextmanager
+    def _transaction(self, seconds: float) -> Iterator[Any]:
+        """A read-only transaction on a fresh connection, closed afterwards; errors in the platform's words."""
+        connection = self._connect()
+        with closing(connection), _errors(seconds), _deadline(connection, 3 * seconds + GRACE_SECONDS):
+            connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true),"
+                    " set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO, YMD', true),"
+                    " set_config('IntervalStyle', 'postgres', true), set_config('bytea_output', 'hex', true),"
+                    " set_config('extra_float_digits', '1', true)",
+                    (f"{int(seconds * 1000)}ms", f"{LOCK_SECONDS}s"),
+                )
+            yield connection
+
+    def _connect(self) -> Any:
+        given = self.source.connection
+        host, port = str(given["host"]), int(given.get("port") or 5432)
+        # libpq takes a list of hosts, and names of sockets, where it expects a host.
+        if not host or host.startswith(("/", "@")) or "," in host:
+            raise Invalid.field("connection.host", "must be the name or address of one host")
+        try:
+            return psycopg2.connect(
+                host=host,
+                port=port,
+                dbname=str(given["database"]),
+                user=str(given.get("username") or "postgres"),
+                # Empty, not left out: libpq would take the password of this process from its environment.
+                password=self.source.secrets.get("password", ""),
+                passfile="/dev/null",
+                sslmode=str(given.get("sslmode") or "prefer"),
+                gssencmode="disable",
+                connect_timeout=CONNECT_SECONDS,
+                application_name="dataops",
+                client_encoding="UTF8",
+                keepalives_idle=30,
+                keepalives_interval=10,
+                keepalives_count=3,
+            )
+        except psycopg2.OperationalError as error:
+            raise _connect_error(str(error), host, port) from None
+        except UnicodeDecodeError:
+            raise SourceError(f"PostgreSQL at {host}:{port} refused the connection") from None
+
+
+def _describe(connection: Any, query: str) -> list[PgColumn]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM ({query}) AS described LIMIT 0")  # noqa: S608 - guarded
+        columns = [
+            PgColumn(each.name, each.type_code, *numeric_digits(each.precision, each.scale))
+            for each in cursor.description or ()
+        ]
+        cursor.execute(
+            "SELECT oid FROM pg_catalog.pg_type WHERE typcategory = 'A' AND oid = ANY(%s::oid[])",
+            ([each.oid for each in columns],),
+        )
+        arrays = {oid for (oid,) in cursor.fetchall()}
+    _check_names(columns)
+    return [replace(each, is_array=each.oid in arrays) for each in columns]
+
+
+def _check_names(columns: Sequence[PgColumn]) -> None:
+    if not columns:
+        raise Invalid.field("extraction.query", "returns no columns")
+    seen: set[str] = set()
+    for each in columns:
+        if each.name in seen:
+            raise Invalid.field("extraction.query", f"two columns are called '{each.name}'; give one another name")
+        seen.add(each.name)
+
+
+def _prove_numerics(connection: Any, query: str, columns: Sequence[PgColumn]) -> list[PgColumn]:
+    """Numerics without limits get the digits that their values need."""
+    unproven = [index for index, each in enumerate(columns) if each.unproven]
+    if not unproven:
+        return list(columns)
+    measures = sql.SQL(", ").join(
+        sql.SQL(
+            "coalesce(max(scale({c})), 0),"
+            " coalesce(max(length(trim_scale(trunc(abs({c})))::text)), 1),"
+            " coalesce(bool_or({c} IN ('NaN', 'Infinity', '-Infinity')), false)"
+        ).format(c=_alias(index))
+        for index in unproven
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL("SELECT {} FROM {}").format(measures, _derived(query, len(columns))))
+        found = cursor.fetchone()
+    proven = list(columns)
+    for place, index in enumerate(unproven):
+        scale, whole, endless = found[3 * place : 3 * place + 3]
+        proven[index] = columns[index] if endless else columns[index].proven(scale, whole)
+    return proven
+
+
+def _copy_statement(connection: Any, query: str, columns: Sequence[PgColumn]) -> str:
+    selected = sql.SQL(", ").join(each.selected(_alias(index)) for index, each in enumerate(columns))
+    statement = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT csv)")
+    return str(statement.format(selected, _derived(query, len(columns))).as_string(connection))
+
+
+def _derived(query: str, width: int) -> sql.Composable:
+    names = sql.SQL(", ").join(_alias(index) for index in range(width))
+    return sql.SQL("({}) AS result ({})").format(sql.SQL(query), names)
+
+
+def _alias(index: int) -> sql.Identifier:
+    return sql.Identifier(f"c{index}")
+
+
+@contextmanager
+def _deadline(connection: Any, seconds: float) -> Iterator[None]:
+    """Cut the line when the server neither answers nor ends its statement: its own timeouts are only a promise."""
+    line = socket.socket(fileno=socket.dup(connection.fileno()))
+    timer = threading.Timer(seconds, _cut, [line])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        line.close()
+
+
+def _cut(line: socket.socket) -> None:
+    with suppress(OSError):
+        line.shutdown(socket.SHUT_RDWR)
+
+
+def _translated(batches: Iterator[pa.RecordBatch], seconds: float) -> Iterator[pa.RecordBatch]:
+    with _errors(seconds):
+        yield from batches
+
+
+@contextmanager
+def _errors(seconds: float) -> Iterator[None]:
+    try:
+        yield
+    except psycopg2.Error as error:
+        raise _query_error(error, seconds) from None
+
+
+def _query_error(error: psycopg2.Error, seconds: float) -> SourceError:
+    code = error.pgcode or ""
+    said = error.diag.message_primary
+    if code == "57014":
+        return SourceError(f"the query was ended: it ran longer than {seconds:g} s")
+    if not code or said is None:
+        return SourceUnavailable("the connection to PostgreSQL was lost")
+    if code.startswith(_LATER_CODES):
+        return SourceUnavailable(f"PostgreSQL: {said}")
+    return SourceError(f"PostgreSQL: {said}")
+
+
+def _connect_error(message: str, host: str, port: int) -> SourceError:
+    said = _SAID_BY_SERVER.search(message)
+    if said and not _LATER.search(said[1]):
+        return SourceError(f"PostgreSQL at {host}:{port} refused: {said[1]}")
+    if "SSL" in message and "timeout" not in message:
+        return SourceError(f"PostgreSQL at {host}:{port}: the TLS mode asked for is not possible")
+    if "could not translate host name" in message:
+        return SourceUnavailable(f"PostgreSQL at {host}:{port} did not answer: no such host")
+    reason = said[1] if said else "timed out" if "timeout expired" in message else "connection refused or cut"
+    return SourceUnavailable(f"PostgreSQL at {host}:{port} did not answer: {reason}")

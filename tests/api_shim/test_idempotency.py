@@ -1,0 +1,90 @@
+"""Idempotency keys. Source: DECISIONS 25."""
+
+from typing import Any
+
+from fastapi.testclient import TestClient
+
+from dataops_defs.catalogue.idempotency import IdempotencyKeys
+from dataops_defs.flows.platform import Platform
+from dataops_defs.settings import Settings
+from tests.api_shim.conftest import Api
+from tests.api_shim.in_process import InProcessLauncher
+
+BODY = {"name": "Once", "type": "csv", "connection": {"path": "x.csv"}}
+
+
+def post(client: TestClient, key: str, body: Any = BODY, path: str = "/sources") -> Any:
+    return client.post(f"/api/v1/dataops{path}", json=body, headers={"Idempotency-Key": key})
+
+
+class TestTheSameKey:
+    def test_with_the_same_request_repeats_the_first_answer(self, api: Api) -> None:
+        first, again = post(api.client, "k1"), post(api.client, "k1")
+
+        assert (first.status_code, again.status_code) == (201, 201)
+        assert again.json() == first.json()
+        assert again.headers["Idempotent-Replayed"] == "true"
+        assert len(api.get("/sources")) == 1
+
+    def test_with_another_request_is_refused(self, api: Api) -> None:
+        post(api.client, "k1")
+
+        assert post(api.client, "k1", {**BODY, "name": "Other"}).status_code == 422
+        assert post(api.client, "k1", {"name": "t", "role": "viewer"}, "/tokens").status_code == 422
+        assert len(api.get("/sources")) == 1
+
+    def test_of_another_caller_is_another_key(self, api: Api) -> None:
+        token = api.post("/tokens", {"name": "other", "role": "editor"})["token"]
+        post(api.client, "k1")
+
+        other = api.client.post(
+            "/api/v1/dataops/sources",
+            json=BODY,
+            headers={"Idempotency-Key": "k1", "Authorization": f"Bearer {token}"},
+        )
+
+        assert other.status_code == 409
+
+    def test_while_the_first_request_is_at_work_is_a_conflict(self, api: Api, shim_settings: Settings) -> None:
+        platform = Platform(shim_settings)
+        post(api.client, "k1")
+        with platform.catalogue() as session:
+            keys = IdempotencyKeys(session, platform.keyring)
+            claimed = keys.claim("bootstrap admin", "k2", "a-hash")
+        assert claimed.answer is None
+
+        reply = post(api.client, "k2")
+
+        assert reply.status_code in (409, 422)
+
+    def test_runs_the_work_once(self, api: Api, launcher: InProcessLauncher) -> None:
+        dataset = api.dataset()
+        path = f"/datasets/{dataset['id']}/extract"
+
+        first, again = post(api.client, "k1", None, path), post(api.client, "k1", None, path)
+
+        assert first.json() == again.json()
+        assert len(launcher.launched) == 1
+
+    def test_may_try_again_after_a_failure_on_our_side(self, api: Api, launcher: InProcessLauncher) -> None:
+        dataset = api.dataset()
+        path = f"/datasets/{dataset['id']}/extract"
+        launcher.away = True
+        assert post(api.client, "k1", None, path).status_code == 503
+        launcher.away = False
+
+        assert post(api.client, "k1", None, path).status_code == 200
+
+    def test_shows_a_new_tokens_text_again_and_keeps_it_sealed(self, api: Api, shim_settings: Settings) -> None:
+        body = {"name": "t", "role": "viewer"}
+
+        first, again = post(api.client, "k1", body, "/tokens"), post(api.client, "k1", body, "/tokens")
+
+        assert first.json()["token"] == again.json()["token"]
+        with Platform(shim_settings).catalogue() as session:
+            stored = session.connection().exec_driver_sql("SELECT answer FROM idempotency").scalar_one()
+        assert first.json()["token"].encode() not in bytes(stored)
+
+    def test_must_be_sane(self, api: Api) -> None:
+        assert post(api.client, "a b").status_code == 422
+        assert post(api.client, "k" * 256).status_code == 422
