@@ -76,4 +76,3 @@ class World:
                 return cursor.fetchall() if cursor.description else []
         finally:
             connection.close()
-

@@ -42,8 +42,8 @@ class DagsterClient:
     All raise DependencyUnavailable when it does not answer or could not do what was asked.
     """
 
-    def __init__(self, url: str) -> None:
-        self._http = httpx.AsyncClient(base_url=url, timeout=SECONDS, trust_env=False)
+    def __init__(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._http = httpx.AsyncClient(base_url=url, timeout=SECONDS, trust_env=False, transport=transport)
 
     async def close(self) -> None:
         """Close its connections."""

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
-from psycopg2 import errors, sql
+from psycopg2 import Error, errors, sql
 from pydantic import Field
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
@@ -45,9 +45,10 @@ CLOSED_SCHEMAS = ("information_schema", "dataops", "objects")
 @router.post("/create", responses=refusals(409))
 def create_datamart(body: DatamartCreate, change: ChangeDep) -> DatamartCreated:
     """Define a datamart. It is empty until its first refresh."""
-    check_query(body.query, allowed_functions=change.shim.settings.allowed_functions)
+    query = check_query(body.query, allowed_functions=change.shim.settings.allowed_functions)
     table = slug(body.name)
     _check_place(change.shim, body.schema_name, table)
+    _check_plan(change.shim, query)
     row = DatamartRow(
         name=body.name,
         schema=body.schema_name,
@@ -142,6 +143,18 @@ def _check_place(shim: Shim, schema: str, table: str) -> None:
         known = Datamarts(session).by_slug(table) is not None
     if found[1] and not known:
         raise Conflict(f"{schema}.{table} exists already and is no datamart; take another name")
+
+
+def _check_plan(shim: Shim, query: str) -> None:
+    """Refuse a query that the builder could not run. What it reads may still have to be made."""
+    try:
+        with shim.platform.warehouse("dataops datamart", role="builder") as connection, connection.cursor() as cursor:
+            cursor.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(PREVIEW_TIME_LIMIT)))
+            cursor.execute(f"EXPLAIN {query}")
+    except (errors.UndefinedTable, errors.InvalidSchemaName):
+        return
+    except Error as error:
+        raise Invalid.field("query", f"PostgreSQL refuses it: {error.diag.message_primary}") from None
 
 
 def _refreshed(execution: Execution) -> Refreshed:

@@ -46,7 +46,9 @@ class DatamartCreate(BaseModel):
     """A new datamart. Source: document 000, "Create Datamart"."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, json_schema_extra={"examples": [CUSTOMER_360]})
-    name: str = Field(min_length=1, max_length=200)
+    name: str = Field(
+        max_length=200, pattern=r"^[\w-]+$", description="Letters of any script, digits, _ and -; names the table"
+    )
     query: str = Field(min_length=1, max_length=100_000)
     type: DatamartType
     refresh_strategy: RefreshStrategy = RefreshStrategy.ON_DEMAND

@@ -151,6 +151,8 @@ class StepOut(Reply):
     completed_at: Moment | None = None
     rows_done: int
     ledger: dict[str, int]
+    uri: str | None = None
+    checks: list[dict[str, Any]] = []
     error: str | None = None
 
     @classmethod
@@ -165,6 +167,8 @@ class StepOut(Reply):
             completed_at=row.finished_at,
             rows_done=row.rows_done,
             ledger=row.ledger,
+            uri=row.result.get("uri"),
+            checks=row.result.get("checks", []),
             error=row.error,
         )
 

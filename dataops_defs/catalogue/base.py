@@ -41,7 +41,7 @@ class Row(DeclarativeBase):
         Json: JSONB,
         JsonList: JSONB,
         # A native enum is not dropped by a downgrade; text with a check is.
-        StrEnum: Enum(StrEnum, native_enum=False, length=32),
+        StrEnum: Enum(StrEnum, native_enum=False, length=32, values_callable=lambda kind: [str(each) for each in kind]),
     }
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, Uuid, text
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dataops_defs.catalogue.base import Identified, Json, JsonList, Named, Row, new_id, now
@@ -46,7 +46,7 @@ class ObjectTypeRow(Named, Row):
     """An object type of the ontology."""
 
     __tablename__ = "object_type"
-    schema: Mapped[Json]
+    schema: Mapped[Json] = mapped_column(JSON)  # as text: people read properties in the order they wrote them
     key_field: Mapped[str]
     store: Mapped[str] = mapped_column(default="postgres")
 
@@ -57,7 +57,7 @@ class MappingRow(Named, Row):
     __tablename__ = "mapping"
     dataset_id: Mapped[str] = _reference("dataset.id")
     object_type_id: Mapped[str] = _reference("object_type.id")
-    mappings: Mapped[Json]
+    mappings: Mapped[Json] = mapped_column(JSON)
     sync: Mapped[Json]
     status: Mapped[DefinitionStatus] = mapped_column(default=DefinitionStatus.ACTIVE)
     last_synced_at: Mapped[datetime | None]

@@ -1,4 +1,4 @@
-"""The run record: one row for each execution, one step for each piece of work in it. The caller owns the transaction."""
+"""The run record: a row for each execution, a step for each piece of work in it. The caller owns the transaction."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -81,6 +81,9 @@ class Runs:
         """Open a step."""
         row = RunStepRow(run_id=run_id, kind=kind, subject_id=subject_id, subject_name=subject_name)
         self._session.add(row)
+        self._session.execute(
+            update(RunRow).where(RunRow.id == run_id, RunRow.subject_name.is_(None)).values(subject_name=subject_name)
+        )
         self._session.flush()
         return row
 

@@ -34,7 +34,7 @@ class Client:
                 each for each in self.send("GET", f"{PREFIX}/{kind}?limit=500") if each["name"] == body["name"]
             )
             name = found["name"] if kind == "object-types" else found["id"]
-            fixed = ("name", "app", "type", "keyField")
+            fixed = ("name", "app", "type", "keyField", "sourceId", "datasetId", "objectType")
             changes = {key: value for key, value in body.items() if key not in fixed}
             made = self.send("PATCH", f"{PREFIX}/{kind}/{name}", changes)
         return made

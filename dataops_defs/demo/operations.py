@@ -44,7 +44,7 @@ def make_operations(admin_url: str, data: Path, password: str | None = None) -> 
             if cursor.fetchone() is None:
                 cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
             cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", (READER,))
-            verb = "ALTER" if cursor.fetchone() else "CREATE"
+            verb = "CREATE" if cursor.fetchone() is None else "ALTER"
             cursor.execute(
                 sql.SQL(verb + " ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(READER), sql.Literal(password))
             )
@@ -64,7 +64,7 @@ def _fill(connection: Connection, data: Path) -> None:
     with connection.cursor() as cursor:
         for name, columns in TABLES.items():
             cursor.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns})")
-            cursor.execute(f"SELECT EXISTS (SELECT FROM {name})")
+            cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(sql.Identifier(name)))
             filled = cursor.fetchone()
             if not filled or not filled[0]:
                 table = csv.read_csv(data / "airlines.csv") if name == "airlines" else None

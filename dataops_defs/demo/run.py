@@ -1,6 +1,7 @@
 """The demo: real aircraft data from three kinds of sources into ontology objects, driven over REST."""
 
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ SECONDS_FOR_THE_FILE = 120
 
 def main(settings: Settings) -> int:
     """Load the demo, run its pipeline, print the numbers; 0 when everything went well."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     try:
         Demo(settings, console).run()
     except DataOpsError as error:
@@ -79,6 +80,8 @@ class Demo:
         for body in [*definitions.sources(FOLDER, connection), self._warehouse_source()]:
             self._keep("sources", body)
             test = self._client.send("POST", f"{PREFIX}/sources/{self._ids[body['name']]}/test")
+            if not test["success"]:
+                raise DataOpsError(f"Source '{body['name']}' does not answer: {test['message']}")
             self._console.print(f"  {body['name']}: {test['message']}")
         for body in definitions.OBJECT_TYPES:
             self._keep("object-types", body)
@@ -157,11 +160,11 @@ class Demo:
     def _print(self, execution: dict[str, Any], datamart: dict[str, Any], weather: WatchedFileRow) -> None:
         names = ("read", "inserted", "updated", "unchanged", "rejected", "filtered")
         table = Table(title="What became of every row", title_justify="left")
-        table.add_column("step")
+        table.add_column("step", no_wrap=True)
         for name in names:
             table.add_column(name, justify="right")
         for step in execution["steps"]:
-            table.add_row(f"{step['kind']} {step['name']}", *(f"{step['ledger'].get(name, 0):,}" for name in names))
+            table.add_row(f"{step['kind']} · {step['name']}", *(f"{step['ledger'].get(name, 0):,}" for name in names))
         self._console.print(table)
         aircraft = next(
             step["ledger"] for step in execution["steps"] if step["name"] == "Aircraft Registry to aircraft"
@@ -169,11 +172,10 @@ class Demo:
         accounted = sum(aircraft[name] for name in names[1:])
         self._console.print(f"Planes read: {aircraft['read']:,}; accounted for: {accounted:,}")
         for step in execution["steps"]:
-            for check in step.get("checks", []):
+            for check in step["checks"]:
                 if not check["passed"]:
-                    told = ", ".join(
-                        f"{key} {value:,}" for key, value in check.items() if isinstance(value, int) and key != "passed"
-                    )
-                    self._console.print(f"Check {check['name']} of '{step['name']}': {told}")
+                    counts = {key: value for key, value in check.items() if key not in ("name", "passed")}
+                    told = ", ".join(f"{key} {value:,}" for key, value in counts.items())
+                    self._console.print(f"Check {check['name']} of '{step['name']}' warns: {told}")
         self._console.print(f"Datamart analytics.{datamart['datamart_name']}: {datamart['rows_refreshed']:,} aircraft")
         self._console.print(f"Watched folder: {weather.path} is {weather.status}")

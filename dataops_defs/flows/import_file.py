@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import Literal
 
 import pyarrow as pa
 
@@ -67,7 +68,7 @@ def _load(work: Work, step: Step, file: WatchedFileRow, watch: WatchRow) -> Outc
     source = _as_source(file.path)
     table = watch.target_table or slug(PurePosixPath(file.path).stem)
     # A table that gathers a folder's files grows; a table named after its file is that file's newest version.
-    mode = "append" if watch.target_table else "replace"
+    mode: Literal["append", "replace"] = "append" if watch.target_table else "replace"
     entry = Entry(work.run_id, "watch", watch.id, f"{watch.target_schema}.{table}")
     with (
         work.platform.open(source).read(Extraction(ExtractionType.FILE)) as reading,

@@ -21,10 +21,23 @@ MART_SCHEMAS = ("analytics",)
 READ_SCHEMAS = ("public", "raw", "content", "objects", *MART_SCHEMAS)
 # Functions that read or write outside of tables, wait, lock or talk: a user's query never needs them.
 FORBIDDEN_FUNCTIONS = (
-    "lo_|loread|lowrite|dblink|pg_sleep|pg_advisory|pg_try_advisory|pg_notify|pg_read_|pg_ls_|pg_stat_file|set_config"
+    "lo_|loread|lowrite|dblink|pg_sleep|pg_advisory|pg_try_advisory|pg_notify|pg_read_|pg_ls_|pg_stat_file"
     "|query_to_xml|cursor_to_xml|table_to_xml|schema_to_xml|database_to_xml|pg_logical|pg_switch|pg_create|pg_drop"
     "|pg_terminate|pg_cancel|pg_reload|pg_rotate"
 )
+
+WITHOUT_FORBIDDEN_FUNCTIONS = """\
+DO $do$ DECLARE each record; BEGIN
+  FOR each IN SELECT p.oid::regprocedure AS name FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE n.nspname IN ('pg_catalog', 'public') AND p.prokind = 'f' AND p.proname ~ '^(PATTERN)'
+  LOOP
+    BEGIN
+      EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO OWNER', each.name);
+      EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', each.name);
+    EXCEPTION WHEN insufficient_privilege THEN NULL;
+    END;
+  END LOOP;
+END $do$"""
 
 
 @dataclass(frozen=True)
@@ -46,7 +59,7 @@ def bootstrap(settings: Settings, superuser_url: str) -> None:
     """
     connections: dict[str, Connection] = {}
     try:
-        for step in steps(settings):
+        for step in steps(settings):  # the connection of a database is opened once the database is there
             if step.database not in connections:
                 connections[step.database] = _connect(superuser_url, step.database)
             _run(connections[step.database], step)
@@ -80,6 +93,8 @@ def steps(settings: Settings) -> Iterator[Step]:
     owner = unquote(given.username) if given and given.username else OWNER
     if given is None:
         yield from _role(OWNER, passwords[OWNER])
+        # Without this the owner's own name, which is also a schema, would be searched first.
+        yield Step(f"ALTER ROLE {OWNER} SET search_path = public")
     yield from _role(READER, passwords[READER])
     yield from _role(BUILDER, passwords[BUILDER])
     quoted = _quoted(owner)
@@ -107,8 +122,6 @@ def _limits(owner: str) -> Iterator[Step]:
     """Memberships and settings of the roles."""
     # The owner makes, drops and cancels for the other two; a role is no member of itself.
     yield Step(f"GRANT {BUILDER}, {READER} TO {owner}")
-    # Without this the owner's own name, which is also a schema, would be searched first.
-    yield Step(f"ALTER ROLE {owner} SET search_path = public")
     yield Step(f"ALTER ROLE {READER} SET default_transaction_read_only = on")
     yield Step(f"ALTER ROLE {READER} SET statement_timeout = '60s'")
     yield Step(f"ALTER ROLE {READER} SET lock_timeout = '10s'")
@@ -144,14 +157,7 @@ def _if_allowed(sql: str) -> str:
 
 def _without_forbidden_functions(owner: str) -> str:
     """Only the owner keeps the functions that no query of a user needs; on others' servers only as far as allowed."""
-    return (  # names of ours and of one role, which is quoted
-        "DO $do$ DECLARE each record; BEGIN FOR each IN SELECT p.oid::regprocedure AS name FROM pg_proc p"
-        " JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname IN ('pg_catalog', 'public')"
-        f" AND p.prokind = 'f' AND p.proname ~ '^({FORBIDDEN_FUNCTIONS})' LOOP BEGIN"
-        f" EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO {owner}', each.name);"
-        " EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', each.name);"
-        " EXCEPTION WHEN insufficient_privilege THEN NULL; END; END LOOP; END $do$"
-    )
+    return WITHOUT_FORBIDDEN_FUNCTIONS.replace("OWNER", owner).replace("PATTERN", FORBIDDEN_FUNCTIONS)
 
 
 def _quoted(role: str) -> str:

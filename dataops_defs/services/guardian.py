@@ -1,17 +1,20 @@
 """The embedded database for whoever needs it while no stack is up, such as a plain ``dagster dev``.
 
-A detached process starts it and stops it again when the process that needed it is gone.
+A detached process starts it, and stops it again when the last process that needed it is gone. Those who need it say
+so by a file in ``<home>/run/users``.
 """
 
 import os
 import signal
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import psycopg2
 
-from dataops_defs.errors import DataOpsError, DependencyUnavailable
+from dataops_defs.errors import Conflict, DataOpsError, DependencyUnavailable
 from dataops_defs.services.databases import prepare_embedded
 from dataops_defs.services.embedded import EmbeddedPostgres
 from dataops_defs.services.lock import home_lock
@@ -20,7 +23,8 @@ from dataops_defs.services.supervisor import write_pid
 from dataops_defs.settings import Settings
 
 START_SECONDS = 90.0
-POLL_SECONDS = 1.0
+POLL_SECONDS = 0.5
+ANOTHER_HAS_THE_HOME = 3
 
 
 def ensure_database(settings: Settings) -> None:
@@ -29,62 +33,109 @@ def ensure_database(settings: Settings) -> None:
     Raises:
         DependencyUnavailable: it did not start; the message quotes its log.
     """
-    if not settings.embedded or _answers(settings):
+    if not settings.embedded or (_answers(settings) and not (settings.run_folder / "guardian.pid").exists()):
+        return
+    _register(settings)
+    if _answers(settings):
         return
     log = settings.home / "logs" / "guardian.log"
+    guardian = _start(settings, log)
+    failed = (0, ANOTHER_HAS_THE_HOME, None)
+    if not wait_until(lambda: _answers(settings) or guardian.poll() not in failed, START_SECONDS) or not _answers(
+        settings
+    ):
+        raise DependencyUnavailable(f"The embedded database did not start: {last_line(log) or 'it gave no reason'}")
+
+
+def _start(settings: Settings, log: Path) -> "subprocess.Popen[bytes]":
     log.parent.mkdir(parents=True, exist_ok=True)
-    if os.fork() == 0:  # pragma: no cover - the child leaves this process's family for good
-        _become_guardian(os.getppid(), log)
-    if not wait_until(lambda: _answers(settings), START_SECONDS):
-        raise DependencyUnavailable(f"The embedded database did not start: {last_line(log) or 'no reason was given'}")
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", __name__, "--while-pid", str(os.getpid())],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "DATAOPS_HOME": str(settings.home)},
+            start_new_session=True,
+        )
 
 
-def _become_guardian(needed_by: int, log: str | os.PathLike[str]) -> None:
-    started = psutil.Process(needed_by).create_time()
-    os.setsid()
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    os.execv(sys.executable, [sys.executable, "-m", "dataops_defs.services.guardian", str(needed_by), str(started)])  # noqa: S606
+def _register(settings: Settings) -> None:
+    """Note that this process needs the database, under its pid and start time."""
+    users = _users_folder(settings)
+    users.mkdir(parents=True, exist_ok=True)
+    (users / f"{os.getpid()}-{psutil.Process().create_time()}").touch()
+
+
+def _users_folder(settings: Settings) -> Path:
+    return settings.run_folder / "users"
 
 
 def _answers(settings: Settings) -> bool:
     try:
-        psycopg2.connect(settings.url("catalogue").replace("+psycopg2", ""), connect_timeout=3).close()
+        psycopg2.connect(settings.url("catalogue").replace("+psycopg2", "", 1), connect_timeout=3).close()
     except (DependencyUnavailable, psycopg2.OperationalError):
         return False
     return True
 
 
-def main(needed_by: int, started: float) -> int:
-    """Keep the embedded server up while the process of that pid and start time lives."""
-    settings = Settings()
-    stop = {"asked": False}
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: stop.update(asked=True))
-    try:
-        with home_lock(settings.home):
-            _serve(settings, needed_by, started, stop)
-    except DataOpsError as error:
-        print(error, flush=True)  # noqa: T201 - this is the log that people are pointed to
-        return 1
-    return 0
+class Guardian:
+    """Runs the server of one home while somebody needs it."""
+
+    def __init__(self, settings: Settings, needed_by: int) -> None:
+        self._settings = settings
+        self._needed_by = needed_by
+        self._stopping = False
+        for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(each, self._on_signal)
+
+    def run(self) -> int:
+        """Serve until nobody needs the database; the status to leave with."""
+        try:
+            with home_lock(self._settings.home, f"process {self._needed_by}, which Dagster was started with"):
+                self._serve()
+        except Conflict as error:
+            _log(error)
+            return ANOTHER_HAS_THE_HOME
+        except DataOpsError as error:
+            _log(error)
+            return 1
+        return 0
+
+    def _serve(self) -> None:
+        settings, pids = self._settings, self._settings.run_folder
+        postgres = EmbeddedPostgres(settings)
+        try:
+            postgres.start()
+            write_pid(pids, "guardian")
+            write_pid(pids, "postgres", postgres.process.pid if postgres.process else None)
+            prepare_embedded(settings, postgres)
+            while self._needed() and postgres.running() and not self._stopping:
+                time.sleep(POLL_SECONDS)
+        finally:
+            settings.stack_file.unlink(missing_ok=True)
+            postgres.stop()
+            for name in ("postgres", "guardian"):
+                (pids / f"{name}.pid").unlink(missing_ok=True)
+
+    def _needed(self) -> bool:
+        """Whether one of the processes that said so still lives; forgets the others."""
+        living = False
+        for user in _users_folder(self._settings).iterdir():
+            pid, _, started = user.name.partition("-")
+            if is_alive(int(pid), float(started)):
+                living = True
+            else:
+                user.unlink(missing_ok=True)
+        return living
+
+    def _on_signal(self, _number: int, _frame: object) -> None:
+        self._stopping = True
 
 
-def _serve(settings: Settings, needed_by: int, started: float, stop: dict[str, bool]) -> None:
-    postgres = EmbeddedPostgres(settings)
-    postgres.start()
-    try:
-        write_pid(settings.run_folder, "postgres", postgres.process.pid if postgres.process else None)
-        prepare_embedded(settings, postgres)
-        while is_alive(needed_by, started) and postgres.running() and not stop["asked"]:
-            time.sleep(POLL_SECONDS)
-    finally:
-        settings.stack_file.unlink(missing_ok=True)
-        postgres.stop()
-        (settings.run_folder / "postgres.pid").unlink(missing_ok=True)
+def _log(error: Exception) -> None:
+    sys.stderr.write(f"{error}\n")
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(int(sys.argv[1]), float(sys.argv[2])))
+    raise SystemExit(Guardian(Settings(), int(sys.argv[2])).run())

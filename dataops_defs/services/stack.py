@@ -14,7 +14,7 @@ import yaml
 from rich.console import Console
 
 from dataops_defs.errors import Conflict, DataOpsError, DependencyUnavailable
-from dataops_defs.services.databases import migrate, prepare_embedded
+from dataops_defs.services.databases import add_to_stack, prepare_embedded, prepare_given
 from dataops_defs.services.embedded import EmbeddedPostgres, free_port
 from dataops_defs.services.lock import home_lock
 from dataops_defs.services.private_files import write_private
@@ -23,16 +23,22 @@ from dataops_defs.services.supervisor import Child, Supervisor, write_pid
 from dataops_defs.settings import PROJECT, Settings
 
 READY_SECONDS = 180.0
-_POSTGRES_ENDS = signal.SIGINT
+POSTGRES_SECONDS = 60.0
+TOLD_EVERY_SECONDS = 5.0
 
 
 class Stack:
-    """One start of everything in one home."""
+    """One start of everything in one home.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        api: the REST API as uvicorn's factory.
+    """
+
+    def __init__(self, settings: Settings, api: str = "api_shim.app:create_app") -> None:
         self._settings = settings
-        self._console = Console(highlight=False, soft_wrap=True)
-        self._supervisor = Supervisor(settings.run_folder, lambda text: self._console.print(f"[yellow]{text}[/yellow]"))
+        self._api = api
+        self._console = Console(highlight=False, soft_wrap=True, markup=False)
+        self._errors = Console(highlight=False, soft_wrap=True, markup=False, stderr=True)
         self._bin = Path(sys.executable).parent
 
     def up(self, *, demo: bool = False, once: bool = False) -> int:
@@ -41,49 +47,64 @@ class Stack:
             with home_lock(self._settings.home):
                 return self._up(demo, once)
         except DataOpsError as error:
-            self._console.print(f"[red]{error}[/red]")
+            self._errors.print(str(error), style="red")
             return 1
 
     def _up(self, demo: bool, once: bool) -> int:
         self._refuse_taken_ports()
-        write_pid(self._settings.run_folder, "supervisor")
-        self._supervisor.install_signals()
+        shutil.rmtree(self._settings.run_folder, ignore_errors=True)  # of a stack that was killed outright
         began = time.monotonic()
+        logs = self._settings.home / "logs"
+        self._supervisor = Supervisor(self._settings.run_folder, logs, self._warn)
+        self._supervisor.install_signals()
+        write_pid(self._settings.run_folder, "supervisor")
         try:
             self._start()
             if not self._wait_ready():
                 return 0 if self._supervisor.stopping else self._not_ready()
             self._welcome(time.monotonic() - began)
             status = self._run_demo() if demo else 0
-            if not once:
-                self._console.print("Ctrl-C stops everything.")
-                self._supervisor.watch_until(lambda: False)
-                status = 0
-            return status
+            if once:
+                return status
+            if not self._supervisor.stopping:
+                self._say("Ctrl-C stops everything.")
+            self._supervisor.watch_until(lambda: False)
+            return 0
         finally:
             self._say("Stopping")
-            self._supervisor.stop()
             self._settings.stack_file.unlink(missing_ok=True)
+            self._supervisor.stop()
             (self._settings.run_folder / "supervisor.pid").unlink(missing_ok=True)
 
     def _start(self) -> None:
+        """Everything in order; a signal in between ends it early."""
         self._settings.roots[0].mkdir(parents=True, exist_ok=True)
         if self._settings.embedded:
-            self._say("PostgreSQL: starting (the first start makes its data)")
-            postgres = EmbeddedPostgres(self._settings)
-            postgres.prepare()
-            self._supervisor.add(Child("postgres", postgres.log, ending=_POSTGRES_ENDS, start=postgres.spawn))
-            if not self._supervisor.watch_until(postgres.answers, 60):
-                raise DependencyUnavailable("PostgreSQL did not start in time; its log is in the home's logs folder")
+            postgres = self._start_postgres()
+            if self._supervisor.stopping:
+                return
             self._say("PostgreSQL: roles, databases, migrations")
             prepare_embedded(self._settings, postgres)
         else:
-            self._say("PostgreSQL: migrations on the given server")
-            migrate(self._settings)
+            self._say("PostgreSQL: databases and migrations on the given server")
+            prepare_given(self._settings)
+        add_to_stack(self._settings, api=self._settings.api_url, ui=self._settings.dagster_url)
         self._token()
         self._say("Dagster and the REST API: starting")
         for child in self._children():
             self._supervisor.add(child)
+
+    def _start_postgres(self) -> EmbeddedPostgres:
+        self._say("PostgreSQL: starting (the first start makes its data)")
+        postgres = EmbeddedPostgres(self._settings)
+        postgres.prepare()
+        child = Child("postgres", postgres.log, ending=signal.SIGINT, stage=1, start=postgres.spawn)
+        self._supervisor.add(child)
+        if not self._supervisor.watch_until(postgres.answers, POSTGRES_SECONDS) and not self._supervisor.stopping:
+            raise DependencyUnavailable(
+                f"PostgreSQL does not answer after {POSTGRES_SECONDS:.0f} s: see {postgres.log}"
+            )
+        return postgres
 
     def _children(self) -> list[Child]:
         settings, logs = self._settings, self._settings.home / "logs"
@@ -98,12 +119,12 @@ class Stack:
 
         def child(name: str, *command: str) -> Child:
             program = str(self._bin / command[0])
-            return Child(name, logs / f"{name}.log", [program, *command[1:]], env, cwd=settings.home)
+            return Child(name, logs / f"{name}.log", [program, *command[1:]], env, cwd=Path.cwd())
 
         return [
             child("code-server", "dagster", "code-server", "start", "-m", "dataops_defs.definitions", "-h", "127.0.0.1",
                   "-p", str(code_port), "--location-name", "dataops"),
-            child("api", "uvicorn", "api_shim.app:create_app", "--factory", "--host", settings.api_host, "--port",
+            child("api", "uvicorn", self._api, "--factory", "--host", settings.api_host, "--port",
                   str(settings.api_port), "--no-access-log", "--log-level", "warning"),
             child("webserver", "dagster-webserver", "-w", str(workspace), "-h", "127.0.0.1", "-p",
                   str(settings.dagster_port)),
@@ -140,7 +161,7 @@ class Stack:
             parts = self._health()
             if parts is None:
                 return True
-            if time.monotonic() - told > 5:
+            if time.monotonic() - told > TOLD_EVERY_SECONDS:
                 told = time.monotonic()
                 self._say(f"  waiting for {parts}")
             return False
@@ -150,25 +171,22 @@ class Stack:
     def _health(self) -> str | None:
         """None when everything is ready, else what is not."""
         try:
-            answer = httpx.get(f"{self._settings.api_url}/health", timeout=5)
+            answer = httpx.get(f"{self._settings.api_url}/health", timeout=5, trust_env=False)
         except httpx.HTTPError:
             return "the REST API"
         if answer.status_code == httpx.codes.OK:
             return None
-        parts = answer.json().get("parts", {})
-        down = [name for name, part in parts.items() if (part if isinstance(part, str) else part.get("status")) != "up"]
-        return ", ".join(down) or "the REST API"
+        parts = answer.json().get("parts", {}) if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else {}
+        return ", ".join(name for name, state in parts.items() if state != "up") or "the REST API"
 
     def _not_ready(self) -> int:
-        self._console.print(
-            f"[red]Not ready after {READY_SECONDS:.0f} s; the logs are in {self._settings.home}/logs[/red]"
-        )
+        self._errors.print(f"Not ready after {READY_SECONDS:.0f} s: see {self._settings.home}/logs", style="red")
         return 1
 
     def _run_demo(self) -> int:
         """The demo in a process of its own, so that the children are watched meanwhile."""
         env = self._environment(self._settings.home / "dagster")
-        process = spawn([str(self._bin / "dataops"), "demo"], None, env, cwd=self._settings.home)
+        process = spawn([str(self._bin / "dataops"), "demo"], None, env, cwd=Path.cwd())
         self._supervisor.watch_until(lambda: process.poll() is not None)
         if process.poll() is None:
             end_groups([process.pid], signal.SIGTERM, 5)
@@ -176,10 +194,10 @@ class Stack:
 
     def _welcome(self, seconds: float) -> None:
         token = self._settings.token_path.read_text().strip()
-        self._console.print(f"[green]Ready after {seconds:.1f} s[/green]")
-        self._console.print(f"  Dagster UI   {self._settings.dagster_url}")
-        self._console.print(f"  API docs     {self._settings.api_url}/docs")
-        self._console.print(f"  Admin token  {token}")
+        self._console.print(f"Ready after {seconds:.1f} s", style="green")
+        self._say(f"  Dagster UI   {self._settings.dagster_url}")
+        self._say(f"  API docs     {self._settings.api_url}/docs")
+        self._say(f"  Admin token  {token}")
 
     def _refuse_taken_ports(self) -> None:
         for host, port, variable in (
@@ -195,3 +213,6 @@ class Stack:
 
     def _say(self, text: str) -> None:
         self._console.print(text)
+
+    def _warn(self, text: str) -> None:
+        self._console.print(text, style="yellow")

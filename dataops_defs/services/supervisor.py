@@ -10,18 +10,23 @@ from pathlib import Path
 from signal import Signals
 
 from dataops_defs.errors import DependencyUnavailable
-from dataops_defs.services.processes import end_groups, last_line, spawn
+from dataops_defs.services.processes import end_groups, last_line, members, spawn
+from dataops_defs.services.watchdog import Watchdog
 
 MAX_DEATHS = 5
 DEATHS_WITHIN_SECONDS = 60.0
 LONGEST_PAUSE_SECONDS = 8.0
 GRACE_SECONDS = 10.0
 POLL_SECONDS = 0.2
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass
 class Child:
-    """A process to keep running. ``start`` makes it; the default runs ``command`` with its output in a log."""
+    """A process to keep running. ``start`` makes it; the default runs ``command`` with its output in a log.
+
+    Children of a higher ``stage`` are stopped later: PostgreSQL goes after those that speak to it while they end.
+    """
 
     name: str
     log: Path
@@ -29,18 +34,20 @@ class Child:
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: Path = Path("/")
     ending: Signals = signal.SIGTERM
+    stage: int = 0
     start: Callable[[], subprocess.Popen[bytes]] | None = None
     process: subprocess.Popen[bytes] | None = None
     deaths: list[float] = field(default_factory=list)
     start_again_at: float | None = None
 
-    def run(self) -> None:
-        """Start the process."""
+    def run(self) -> int:
+        """Start the process; its pid, which is also its group."""
         self.start_again_at = None
         if self.start is not None:
             self.process = self.start()
         else:
             self.process = spawn(list(self.command), self.log, dict(self.env), ending=self.ending, cwd=self.cwd)
+        return self.process.pid
 
     def ended(self) -> bool:
         """Whether it was started and is not running any more."""
@@ -50,15 +57,18 @@ class Child:
 class Supervisor:
     """Watches its children from the main thread; the kernel ties their lives to it."""
 
-    def __init__(self, run_folder: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, run_folder: Path, logs: Path, say: Callable[[str], None]) -> None:
         self._run_folder = run_folder
         self._say = say
         self._children: list[Child] = []
+        self._watchdog = Watchdog(logs / "watchdog.log")
+        self._orphaned: set[int] = set()
         self._stopping = False
+        self.add(Child("watchdog", logs / "watchdog.log", stage=2, start=self._watchdog.spawn))
 
     def install_signals(self) -> None:
         """End on SIGINT, SIGTERM and SIGHUP, in order."""
-        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for each in SIGNALS:
             signal.signal(each, self._on_signal)
 
     @property
@@ -93,36 +103,41 @@ class Supervisor:
                     self._start(child)
             elif child.ended():
                 self._mourn(child)
+        for group in [each for each in self._orphaned if not members(each)]:
+            self._orphaned.discard(group)
+            self._watchdog.remove(group)
 
     def stop(self) -> None:
-        """End all children, the last started first; what does not end in time is killed."""
+        """End all children and what they started, stage by stage; what does not end in time is killed."""
         self._stopping = True
-        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for each in SIGNALS:
             signal.signal(each, signal.SIG_IGN)
-        groups = {child.ending: [] for child in self._children}  # type: dict[Signals, list[int]]
-        for child in self._children:
-            if child.process is not None:
-                groups[child.ending].append(child.process.pid)
-        # PostgreSQL goes last: the others still speak to it while they end.
-        for ending in sorted(groups, key=lambda each: each is signal.SIGINT):
-            end_groups(groups[ending], ending, GRACE_SECONDS)
-        for child in self._children:
+        for stage in sorted({child.stage for child in self._children}):
+            self._stop([child for child in self._children if child.stage == stage])
+
+    def _stop(self, children: list[Child]) -> None:
+        for ending in {child.ending for child in children}:
+            groups = {child.process.pid for child in children if child.process and child.ending is ending}
+            end_groups(groups | (self._orphaned if ending is signal.SIGTERM else set()), ending, GRACE_SECONDS)
+        for child in children:
             if child.process is not None:
                 child.process.wait()
             self._pid_file(child.name).unlink(missing_ok=True)
 
     def _start(self, child: Child) -> None:
-        child.run()
-        if child.process is not None:
-            write_pid(self._run_folder, child.name, child.process.pid)
+        pid = child.run()
+        write_pid(self._run_folder, child.name, pid)
+        if child.name != "watchdog":
+            self._watchdog.add(pid)
 
     def _mourn(self, child: Child) -> None:
         status = child.process.returncode if child.process else 0
         how = f"was killed ({Signals(-status).name})" if status < 0 else f"ended with status {status}"
         now = time.monotonic()
         child.deaths = [moment for moment in child.deaths if now - moment < DEATHS_WITHIN_SECONDS] + [now]
+        # What it had started goes on, such as the workers of runs; it ends with the rest of the stack.
         if child.process is not None:
-            end_groups([child.process.pid], signal.SIGTERM, 2.0)
+            self._orphaned.add(child.process.pid)
         if len(child.deaths) >= MAX_DEATHS:
             raise DependencyUnavailable(
                 f"{child.name} keeps dying ({how}); the last line of its log: {last_line(child.log) or 'none'}"

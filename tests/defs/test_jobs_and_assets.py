@@ -25,7 +25,9 @@ def instance() -> Iterator[dg.DagsterInstance]:
 @pytest.fixture
 def plane(world: World) -> dict[str, str]:
     dataset = world.dataset(world.csv("planes.csv", PLANES))
-    kind = world.object_type("plane", "tail", {"tail": {"type": "string", "pattern": "^N"}, "year": {"type": "integer"}})
+    kind = world.object_type(
+        "plane", "tail", {"tail": {"type": "string", "pattern": "^N"}, "year": {"type": "integer"}}
+    )
     mapping = world.mapping(dataset, kind, {"tail": "tailnum", "year": "year"})
     return {"dataset": dataset, "mapping": mapping}
 

@@ -16,6 +16,14 @@ def edge(source: str, target: str) -> dict[str, Any]:
     return {"id": f"{source}-{target}", "source": source, "target": target}
 
 
+def has_cycle(pairs: list[tuple[int, int]]) -> bool:
+    """Whether some node can be reached from itself."""
+    reach = set(pairs)
+    for middle in range(10):
+        reach |= {(a, b) for a, m in reach if m == middle for n, b in reach if n == middle}
+    return any(a == b for a, b in reach)
+
+
 class TestTheOrderOfExecution:
     def test_follows_source_dataset_mapping(self) -> None:
         nodes = [node("m", "mapping"), node("d", "dataset"), node("s", "source")]
@@ -29,19 +37,19 @@ class TestTheOrderOfExecution:
     @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=30))
     def test_every_edge_points_forward_or_the_graph_is_refused(self, pairs: list[tuple[int, int]]) -> None:
         nodes = [node(str(number)) for number in range(10)]
-        try:
-            order = [each.id for each in execution_order(nodes, [edge(str(a), str(b)) for a, b in pairs])]
-        except Invalid as refusal:
-            assert "cycle" in str(refusal)
-            assert any(a >= b for a, b in pairs)
+        edges = [edge(str(a), str(b)) for a, b in pairs]
+        if has_cycle(pairs):
+            with pytest.raises(Invalid, match="cycle"):
+                execution_order(nodes, edges)
             return
+        order = [each.id for each in execution_order(nodes, edges)]
         assert sorted(order) == sorted(each.id for each in nodes)
         assert all(order.index(str(a)) < order.index(str(b)) for a, b in pairs)
 
 
 class TestWhatIsRefused:
     def test_a_cycle_is_named(self) -> None:
-        with pytest.raises(Invalid, match="a → b → a|b → a → b"):
+        with pytest.raises(Invalid, match=r"a → b → a|b → a → b"):
             execution_order([node("a"), node("b")], [edge("a", "b"), edge("b", "a")])
 
     def test_an_edge_to_nowhere(self) -> None:

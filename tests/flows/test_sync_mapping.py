@@ -4,12 +4,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.scenes import World
 
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.errors import Invalid, RunStopped
 from dataops_defs.flows.extract_dataset import extract_dataset
 from dataops_defs.flows.sync_mapping import sync_mapping
+from tests.scenes import World
 
 PLANES = "tailnum,year,seats,price\nN1,2001,55,12.30\nN2,,182,7.05\nN3,1998,20,0.10\n"
 PROPERTIES: dict[str, Any] = {
@@ -55,7 +55,9 @@ class TestAFirstSync:
         work = world.work()
         sync_mapping(work, mapping)
         rows = world.sql(
-            "SELECT read, inserted, target FROM dataops.ledger WHERE run_id = %s AND subject_id = %s", work.run_id, mapping
+            "SELECT read, inserted, target FROM dataops.ledger WHERE run_id = %s AND subject_id = %s",
+            work.run_id,
+            mapping,
         )
         assert rows == [(3, 3, "objects.plane")]
 

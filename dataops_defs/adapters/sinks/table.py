@@ -1,76 +1,188 @@
-"""A reading into a table of the warehouse, in the caller's transaction: all of it or nothing."""
+"""Rows into a table of the warehouse, in the caller's transaction: all of them or none."""
 
-from typing import Literal
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import psycopg2
 import pyarrow as pa
+import pyarrow.compute as pc
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from pyarrow import csv
 
-from dataops_defs.adapters.sinks.copying import copy_batch, sql_type
+from dataops_defs.adapters.ahead import ahead
+from dataops_defs.adapters.sinks.copying import OPTIONS
+from dataops_defs.adapters.sinks.table_shape import Mode, prepare, refusals
 from dataops_defs.adapters.sources.base import Reading
+from dataops_defs.adapters.sources.shown import json_value
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.ledger import Ledger
-from dataops_defs.errors import Conflict
 
-Mode = Literal["replace", "append"]
+READ_BYTES = 1024 * 1024
+NUL = "\x00"
+
+Loaded = tuple[Ledger, list[RejectedRow]]
+Progress = Callable[[int], object]
+Block = tuple[bytes, int]
+
+
+def unnoticed(_rows: int) -> None:
+    """The progress that nobody asked for."""
 
 
 def load_table(
-    connection: Connection, schema: str, table: str, reading: Reading, *, mode: Mode
-) -> tuple[Ledger, list[RejectedRow]]:
-    """Load all rows; returns the balance and the rows that could not be read.
+    connection: Connection,
+    schema: str,
+    table: str,
+    reading: Reading,
+    *,
+    mode: Mode,
+    progress: Progress = unnoticed,
+) -> Loaded:
+    """Load all rows; returns the balance, and the rows that could not be taken, for the caller to keep.
 
-    ``replace`` makes the table anew with the reading's types; ``append`` makes it when it is missing, and adds columns
-    it lacks.
+    ``replace`` leaves exactly the reading's rows and columns; ``append`` adds to what is there, makes the table when
+    it is missing and adds columns it lacks. Nothing is committed.
 
+    Args:
+        progress: told the number of rows taken so far.
     Raises:
-        Conflict: the table's columns cannot hold the rows.
+        Conflict: the table's columns cannot keep the values, or views stand in the way of a change.
+        Invalid: the schema does not exist or may not be written.
+        DependencyUnavailable: the warehouse went away, or is full.
     """
-    target = sql.Identifier(schema, table)
-    rows = 0
+    rows = _Rows(reading)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"{schema}.{table}",))
-        _prepare(cursor, schema, table, reading.schema, mode)
+        names = prepare(cursor, schema, table, reading.schema, mode)
+        with refusals(schema, table), ahead(rows.as_csv()) as blocks:
+            inserted = copy_in(cursor, copy_statement(schema, table, names), BlockStream(blocks, progress))
+    rejected = sorted([*reading.rejected, *rows.rejected], key=lambda row: row.number)
+    read = rows.taken + len(rejected)
+    return Ledger(read=read, inserted=inserted, rejected=len(rejected)).balanced(), rejected
+
+
+def copy_statement(schema: str, table: str, names: list[str], options: str = "FORMAT csv") -> sql.Composed:
+    """COPY into these columns from the client."""
+    columns = sql.SQL(", ").join(sql.Identifier(name) for name in names)
+    statement = sql.SQL("COPY {} ({}) FROM STDIN ({})")
+    return statement.format(sql.Identifier(schema, table), columns, sql.SQL(options))
+
+
+class _Rows:
+    """The rows of a reading as CSV, without those that PostgreSQL cannot keep."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._met = 0
+        self.taken = 0
+        self.rejected: list[RejectedRow] = []
+
+    def as_csv(self) -> Iterator[Block]:
+        """CSV, and the number of rows taken with it."""
+        for batch in self._reading.batches:
+            kept = self._without_nul(batch)
+            self._met += batch.num_rows
+            self.taken += kept.num_rows
+            if kept.num_rows:
+                yield _csv(kept), self.taken
+
+    def _without_nul(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """PostgreSQL's text holds no NUL."""
+        bad: dict[int, str] = {}
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            if _may_hold_nul(column):
+                found = pc.fill_null(pc.match_substring(column, NUL), False)
+                bad |= dict.fromkeys(pc.indices_nonzero(found).to_pylist(), name)
+        for place in sorted(bad):
+            raw = {name: json_value(value) for name, value in batch.slice(place, 1).to_pylist()[0].items()}
+            number = self._number(self._met + place)
+            self.rejected.append(RejectedRow(number, "holds a NUL character", bad[place], raw))
+        if not bad:
+            return batch
+        return batch.filter(pa.array([place not in bad for place in range(batch.num_rows)]))
+
+    def _number(self, place: int) -> int:
+        """The row's number in its source, where rejected rows stand between those that arrive here."""
+        number = place + 1
+        for each in self._reading.rejected:
+            if each.number > number:
+                break
+            number += 1
+        return number
+
+
+def _may_hold_nul(column: pa.Array) -> bool:
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return False
+    data = column.buffers()[2]
+    return data is not None and b"\x00" in memoryview(data).tobytes()
+
+
+def _csv(batch: pa.RecordBatch) -> bytes:
+    buffer = io.BytesIO()
+    csv.write_csv(_plain(batch), buffer, OPTIONS)
+    return buffer.getvalue()
+
+
+def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Columns that the CSV writer has no form for, as the text that PostgreSQL reads."""
+    columns = [_plain_column(column) for column in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=[str(place) for place in range(len(columns))])
+
+
+def _plain_column(column: pa.Array) -> pa.Array:
+    kind = column.type
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return _texts(column, lambda value: "\\x" + value.hex())
+    if pa.types.is_nested(kind) or pa.types.is_duration(kind):
+        return _texts(column, lambda value: str(json_value(value)))
+    return column.cast(kind.value_type) if pa.types.is_dictionary(kind) else column
+
+
+def _texts(column: pa.Array, show: Callable[[Any], str]) -> pa.Array:
+    return pa.array([None if value is None else show(value) for value in column.to_pylist()], pa.string())
+
+
+class BlockStream:
+    """Blocks as the file that COPY reads; ``error`` keeps what went wrong in making them."""
+
+    def __init__(self, blocks: Iterator[Block], progress: Progress) -> None:
+        self._blocks = blocks
+        self._progress = progress
+        self._waiting = memoryview(b"")
+        self.error: BaseException | None = None
+
+    def readline(self, size: int = -1, /) -> bytes:
+        """COPY never asks for lines; the driver's protocol names them."""
+        raise io.UnsupportedOperation
+
+    def read(self, size: int = READ_BYTES, /) -> bytes:
+        """At most ``size`` bytes; none at the end."""
         try:
-            for batch in reading.batches:
-                copy_batch(cursor, target, _writable(batch))
-                rows += batch.num_rows
-        except psycopg2.DataError as error:
-            raise Conflict(f"{schema}.{table} cannot hold the rows: {error.diag.message_primary}") from None
-    rejected = list(reading.rejected)
-    return Ledger(read=rows + len(rejected), inserted=rows, rejected=len(rejected)).balanced(), rejected
+            while not self._waiting:
+                block, rows = next(self._blocks, (b"", -1))
+                if rows < 0:
+                    return b""
+                self._waiting = memoryview(block)
+                self._progress(rows)
+        except BaseException as error:
+            self.error = error
+            raise
+        part, self._waiting = self._waiting[:size], self._waiting[size:]
+        return bytes(part)
 
 
-def _prepare(cursor: Cursor, schema: str, table: str, wanted: pa.Schema, mode: Mode) -> None:
-    target = sql.Identifier(schema, table)
-    if mode == "replace":
-        try:
-            cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(target))
-        except psycopg2.Error as error:
-            raise Conflict(f"{schema}.{table} cannot be replaced: {error.diag.message_primary}") from None
-    cursor.execute(
-        "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s",
-        (schema, table),
-    )
-    present = {name for (name,) in cursor.fetchall()}
-    columns = [_column(each) for each in wanted if each.name not in present]
-    if not present:
-        cursor.execute(sql.SQL("CREATE TABLE {} ({})").format(target, sql.SQL(", ").join(columns)))
-    elif columns:
-        additions = sql.SQL(", ").join(sql.SQL("ADD COLUMN ") + each for each in columns)
-        cursor.execute(sql.SQL("ALTER TABLE {} {}").format(target, additions))
+def copy_in(cursor: Cursor, statement: sql.Composed, stream: BlockStream) -> int:
+    """Run a COPY that reads the stream; returns the rows it took.
 
-
-def _column(field: pa.Field) -> sql.Composable:
-    return sql.SQL("{} ").format(sql.Identifier(field.name)) + sql.SQL(sql_type(field.type))
-
-
-def _writable(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with types that CSV cannot carry as text."""
-    odd = [index for index, field in enumerate(batch.schema) if pa.types.is_nested(field.type)]
-    for index in odd:
-        texts = pa.array([None if value is None else str(value) for value in batch.column(index).to_pylist()])
-        batch = batch.set_column(index, batch.schema.names[index], texts)
-    return batch
+    The driver turns an error of the stream into one of its own; here the stream's own error comes out again.
+    """
+    try:
+        cursor.copy_expert(statement, stream, READ_BYTES)
+    except psycopg2.Error:
+        if stream.error is not None:
+            raise stream.error from None
+        raise
+    return cursor.rowcount

@@ -15,6 +15,7 @@ HEAD_BYTES = 256 * 1024
 MAX_COLUMNS = 10_000
 DELIMITERS = (",", ";", "\t", "|")
 _LINES_LOOKED_AT = 50
+_LOOKED_AT = 4096
 _GUESSED = [*(f"cp{number}" for number in range(1250, 1259)), "koi8_r", "cp932", "euc_jp", "gb18030", "euc_kr"]
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -62,7 +63,7 @@ def dialect_of(head: bytes, *, whole: bool, encoding: str | None, delimiter: str
     text = _decoded(head[bom:], found)
     if not whole:
         text = text[: text.rfind("\n") + 1] or text
-    if "\x00" in text[:1024]:
+    if text[:_LOOKED_AT].count("\x00") * 20 > len(text[:_LOOKED_AT]):
         raise SourceError("the file is not text: it holds NUL characters")
     mark = delimiter or _delimiter(text)
     return Dialect(found, mark, _header(text, mark, whole), bom)

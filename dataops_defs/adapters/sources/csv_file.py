@@ -1,8 +1,8 @@
 """A CSV file, or a folder of them, as a source."""
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from dataops_defs.adapters.sources.base import BATCH_ROWS, Reading
 from dataops_defs.adapters.sources.csv_dialect import HEAD_BYTES, Dialect, dialect_of
-from dataops_defs.adapters.sources.csv_rows import TextRows
-from dataops_defs.adapters.sources.csv_types import Proven, prove, typed
+from dataops_defs.adapters.sources.csv_rows import BLOCK_SIZES, RowTooLong, TextRows
+from dataops_defs.adapters.sources.csv_types import Proven, holds_quote, prove, typed
 from dataops_defs.adapters.sources.shown import preview_of
 from dataops_defs.adapters.storage.roots import is_folder, list_files, open_file
 from dataops_defs.domain.columns import Preview
@@ -21,6 +21,8 @@ from dataops_defs.domain.source import Source
 from dataops_defs.errors import Invalid, SourceError
 
 MAX_HEAD_BYTES = 4 * 1024 * 1024
+PLACES = 8
+PLACE_BYTES = 64 * 1024
 _NOTHING = Extraction(ExtractionType.FILE)
 
 
@@ -41,12 +43,12 @@ class CsvSource:
         if is_folder(self.roots, path):
             count = len(list_files(self.roots, path, field="connection.path"))
             return f"folder {path} holds {count} {'file' if count == 1 else 'files'}"
-        with self._opened(_NOTHING) as (_, dialect):
+        with self.opened(_NOTHING) as (_, dialect):
             return f"file {path} has {len(dialect.columns)} columns, in {dialect.encoding}"
 
     def preview(self, extraction: Extraction, limit: int) -> Preview:
         """The first rows with the types that the beginning of the file shows; reads 256 KB, 4 MB at most."""
-        with self._opened(extraction) as (file, dialect):
+        with self.opened(extraction) as (file, dialect):
             size, taken = os.fstat(file.fileno()).st_size, HEAD_BYTES
             while True:
                 batches, schema = _of_head(file, dialect, _last_row_end(file, min(taken, size), size))
@@ -58,7 +60,7 @@ class CsvSource:
 
     def estimated_rows(self, extraction: Extraction) -> int:
         """About how many rows the file has, from the rows of its beginning; exact for a file below 256 KB."""
-        with self._opened(extraction) as (file, dialect):
+        with self.opened(extraction) as (file, dialect):
             size = os.fstat(file.fileno()).st_size
             end = _last_row_end(file, min(HEAD_BYTES, size), size)
             batches, _ = _of_head(file, dialect, end)
@@ -68,15 +70,12 @@ class CsvSource:
     @contextmanager
     def read(self, extraction: Extraction) -> Iterator[Reading]:
         """All rows, in proven types."""
-        with self._opened(extraction) as (file, dialect):
-            before = os.fstat(file.fileno())
-            proof, count = prove_file(file, dialect)
-            schema = schema_of(dialect, proof)
-            rows = TextRows(file, dialect)
-            yield Reading(schema, _typed(rows, schema, before), rows.rejected, count)
+        with self.opened(extraction) as (file, dialect):
+            yield proven_reading(file, dialect, prove_file(file, dialect))
 
     @contextmanager
-    def _opened(self, extraction: Extraction) -> Iterator[tuple[BinaryIO, Dialect]]:
+    def opened(self, extraction: Extraction) -> Iterator[tuple[BinaryIO, Dialect]]:
+        """The open file, and how it is written."""
         path, field = self._path(extraction)
         with open_file(self.roots, path, field=field) as file:
             yield file, self.dialect(file)
@@ -114,33 +113,87 @@ def path_of(source: Source, extraction: Extraction, roots: Sequence[Path]) -> tu
     return f"{base.rstrip('/')}/{extraction.path}", "extraction.path"
 
 
-def prove_file(file: BinaryIO, dialect: Dialect) -> tuple[list[Proven], int]:
-    """What each column of the whole file is, and how many rows it has (rejected ones included)."""
-    rows = TextRows(file, dialect)
-    proof = _prove(rows.batches(), len(dialect.columns))
-    return proof, rows.read
+@dataclass
+class FileProof:
+    """What a whole file was found to be. ``plain``: no row was set aside, and no value holds a quote."""
+
+    columns: list[Proven]
+    rows: int = 0
+    plain: bool = True
+    mark: tuple[int, int] = (0, 0)
+    block_bytes: int = BLOCK_SIZES[0]
+
+    def schema(self, dialect: Dialect) -> pa.Schema:
+        """The columns' names and types."""
+        fields = zip(dialect.columns, self.columns, strict=True)
+        return pa.schema([pa.field(name, each.arrow) for name, each in fields])
+
+    def take(self, batch: pa.RecordBatch) -> None:
+        """Widen the columns to what the batch holds."""
+        self.rows += batch.num_rows
+        self.columns = [each.joined(prove(column)) for each, column in zip(self.columns, batch.columns, strict=True)]
+        self.plain = self.plain and not any(map(holds_quote, batch.columns))
 
 
-def schema_of(dialect: Dialect, proof: Sequence[Proven]) -> pa.Schema:
-    """The Arrow schema of a proven file."""
-    return pa.schema([pa.field(name, each.arrow) for name, each in zip(dialect.columns, proof, strict=True)])
+def prove_file(
+    file: BinaryIO, dialect: Dialect, watch: Callable[[FileProof], object] = lambda _proof: None
+) -> FileProof:
+    """Prove every value of a file; ``watch`` sees the proof grow. Larger blocks only for a file that needs them."""
+    for size in BLOCK_SIZES[:-1]:
+        with suppress(RowTooLong):
+            return _prove_file(file, dialect, watch, size)
+    return _prove_file(file, dialect, watch, BLOCK_SIZES[-1])
 
 
-def _prove(batches: Iterator[pa.RecordBatch] | Sequence[pa.RecordBatch], width: int) -> list[Proven]:
-    proof = [Proven()] * width
-    for batch in batches:
-        proof = [each.joined(prove(column)) for each, column in zip(proof, batch.columns, strict=True)]
+def _prove_file(file: BinaryIO, dialect: Dialect, watch: Callable[[FileProof], object], block_bytes: int) -> FileProof:
+    proof = FileProof([Proven()] * len(dialect.columns), mark=_mark(file), block_bytes=block_bytes)
+    rows = TextRows(file, dialect, block_bytes=block_bytes)
+    for batch in rows.batches():
+        proof.take(batch)
+        proof.plain = proof.plain and not rows.rejected
+        watch(proof)
+    proof.rows, proof.plain = rows.read, proof.plain and not rows.rejected
     return proof
 
 
-def _typed(rows: TextRows, schema: pa.Schema, before: os.stat_result) -> Iterator[pa.RecordBatch]:
+def guess_file(file: BinaryIO, dialect: Dialect) -> FileProof:
+    """What eight places of the file show; only to begin with, never to rely on."""
+    size = os.fstat(file.fileno()).st_size
+    guess = FileProof([Proven()] * len(dialect.columns))
+    for place in range(PLACES):
+        start = 0 if place == 0 else _next_row(file, size * place // PLACES)
+        end = _last_row_end(file, min(start + PLACE_BYTES, size), size, start)
+        with suppress(SourceError):  # a place inside a quoted text
+            for batch in TextRows(file, dialect, start, end).batches() if start < end else ():
+                guess.take(batch)
+    return guess
+
+
+def proven_reading(file: BinaryIO, dialect: Dialect, proof: FileProof) -> Reading:
+    """A second pass over a proven file, in its types."""
+    rows = TextRows(file, dialect, block_bytes=proof.block_bytes)
+    schema = proof.schema(dialect)
+    return Reading(schema, _typed(rows, schema, proof.mark), rows.rejected, proof.rows)
+
+
+def _mark(file: BinaryIO) -> tuple[int, int]:
+    found = os.fstat(file.fileno())
+    return found.st_size, found.st_mtime_ns
+
+
+def check_unchanged(file: BinaryIO, proof: FileProof) -> None:
+    """SourceError when the file is no longer the one that was proven."""
+    if _mark(file) != proof.mark:
+        raise SourceError("the file changed while it was read")
+
+
+def _typed(rows: TextRows, schema: pa.Schema, mark: tuple[int, int]) -> Iterator[pa.RecordBatch]:
     try:
         for batch in rows.batches():
             yield from _slices(typed_batch(batch, schema))
     except pa.ArrowInvalid:
         raise SourceError("the file changed while it was read") from None
-    after = os.fstat(rows.file.fileno())
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+    if _mark(rows.file) != mark:
         raise SourceError("the file changed while it was read")
 
 
@@ -156,14 +209,22 @@ def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 
 
 def _of_head(file: BinaryIO, dialect: Dialect, end: int) -> tuple[list[pa.RecordBatch], pa.Schema]:
-    texts = list(TextRows(file, dialect, end=end).batches())
-    schema = schema_of(dialect, _prove(texts, len(dialect.columns)))
+    texts = list(TextRows(file, dialect, end=end, block_bytes=BLOCK_SIZES[-1]).batches())
+    proof = FileProof([Proven()] * len(dialect.columns))
+    for batch in texts:
+        proof.take(batch)
+    schema = proof.schema(dialect)
     return [typed_batch(batch, schema) for batch in texts], schema
 
 
-def _last_row_end(file: BinaryIO, end: int, size: int) -> int:
+def _last_row_end(file: BinaryIO, end: int, size: int, start: int = 0) -> int:
     """Where the last whole line before ``end`` ends."""
     if end >= size:
         return size
-    found = os.pread(file.fileno(), end, 0).rfind(b"\n") + 1
-    return found or end
+    found = os.pread(file.fileno(), end - start, start).rfind(b"\n") + 1
+    return start + found if found else end
+
+
+def _next_row(file: BinaryIO, place: int) -> int:
+    """Where the first line after ``place`` begins."""
+    return place + os.pread(file.fileno(), PLACE_BYTES, place).find(b"\n") + 1

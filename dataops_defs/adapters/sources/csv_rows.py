@@ -15,7 +15,7 @@ from dataops_defs.adapters.sources.csv_dialect import Dialect
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.errors import SourceError
 
-BLOCK_BYTES = 4 * 1024 * 1024
+BLOCK_SIZES = (1024 * 1024, 16 * 1024 * 1024)
 MAX_RAW = 10_000
 MAX_REJECTED = 100_000
 REPLACED = "\ufffd"
@@ -70,6 +70,13 @@ class _Transcoded(io.RawIOBase):
         return len(part)
 
 
+class RowTooLong(SourceError):
+    """A row does not fit a block."""
+
+    def __init__(self, block_bytes: int) -> None:
+        super().__init__(f"a row is longer than {block_bytes // 2**20} MB; is a quote left open?")
+
+
 @dataclass
 class TextRows:
     """One pass over a file: ``batches`` gives every readable row as text, ``rejected`` fills on the way.
@@ -82,15 +89,17 @@ class TextRows:
     dialect: Dialect
     start: int = 0
     end: int | None = None
+    block_bytes: int = BLOCK_SIZES[0]
     read: int = 0
     rejected: list[RejectedRow] = field(default_factory=list)
     _ragged: list[int] = field(default_factory=list)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Batches of string columns, about 4 MB each.
+        """Batches of string columns, a block each; the parser reads up to 32 blocks ahead.
 
         Raises:
-            SourceError: a quote is left open, a row is longer than 4 MB, or most of the file is of another encoding.
+            RowTooLong: a row is longer than a block.
+            SourceError: a quote is left open, or most of the file is of another encoding.
         """
         schema = pa.schema([pa.field(name, pa.string()) for name in self.dialect.columns])
         good, last = 0, None
@@ -103,7 +112,9 @@ class TextRows:
                     last = columns[-1][-1].as_py() if batch.num_rows else last
                     yield readable
         except pa.ArrowInvalid as error:
-            raise SourceError(_reason(str(error))) from None
+            if "straddling" in str(error):
+                raise RowTooLong(self.block_bytes) from None
+            raise SourceError("the file cannot be read as CSV; is a quote left open?") from None
         self.read = good + len(self._ragged)
         self.rejected.sort(key=lambda row: row.number)
         self._check_last_quote(last or "")
@@ -117,7 +128,10 @@ class TextRows:
         return csv.open_csv(
             pa.PythonFile(stream, mode="r"),
             read_options=csv.ReadOptions(
-                column_names=names, skip_rows_after_names=0 if self.start else 1, block_size=BLOCK_BYTES, use_threads=False
+                column_names=names,
+                skip_rows_after_names=0 if self.start else 1,
+                block_size=self.block_bytes,
+                use_threads=False,
             ),
             parse_options=csv.ParseOptions(
                 delimiter=self.dialect.delimiter, newlines_in_values=True, invalid_row_handler=self._set_aside
@@ -192,7 +206,7 @@ def _text(column: pa.Array) -> tuple[pa.Array, pa.Array | None]:
     except pa.ArrowInvalid:
         values = column.to_pylist()
     shown = [None if each is None else each.decode(errors="replace") for each in values]
-    bad = [each is not None and text.encode() != each for each, text in zip(values, shown, strict=True)]
+    bad = [each is not None and (text or "").encode() != each for each, text in zip(values, shown, strict=True)]
     return pa.array(shown, pa.string()), pa.array(bad)
 
 
@@ -200,9 +214,3 @@ def _replaced(column: pa.Array) -> pa.Array | None:
     """Rows where the decoder put its mark for bytes that mean nothing."""
     found = pc.fill_null(pc.match_substring(column, REPLACED), False)
     return found if pc.any(found, min_count=0).as_py() else None
-
-
-def _reason(message: str) -> str:
-    if "straddling" in message:
-        return f"a row is longer than {BLOCK_BYTES // 2**20} MB; is a quote left open?"
-    return "the file cannot be read as CSV; is a quote left open?"

@@ -74,8 +74,8 @@ def rejects_of(
     with connection.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(f"SELECT count(*) AS n FROM dataops.reject WHERE {condition}", values)  # noqa: S608
         counted = cursor.fetchone()
-        cursor.execute(
-            "SELECT id, run_id, row_number, column_name, reason, raw, rejected_at FROM dataops.reject"
+        cursor.execute(  # the condition is one of two texts of ours
+            "SELECT id, run_id, row_number, column_name, reason, raw, rejected_at FROM dataops.reject"  # noqa: S608
             f" WHERE {condition} ORDER BY run_id DESC, row_number, id LIMIT %(limit)s OFFSET %(offset)s",
             values,
         )

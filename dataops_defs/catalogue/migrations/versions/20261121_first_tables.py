@@ -74,7 +74,7 @@ def upgrade() -> None:
     op.create_index("uq_idempotency_actor_key", "idempotency", ["actor", "key"], unique=True)
     op.create_table(
         "object_type",
-        sa.Column("schema", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("schema", sa.JSON(), nullable=False),
         sa.Column("key_field", sa.Text(), nullable=False),
         sa.Column("store", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -353,7 +353,7 @@ def upgrade() -> None:
         "mapping",
         sa.Column("dataset_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("object_type_id", sa.Uuid(as_uuid=False), nullable=False),
-        sa.Column("mappings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("mappings", sa.JSON(), nullable=False),
         sa.Column("sync", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column(
             "status",
