@@ -7,8 +7,9 @@ import dagster as dg
 from dataops_defs.defs.build import build_definitions, read_state
 from dataops_defs.defs.state_backed import CatalogueLoader
 
-# Sensors with owners are beta in Dagster; the warning would be printed by every run.
-warnings.filterwarnings("ignore", category=dg.BetaWarning)
+# The loader with state is a preview and sensors with owners are beta in Dagster; every run would print that.
+for kind in (dg.BetaWarning, dg.PreviewWarning):
+    warnings.filterwarnings("ignore", category=kind)
 
 
 @dg.definitions

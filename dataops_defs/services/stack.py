@@ -72,8 +72,8 @@ class Stack:
             return 0
         finally:
             self._say("Stopping")
-            self._settings.stack_file.unlink(missing_ok=True)
             self._supervisor.stop()
+            self._settings.stack_file.unlink(missing_ok=True)
             (self._settings.run_folder / "supervisor.pid").unlink(missing_ok=True)
 
     def _start(self) -> None:

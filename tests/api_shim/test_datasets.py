@@ -1,6 +1,5 @@
 """Datasets over HTTP. Source: document 004, US-2."""
 
-import pytest
 from fastapi.testclient import TestClient
 
 from tests.api_shim.conftest import Api
@@ -30,25 +29,23 @@ class TestCreatingADataset:
         assert made["extraction"] == {"type": "file"}
         assert made["storage"] == {"bucket": "captify-datasets", "prefix": "pmbook"}
 
-    @pytest.mark.parametrize(
-        ("query", "reason"),
-        [
+    def test_a_query_that_may_not_run_is_refused_at_once(self, api: Api) -> None:
+        source = api.post("/sources", POSTGRES)
+        cases = [
             ("DELETE FROM aircraft", "extraction.query"),
             ("SELECT pg_read_file('/etc/passwd')", "extraction.query"),
             ("SELECT 1; SELECT 2", "extraction.query"),
             ("", "extraction.query"),
-        ],
-    )
-    def test_a_query_that_may_not_run_is_refused_at_once(self, api: Api, query: str, reason: str) -> None:
-        source = api.post("/sources", POSTGRES)
-        body = {"name": "x", "sourceId": source["id"], "extraction": {"type": "sql", "query": query}}
+        ]
+        for query, reason in cases:
+            body = {"name": "x", "sourceId": source["id"], "extraction": {"type": "sql", "query": query}}
 
-        assert api.refused("POST", "/datasets", body) == (422, [reason])
-        assert api.get("/datasets") == []
+            assert api.refused("POST", "/datasets", body) == (422, [reason])
+            assert api.get("/datasets") == []
 
-    @pytest.mark.parametrize(
-        ("wrong", "field"),
-        [
+    def test_a_wrong_field_is_named_and_nothing_is_stored(self, api: Api) -> None:
+        source = api.source()
+        cases = [
             ({"sourceId": "none"}, "sourceId"),
             ({"extraction": {"type": "sql", "query": "SELECT 1"}}, "extraction.type"),
             ({"extraction": {"type": "s3"}}, "extraction.type"),
@@ -60,14 +57,12 @@ class TestCreatingADataset:
             ({"storage": {"bucket": "../x"}}, "storage.bucket"),
             ({"status": "error"}, "status"),
             ({"name": "???"}, "name"),
-        ],
-    )
-    def test_a_wrong_field_is_named_and_nothing_is_stored(self, api: Api, wrong: dict[str, object], field: str) -> None:
-        source = api.source()
-        body = {"name": "x", "sourceId": source["id"], **wrong}
+        ]
+        for wrong, field in cases:
+            body = {"name": "x", "sourceId": source["id"], **wrong}
 
-        assert api.refused("POST", "/datasets", body) == (422, [field])
-        assert api.get("/datasets") == []
+            assert api.refused("POST", "/datasets", body) == (422, [field])
+            assert api.get("/datasets") == []
 
 
 class TestChangingADataset:

@@ -20,7 +20,7 @@ from dataops_defs.adapters.sources.base import BATCH_ROWS
 from dataops_defs.errors import SourceError
 
 BLOCK_BYTES = 2 * 1024 * 1024
-BLOCKS_AHEAD = 6
+BLOCKS_AHEAD = 4
 _POLL_SECONDS = 0.2
 _FAULT = re.compile(r"In CSV column #(\d+): (.*)", re.DOTALL)
 _QUOTED = re.compile(r"'([^']*)'")

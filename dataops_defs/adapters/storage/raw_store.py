@@ -16,7 +16,7 @@ from dataops_defs.adapters.storage.raw_folder import FolderPlaces
 from dataops_defs.adapters.storage.raw_s3 import S3Places
 from dataops_defs.errors import Invalid, NotFound
 
-ROW_GROUP_ROWS = 128 * 1024
+ROW_GROUP_ROWS = 64 * 1024
 ROW_GROUP_BYTES = 32 * 1024 * 1024
 ZSTD_LEVEL = 1
 MAX_KEY = 900

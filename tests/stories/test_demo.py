@@ -1,0 +1,84 @@
+"""What `make demo` prints and leaves behind, held against SQL that knows nothing of the platform's code."""
+
+import csv
+from pathlib import Path
+
+import dataops_defs.demo.run as demo
+from tests.stories.conftest import RunningStack
+
+DATA = Path(demo.__file__).parent / "data"
+
+
+class TestTheNumbers:
+    def test_all_planes_are_read_and_accounted_for(self, stack: RunningStack) -> None:
+        rows = stack.sql(
+            "WAREHOUSE",
+            "SELECT read, inserted + updated + unchanged + rejected + filtered FROM dataops.ledger"
+            " WHERE target = 'objects.aircraft' ORDER BY id DESC LIMIT 1",
+        )
+        assert rows == [(3322, 3322)]
+        assert "Planes read: 3,322; accounted for: 3,322" in stack.demo_output
+
+    def test_the_objects_are_the_registry_row_for_row(self, stack: RunningStack) -> None:
+        with (DATA / "planes.csv").open() as file:
+            registry = {
+                row["tailnum"]: (row["model"], int(row["year"]) if row["year"] else None)
+                for row in csv.DictReader(file)
+            }
+        rows = stack.sql("WAREHOUSE", 'SELECT "tailNumber", model, "yearBuilt" FROM objects.aircraft')
+        assert {tail: (model, year) for tail, model, year in rows} == registry
+
+    def test_flights_without_a_known_plane_are_counted_by_the_check(self, stack: RunningStack) -> None:
+        [(orphans,)] = stack.sql(
+            "WAREHOUSE",
+            'SELECT count(*) FROM objects.flight f LEFT JOIN objects.aircraft a USING ("tailNumber")'
+            ' WHERE a."tailNumber" IS NULL',
+        )
+        assert orphans == 52_606
+        assert "withoutPartner 52,606" in stack.demo_output
+
+    def test_every_write_balances_and_every_reject_is_kept(self, stack: RunningStack) -> None:
+        rows = stack.sql("WAREHOUSE", "SELECT run_id, subject_id, read, rejected FROM dataops.ledger")
+        assert sum(read for _, _, read, _ in rows) > 2 * 336_776
+        for run, subject, _, rejected in rows:
+            [(kept,)] = stack.sql(
+                "WAREHOUSE", "SELECT count(*) FROM dataops.reject WHERE run_id = %s AND subject_id = %s", run, subject
+            )
+            assert kept == rejected
+
+    def test_the_datamart_agrees_with_a_query_of_ones_own(self, stack: RunningStack) -> None:
+        [(flights, aircraft)] = stack.sql(
+            "WAREHOUSE", "SELECT sum(flights)::bigint, count(*) FROM analytics.aircraft_activity"
+        )
+        assert (flights, aircraft) == (336_776 - 52_606, 3322)
+
+    def test_the_watched_file_is_imported_once(self, stack: RunningStack) -> None:
+        assert stack.sql("WAREHOUSE", "SELECT count(*) FROM raw.weather") == [(2226,)]
+
+    def test_what_the_documents_name_is_there(self, stack: RunningStack) -> None:
+        tables = (
+            "customers",
+            "orders",
+            "products",
+            "order_items",
+            "sales",
+            "ml_model_predictions",
+            "daily_sales_aggregation",
+        )
+        for table in tables:
+            [(rows,)] = stack.sql("WAREHOUSE", f"SELECT count(*) FROM public.{table}")
+            assert rows > 0
+        assert stack.sql("WAREHOUSE", "SELECT count(*) FROM content.film_work") == [(1000,)]
+        assert stack.sql("WAREHOUSE", "SELECT count(*) FROM calculate_metrics()") == [(3,)]
+        names = {each["name"] for each in stack.api.get("/api/v1/dataops/sources").json()}
+        assert "conn_postgres_warehouse" in names
+
+
+class TestADemoRunAgain:
+    def test_changes_nothing_and_counts_it(self, stack: RunningStack) -> None:
+        again = stack.command("demo")
+        assert again.returncode == 0, again.stdout
+        [(unchanged,)] = stack.sql(
+            "WAREHOUSE", "SELECT unchanged FROM dataops.ledger WHERE target = 'objects.flight' ORDER BY id DESC LIMIT 1"
+        )
+        assert unchanged == 336_776
