@@ -4,10 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from dataops_defs.catalogue.idempotency import IdempotencyKeys
+from dataops_defs.defs.resources import PlatformResource
 from dataops_defs.settings import settings
 
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 BATCH = 200
+KEYS_LIVE = timedelta(hours=24)
 
 
 @dg.op(description="Delete ended runs, with their events, that are older than DATAOPS_EVENT_LOG_DAYS")
@@ -24,10 +27,19 @@ def purge_event_log(context: dg.OpExecutionContext) -> int:
     return deleted
 
 
+@dg.op(description="Forget the answers kept for idempotency keys after a day")
+def purge_idempotency_keys(platform: PlatformResource) -> int:
+    """Number of keys forgotten."""
+    opened = platform.open()
+    with opened.catalogue() as session:
+        return IdempotencyKeys(session, opened.keyring).purge(datetime.now(UTC) - KEYS_LIVE)
+
+
 @dg.job(name="retention", description="Purge what is older than the policy says")
 def retention_job() -> None:
     """Nightly house-keeping."""
     purge_event_log()
+    purge_idempotency_keys()
 
 
 retention_schedule = dg.ScheduleDefinition(

@@ -7,7 +7,6 @@ from typing import Any
 
 import dagster as dg
 
-from dataops_defs.catalogue.models import ScheduleRow
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.catalogue.watches import FoundFile, Watches
 from dataops_defs.defs.resources import PlatformResource
@@ -18,7 +17,6 @@ from dataops_defs.flows.look_into_folder import look_into_folder
 from dataops_defs.flows.platform import Platform
 
 OLD_ENOUGH = timedelta(seconds=10)
-SETTLED = timedelta(seconds=60)
 STATE_OF = {
     dg.DagsterRunStatus.SUCCESS: RunState.SUCCEEDED,
     dg.DagsterRunStatus.FAILURE: RunState.FAILED,
@@ -80,14 +78,13 @@ def _mark(file: FoundFile) -> str:
     name="reconcile_runs",
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Ends run records whose Dagster run has ended without saying so, and mirrors which schedules run",
+    description="Ends run records whose Dagster run has ended without saying so",
 )
 def reconcile_sensor(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SkipReason:
     """Repairs run records from Dagster: a killed worker cannot write its own end."""
     opened = platform.open()
     ended = reconcile_runs(context.instance, opened)
-    mirrored = mirror_schedules(context.instance, opened)
-    return dg.SkipReason(f"{ended} run records ended, {mirrored} schedules mirrored")
+    return dg.SkipReason(f"{ended} run records ended")
 
 
 def reconcile_runs(instance: dg.DagsterInstance, platform: Platform) -> int:
@@ -103,19 +100,3 @@ def reconcile_runs(instance: dg.DagsterInstance, platform: Platform) -> int:
             with platform.catalogue() as session:
                 ended += Runs(session).finish(open_runs[run.run_id], state, error=error, code="RUN_ENDED") is not None
     return ended
-
-
-def mirror_schedules(instance: dg.DagsterInstance, platform: Platform) -> int:
-    """Dagster's running or stopped state is the truth; rows that differ, and are settled, follow it."""
-    running = {
-        state.name: state.is_running
-        for state in instance.all_instigator_state()
-        if state.instigator_type.name == "SCHEDULE"
-    }
-    changed = 0
-    with platform.catalogue() as session:
-        for row in session.query(ScheduleRow).filter(ScheduleRow.updated_at < datetime.now(UTC) - SETTLED):
-            if row.name in running and running[row.name] != row.enabled:
-                row.enabled = running[row.name]
-                changed += 1
-    return changed

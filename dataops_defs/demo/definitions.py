@@ -9,6 +9,7 @@ AIRCRAFT: dict[str, Any] = {
     "name": "aircraft",
     "description": "An aircraft of the FAA registry",
     "app": APP,
+    "owner": OWNER,
     "keyField": "tailNumber",
     "schema": {
         "type": "object",
@@ -32,6 +33,7 @@ AIRLINE: dict[str, Any] = {
     "name": "airline",
     "description": "A carrier",
     "app": APP,
+    "owner": OWNER,
     "keyField": "code",
     "schema": {
         "type": "object",
@@ -46,6 +48,7 @@ AIRPORT: dict[str, Any] = {
     "name": "airport",
     "description": "An airport of the United States; one with a time zone of another continent is wrong somewhere",
     "app": APP,
+    "owner": OWNER,
     "keyField": "code",
     "schema": {
         "type": "object",
@@ -64,6 +67,7 @@ FLIGHT: dict[str, Any] = {
     "name": "flight",
     "description": "A flight that left New York City in 2013",
     "app": APP,
+    "owner": OWNER,
     "keyField": "flightKey",
     "schema": {
         "type": "object",

@@ -61,10 +61,17 @@ def _start(settings: Settings, log: Path) -> "subprocess.Popen[bytes]":
 
 
 def _register(settings: Settings) -> None:
-    """Note that this process needs the database, under its pid and start time."""
+    """Note that this process needs the database, unless one it descends from has done so: they end together."""
     users = _users_folder(settings)
     users.mkdir(parents=True, exist_ok=True)
-    (users / f"{os.getpid()}-{psutil.Process().create_time()}").touch()
+    this = psutil.Process()
+    if not any((users / _name(each)).exists() for each in this.parents()):
+        (users / _name(this)).touch()
+
+
+def _name(process: psutil.Process) -> str:
+    """Pid and start time: a pid alone may soon be another process's."""
+    return f"{process.pid}-{process.create_time()}"
 
 
 def _users_folder(settings: Settings) -> Path:

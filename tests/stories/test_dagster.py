@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from dataops_defs.settings import PROJECT
@@ -72,12 +73,10 @@ class TestTheUi:
         wait_for(recorded, 60)
 
     def test_listens_on_loopback_only(self, stack: RunningStack) -> None:
-        import psutil
-
         for name in ("webserver", "code-server", "postgres", "api"):
             family = [psutil.Process(stack.pid(name)), *psutil.Process(stack.pid(name)).children(recursive=True)]
             listening = [
-                each.laddr.ip
+                each.laddr.ip.removeprefix("::ffff:")
                 for process in family
                 for each in process.net_connections("tcp")
                 if each.status == "LISTEN"

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.stories.conftest import RunningStack, wait_for
@@ -35,8 +36,6 @@ class TestALaunchRightAfterACreate:
         assert answer.json()["s3Path"].startswith("raw:captify-datasets/")
 
         def shown() -> bool:
-            import httpx
-
             query = {"query": '{ assetNodeOrError(assetKey: {path: ["default", "raw", "fresh_rows"]}) { __typename } }'}
             answer = httpx.post(f"{stack.ui_url}/graphql", json=query, timeout=30).json()
             return bool(answer["data"]["assetNodeOrError"]["__typename"] == "AssetNode")
@@ -49,7 +48,7 @@ class TestWhatGoesWrong:
         ("name", "content", "says"),
         [
             ("missing.csv", None, "missing.csv"),
-            ("binary.csv", b"\x00\x01\x02\xff" * 50, "binary.csv"),
+            ("binary.csv", b"\x00\x01\x02\xff" * 50, "is not text"),
         ],
     )
     def test_a_file_that_cannot_be_read_is_one_sentence_and_a_failed_record(
@@ -130,10 +129,9 @@ class TestASchedule:
         assert stack.api.patch(f"{BASE}/pipelines/{pipeline['id']}", json=change).status_code == 200
 
         def status() -> str:
-            import httpx
-
-            query = """{ scheduleOrError(scheduleSelector: {repositoryLocationName: "dataops", repositoryName: "__repository__",
-              scheduleName: "pipeline__aircraft_data_pipeline"}) { ... on Schedule { scheduleState { status } } } }"""
+            query = """{ scheduleOrError(scheduleSelector: {repositoryLocationName: "dataops",
+              repositoryName: "__repository__", scheduleName: "pipeline__aircraft_data_pipeline"})
+              { ... on Schedule { scheduleState { status } } } }"""
             data = httpx.post(f"{stack.ui_url}/graphql", json={"query": query}, timeout=30).json()["data"]
             return str(data["scheduleOrError"]["scheduleState"]["status"])
 
