@@ -1,6 +1,6 @@
 """Where a Dagster run meets its run record: begin once, do the work, end with one readable sentence."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
@@ -9,7 +9,7 @@ from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.run import RunKind, RunState
 from dataops_defs.errors import DataOpsError, RunStopped
 from dataops_defs.flows.platform import Platform
-from dataops_defs.flows.work import Outcome, Work, sentence
+from dataops_defs.flows.work import Work, sentence
 
 RUN_TAG = "dataops/run_id"
 Context = dg.OpExecutionContext | dg.AssetExecutionContext
@@ -34,13 +34,8 @@ def work_of_job(
         if not Runs(session).begin(record, context.run_id):
             raise AlreadyTaken(f"Execution {record} is cancelled, ended, or carried by another run")
     work = Work(platform, record, say=context.log.info)
-    try:
+    with _ends_badly(platform, record):
         yield work
-    except BaseException as error:
-        end_badly(platform, record, error)
-        if isinstance(error, Exception):
-            raise failure(error) from error
-        raise
     with platform.catalogue() as session:
         Runs(session).finish(record, RunState.SUCCEEDED)
 
@@ -54,17 +49,24 @@ def work_of_asset(context: dg.AssetExecutionContext, platform: Platform) -> Iter
     """
     record = _record_of_dagster_run(context, platform)
     work = Work(platform, record, say=context.log.info)
-    try:
+    with _ends_badly(platform, record):
         yield work
+    with platform.catalogue() as session:
+        runs = Runs(session)
+        if len(runs.steps(record)) >= len(context.op_execution_context.job_def.nodes):
+            runs.finish(record, RunState.SUCCEEDED)
+
+
+@contextmanager
+def _ends_badly(platform: Platform, record: str) -> Iterator[None]:
+    """Write an error into the record, and raise it as Dagster shows it."""
+    try:
+        yield
     except BaseException as error:
         end_badly(platform, record, error)
         if isinstance(error, Exception):
             raise failure(error) from error
         raise
-    with platform.catalogue() as session:
-        runs = Runs(session)
-        if len(runs.steps(record)) >= len(context.op_execution_context.job_def.nodes):
-            runs.finish(record, RunState.SUCCEEDED)
 
 
 def end_badly(platform: Platform, record: str, error: BaseException) -> None:
@@ -102,6 +104,3 @@ def _record_of_dagster_run(context: dg.AssetExecutionContext, platform: Platform
     with platform.catalogue() as session:
         Runs(session).begin(record, context.run_id)
     return record
-
-
-Perform = Callable[[Work, str], Outcome | None]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
+from dataops_defs.adapters.json_values import json_rows
 from dataops_defs.adapters.sources.base import Reading, columns_of
 from dataops_defs.adapters.storage.raw_store import RawFile
 from dataops_defs.adapters.warehouse.books import Entry, enter, keep_rejects
@@ -19,7 +20,6 @@ from dataops_defs.domain.run import RunKind
 from dataops_defs.domain.source import Source
 from dataops_defs.errors import SourceError
 from dataops_defs.flows.platform import Platform
-from dataops_defs.flows.previews import json_rows
 from dataops_defs.flows.work import Outcome, Step, Work, with_retries
 
 PREVIEW_ROWS = 10

@@ -8,6 +8,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from dataops_defs.adapters.json_values import json_value
 from dataops_defs.adapters.sql.guard import check_query
 from dataops_defs.adapters.sql.lineage import column_lineage
 from dataops_defs.adapters.warehouse.books import Entry, enter
@@ -22,7 +23,6 @@ from dataops_defs.domain.naming import AssetPath, object_type_key, table_key
 from dataops_defs.domain.run import RunKind
 from dataops_defs.errors import SourceError
 from dataops_defs.flows.platform import Platform
-from dataops_defs.flows.previews import json_value
 from dataops_defs.flows.work import Check, Outcome, Work
 
 BUILD_TIME_LIMIT = "30min"

@@ -9,13 +9,13 @@ import pyarrow as pa
 
 from dataops_defs.adapters.javascript.engine import JavaScriptEngine
 from dataops_defs.adapters.json_schema import ObjectValidator
+from dataops_defs.adapters.json_values import json_column, json_rows
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.fitting import cannot_store, fit
 from dataops_defs.domain.mapping import PropertyMapping
 from dataops_defs.domain.object_type import ObjectType, table_of
 from dataops_defs.domain.transform import Transform, needs_row
 from dataops_defs.errors import Invalid
-from dataops_defs.flows.previews import json_column, json_rows
 
 
 @dataclass

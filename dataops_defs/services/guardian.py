@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -91,7 +92,7 @@ class Guardian:
 
     def __init__(self, settings: Settings, needed_by: int) -> None:
         self._settings = settings
-        self._needed_by = needed_by
+        self._users = {needed_by}
         self._stopping = False
         for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(each, self._on_signal)
@@ -99,8 +100,9 @@ class Guardian:
     def run(self) -> int:
         """Serve until nobody needs the database; the status to leave with."""
         try:
-            with home_lock(self._settings.home, f"process {self._needed_by}, which Dagster was started with"):
-                self._serve()
+            with home_lock(self._settings.home) as name:
+                name(self._words())
+                self._serve(name)
         except Conflict as error:
             _log(error)
             return ANOTHER_HAS_THE_HOME
@@ -109,7 +111,7 @@ class Guardian:
             return 1
         return 0
 
-    def _serve(self) -> None:
+    def _serve(self, name: Callable[[str], None]) -> None:
         settings, pids = self._settings, self._settings.run_folder
         postgres = EmbeddedPostgres(settings)
         try:
@@ -117,24 +119,31 @@ class Guardian:
             write_pid(pids, "guardian")
             write_pid(pids, "postgres", postgres.process.pid if postgres.process else None)
             prepare_embedded(settings, postgres)
-            while self._needed() and postgres.running() and not self._stopping:
+            while self._users and postgres.running() and not self._stopping:
                 time.sleep(POLL_SECONDS)
+                before, self._users = self._users, self._living()
+                if self._users != before:
+                    name(self._words())
         finally:
             settings.stack_file.unlink(missing_ok=True)
             postgres.stop()
-            for name in ("postgres", "guardian"):
-                (pids / f"{name}.pid").unlink(missing_ok=True)
+            for each in ("postgres", "guardian"):
+                (pids / f"{each}.pid").unlink(missing_ok=True)
 
-    def _needed(self) -> bool:
-        """Whether one of the processes that said so still lives; forgets the others."""
-        living = False
+    def _living(self) -> set[int]:
+        """Pids of those who said that they need the database and still live; forgets the others."""
+        living = set()
         for user in _users_folder(self._settings).iterdir():
             pid, _, started = user.name.partition("-")
             if is_alive(int(pid), float(started)):
-                living = True
+                living.add(int(pid))
             else:
                 user.unlink(missing_ok=True)
         return living
+
+    def _words(self) -> str:
+        """Whom to stop before something else can use the home."""
+        return "Dagster, started as process " + " and ".join(str(pid) for pid in sorted(self._users))
 
     def _on_signal(self, _number: int, _frame: object) -> None:
         self._stopping = True

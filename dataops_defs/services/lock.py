@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,24 +13,26 @@ LOOK_SECONDS = 0.3
 
 
 @contextmanager
-def home_lock(home: Path, holder: str | None = None) -> Iterator[None]:
-    """Hold the home.
+def home_lock(home: Path) -> Iterator[Callable[[str], None]]:
+    """Hold the home, and yield what changes the words others are refused with, at first our own pid.
 
-    Args:
-        holder: whom to name to others, such as "process 17"; by default ourselves.
     Raises:
-        Conflict: another process holds it; the message names its pid.
+        Conflict: another process holds it; the message says which.
     """
     home.mkdir(parents=True, exist_ok=True)
     handle = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def name(holder: str) -> None:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, holder.encode(), 0)
+
     try:
         # A look from is_held() is over at once.
         if not wait_until(lambda: _take(handle), LOOK_SECONDS):
-            other = os.read(handle, 100).decode().strip() or "another process"
-            raise Conflict(f"{home} is in use by {other}: stop that first, or set DATAOPS_HOME to another folder")
-        os.ftruncate(handle, 0)
-        os.write(handle, (holder or f"process {os.getpid()}").encode())
-        yield
+            holder = os.pread(handle, 200, 0).decode() or "another process"
+            raise Conflict(f"{home} is in use by {holder}: stop that first, or set DATAOPS_HOME to another folder")
+        name(f"process {os.getpid()}")
+        yield name
     finally:
         os.close(handle)
 

@@ -13,10 +13,10 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from pyarrow import csv
 
 from dataops_defs.adapters.ahead import ahead
+from dataops_defs.adapters.json_values import json_value
 from dataops_defs.adapters.sinks.copying import OPTIONS
 from dataops_defs.adapters.sinks.table_shape import Mode, prepare, refusals
 from dataops_defs.adapters.sources.base import Reading
-from dataops_defs.adapters.sources.shown import json_value
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.ledger import Ledger
 

@@ -1,0 +1,51 @@
+"""Arrow values as JSON holds them: nothing loses digits, times are ISO 8601 in UTC, nothing is cut."""
+
+import base64
+import math
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+MAX_SAFE_INTEGER = 2**53 - 1
+
+
+def json_value(value: Any) -> Any:
+    """One value: decimals and integers beyond 2^53 as text, times as ISO text, bytes as base64, NaN as null."""
+    show = _FORMS.get(type(value))
+    return show(value) if show else value
+
+
+def json_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """The rows of a small batch."""
+    return [{name: json_value(value) for name, value in row.items()} for row in batch.to_pylist()]
+
+
+def json_column(column: pa.Array) -> list[Any]:
+    """One column; whole columns of plain types are not looked at value by value."""
+    kind, values = column.type, list(column.to_pylist())
+    if pa.types.is_boolean(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return values
+    if pa.types.is_integer(kind) and kind.bit_width <= 32:
+        return values
+    return [json_value(value) for value in values]
+
+
+def _iso(value: date | time) -> str:
+    return value.isoformat().replace("+00:00", "Z")
+
+
+_FORMS: dict[type, Callable[[Any], Any]] = {
+    int: lambda value: value if abs(value) <= MAX_SAFE_INTEGER else str(value),
+    float: lambda value: value if math.isfinite(value) else None,
+    Decimal: lambda value: format(value, "f"),
+    date: _iso,
+    datetime: _iso,
+    time: _iso,
+    timedelta: lambda value: value.total_seconds(),
+    bytes: lambda value: base64.b64encode(value).decode(),
+    list: lambda value: [json_value(each) for each in value],
+    dict: lambda value: {str(name): json_value(each) for name, each in value.items()},
+}
