@@ -1,6 +1,7 @@
 """The demo speaks to the platform as any client would: over REST, with a token."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -17,9 +18,10 @@ class Client:
     def __init__(self, base_url: str, token: str) -> None:
         self._http = httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
-    def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """One request; the JSON of its answer."""
-        answer = self._http.request(method, path, json=body)
+    def send(self, method: str, path: str, body: dict[str, Any] | None = None, *, wait: bool = True) -> Any:
+        """One request; the JSON of its answer. Without ``wait`` work that takes long is only begun."""
+        headers = {} if wait else {"Prefer": "respond-async"}
+        answer = self._http.request(method, path, json=body, headers=headers)
         if answer.is_success:
             return answer.json() if answer.content else None
         text = answer.json().get("detail", answer.text) if answer.content else answer.reason_phrase
@@ -39,11 +41,12 @@ class Client:
             made = self.send("PATCH", f"{PREFIX}/{kind}/{name}", changes)
         return made
 
-    def execution(self, id: str, seconds: float = 600) -> dict[str, Any]:
-        """Wait for an execution to end."""
+    def execution(self, id: str, watch: Callable[[dict[str, Any]], None], seconds: float = 600) -> dict[str, Any]:
+        """Wait for an execution to end; ``watch`` sees it each time it is looked at."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             found: dict[str, Any] = self.send("GET", f"{PREFIX}/executions/{id}")
+            watch(found)
             if found["status"] in ("completed", "failed", "cancelled"):
                 return found
             time.sleep(POLL_SECONDS)

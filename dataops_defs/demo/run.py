@@ -134,8 +134,17 @@ class Demo:
 
     def _execute(self) -> dict[str, Any]:
         pipeline = self._ids[definitions.PIPELINE_NAME]
-        answer = self._client.send("POST", f"{PREFIX}/pipelines/{pipeline}/execute")
-        done = self._client.execution(answer.get("id") or answer["executionId"])
+        answer = self._client.send("POST", f"{PREFIX}/pipelines/{pipeline}/execute", wait=False)
+        told: set[str] = set()
+
+        def tell(execution: dict[str, Any]) -> None:
+            for step in execution["steps"]:
+                line = f"  {step['kind']} {step['name']}"
+                if step.get("completedAt") and line not in told:
+                    told.add(line)
+                    self._console.print(f"{line}: {step['rowsDone']:,} rows")
+
+        done = self._client.execution(answer.get("id") or answer["executionId"], tell)
         if done["status"] != "completed":
             raise DataOpsError(f"The pipeline {done['status']}: {done.get('error')}")
         return done
