@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api_shim.answers import Family, Refusal, Refused, status_of
 from api_shim.dependencies import actor_of, shim_of
-from api_shim.schemas.pipelines import Accepted
+from api_shim.schemas.executions import Accepted
 from api_shim.shim import Shim
 from dataops_defs.catalogue.audit import audit
 from dataops_defs.catalogue.idempotency import Claim, IdempotencyKeys

@@ -17,7 +17,7 @@ from dataops_defs.adapters.warehouse import migrate as warehouse_migrate
 from dataops_defs.catalogue import database
 from dataops_defs.catalogue import migrate as catalogue_migrate
 from dataops_defs.flows.platform import Platform
-from dataops_defs.services.bootstrap import bootstrap
+from dataops_defs.services.bootstrap import bootstrap, close_to_others
 from dataops_defs.services.embedded import EmbeddedPostgres
 from dataops_defs.services.passwords import role_passwords
 from dataops_defs.settings import BUILDER, OWNER, READER, Settings
@@ -36,6 +36,7 @@ class Server:
         self.postgres = EmbeddedPostgres(settings, no_fsync=True)
         self.postgres.start()
         bootstrap(settings, self.postgres.superuser_url)
+        close_to_others(self.postgres.superuser_url)
         passwords = role_passwords(settings)
         self._owner = passwords[OWNER]
         self._logins = {"reader": (READER, passwords[READER]), "builder": (BUILDER, passwords[BUILDER])}
@@ -54,7 +55,16 @@ class Server:
                     cursor.execute(statement)
 
     def copy(self, template: str, name: str) -> str:
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER}")
+        """A copy; what may be done inside comes with it, who may enter does not."""
+        self.execute(
+            f"CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER}",
+            f"REVOKE CONNECT, TEMPORARY ON DATABASE {name} FROM PUBLIC",
+        )
+        if template == "warehouse":
+            self.execute(
+                f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {BUILDER}",
+                f"GRANT CONNECT ON DATABASE {name} TO {READER}",
+            )
         return self.url(name)
 
 

@@ -25,7 +25,7 @@ from api_shim.schemas.datasets import (
     PreviewOut,
     RowLimit,
 )
-from api_shim.schemas.pipelines import Accepted, HistoryOut
+from api_shim.schemas.executions import Accepted, HistoryOut
 from api_shim.shim import Shim
 from dataops_defs.catalogue.base import now
 from dataops_defs.catalogue.datasets import Datasets

@@ -7,7 +7,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api_shim.dependencies import PROTECTED, ActorDep, ReadingDep, ShimDep
 from api_shim.schemas.base import refusals
-from api_shim.schemas.pipelines import ExecutionOut
+from api_shim.schemas.executions import ExecutionOut
 from api_shim.shim import Shim
 from dataops_defs.catalogue.audit import Actor, audit
 from dataops_defs.catalogue.runs import Runs

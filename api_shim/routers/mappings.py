@@ -16,6 +16,7 @@ from api_shim.dependencies import PROTECTED, ChangeDep, ReadingDep, ShimDep
 from api_shim.paging import LISTED, Page, SortedPage, count
 from api_shim.runs import Execution, Order, WorkDep, accepted, succeeded
 from api_shim.schemas.base import refusals
+from api_shim.schemas.executions import Accepted
 from api_shim.schemas.mappings import (
     MappingChange,
     MappingCreate,
@@ -26,7 +27,6 @@ from api_shim.schemas.mappings import (
     RejectOut,
     SyncOut,
 )
-from api_shim.schemas.pipelines import Accepted
 from api_shim.shim import Shim
 from dataops_defs.adapters.warehouse.books import rejects_of
 from dataops_defs.catalogue.base import now

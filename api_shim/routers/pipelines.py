@@ -12,8 +12,8 @@ from api_shim.dependencies import PROTECTED, Change, ChangeDep, ReadingDep
 from api_shim.paging import LISTED, Page, SortedPage, count
 from api_shim.runs import Execution, Order, WorkDep
 from api_shim.schemas.base import refusals
+from api_shim.schemas.executions import ExecutionOut
 from api_shim.schemas.pipelines import (
-    ExecutionOut,
     NodeIn,
     PipelineChange,
     PipelineCreate,

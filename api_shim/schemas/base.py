@@ -1,11 +1,12 @@
 """What requests and answers of document 004 share: camelCase (snake_case is accepted too), strict in, typed out."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StrictBool, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
+from dataops_defs.catalogue.base import Named
 from dataops_defs.domain.schedule import Schedule
 
 
@@ -67,6 +68,42 @@ class ScheduleOut(Reply):
         wanted = Schedule(row.cron, row.timezone, row.enabled)
         next_run = wanted.next_after(moment) if row.enabled else None
         return cls(enabled=row.enabled, cron=row.cron, timezone=row.timezone, next_run_at=next_run)
+
+
+class DefinitionOut(Reply):
+    """What every definition shows. One that cannot be loaded has the status ``error`` and says why in ``problem``."""
+
+    id: str
+    name: str
+    slug: str
+    app: str
+    description: str | None = None
+    owner: str | None = None
+    problem: str | None = Field(default=None, description="Why it is set aside until it is mended")
+    created_at: Moment
+    updated_at: Moment
+
+    @classmethod
+    def from_row(cls, row: Named, *same: str, **other: Any) -> Self:
+        """The form of a row: the common fields, ``same`` as they stand, and ``other`` values."""
+        names = (*DefinitionOut.model_fields, *same)
+        values = {name: getattr(row, name) for name in names} | other
+        if row.problem and "status" in cls.model_fields:
+            values["status"] = "error"
+        return cls(**values)
+
+
+class ScheduledOut(DefinitionOut):
+    """A definition that can run by itself."""
+
+    schedule: ScheduleOut | None = None
+    status: str
+
+    @classmethod
+    def scheduled(cls, row: Any, schedule: Any, moment: datetime, *same: str, **other: Any) -> Self:
+        """The form of a row and its schedule."""
+        planned = ScheduleOut.of(schedule, moment) if schedule else None
+        return cls.from_row(row, *same, status=str(row.status), schedule=planned, **other)
 
 
 class Problem(Reply):

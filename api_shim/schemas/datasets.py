@@ -5,7 +5,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from api_shim.schemas.base import App, Description, Id, Moment, Name, Owner, Reply, Request, ScheduleIn, ScheduleOut
+from api_shim.schemas.base import (
+    App,
+    Description,
+    Id,
+    Moment,
+    Name,
+    Owner,
+    Reply,
+    Request,
+    ScheduledOut,
+    ScheduleIn,
+)
 from dataops_defs.catalogue.models import DatasetRow, ScheduleRow
 from dataops_defs.domain.dataset import DEFAULT_BUCKET
 
@@ -98,7 +109,7 @@ class PreviewOut(Reply):
     truncated: bool = Field(description="Whether there are more rows than shown")
 
 
-class DatasetOut(Reply):
+class DatasetOut(ScheduledOut):
     """A dataset and what its last extraction found."""
 
     model_config = ConfigDict(
@@ -116,34 +127,19 @@ class DatasetOut(Reply):
             ]
         }
     )
-    id: str
-    name: str
-    slug: str
     source_id: str
     extraction: dict[str, Any]
-    schedule: ScheduleOut | None = None
     storage: dict[str, Any]
-    status: str
     last_extracted_at: Moment | None = None
     records: int | None = Field(default=None, description="Rows of the newest raw copy")
     columns: list[ColumnOut] | None = None
-    app: str
-    description: str | None = None
-    owner: str | None = None
-    created_at: Moment
-    updated_at: Moment
 
     @classmethod
     def of(cls, row: DatasetRow, schedule: ScheduleRow | None, moment: datetime) -> "DatasetOut":
         """The form of a dataset row and its schedule."""
-        same = ("id", "name", "slug", "source_id", "extraction", "storage", "last_extracted_at", "app")
-        return cls(
-            **{name: getattr(row, name) for name in (*same, "description", "owner", "created_at", "updated_at")},
-            status=str(row.status),
-            records=row.row_count,
-            columns=[ColumnOut(**each) for each in row.columns] if row.columns else None,
-            schedule=ScheduleOut.of(schedule, moment) if schedule else None,
-        )
+        columns = [ColumnOut(**each) for each in row.columns] if row.columns else None
+        same = ("source_id", "extraction", "storage", "last_extracted_at")
+        return cls.scheduled(row, schedule, moment, *same, records=row.row_count, columns=columns)
 
 
 class ExtractOut(Reply):

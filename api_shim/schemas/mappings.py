@@ -5,7 +5,18 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, JsonValue
 
-from api_shim.schemas.base import App, Description, Id, Moment, Name, Owner, Reply, Request, ScheduleIn, ScheduleOut
+from api_shim.schemas.base import (
+    App,
+    Description,
+    Id,
+    Moment,
+    Name,
+    Owner,
+    Reply,
+    Request,
+    ScheduledOut,
+    ScheduleIn,
+)
 from api_shim.schemas.datasets import RowLimit, Status
 from dataops_defs.catalogue.models import MappingRow, ScheduleRow
 
@@ -92,7 +103,7 @@ class MappingPreviewOut(Reply):
     rejected: list[dict[str, Any]]
 
 
-class MappingOut(Reply):
+class MappingOut(ScheduledOut):
     """A mapping and the counts of its last sync."""
 
     model_config = ConfigDict(
@@ -110,40 +121,22 @@ class MappingOut(Reply):
             ]
         }
     )
-    id: str
-    name: str
-    slug: str
     dataset_id: str
     object_type: str
     object_type_id: str
     mappings: dict[str, dict[str, Any]]
     sync: dict[str, Any]
-    schedule: ScheduleOut | None = None
-    status: str
     last_synced_at: Moment | None = None
     records_processed: int | None = None
     records_succeeded: int | None = None
     records_failed: int | None = None
-    app: str
-    description: str | None = None
-    owner: str | None = None
-    created_at: Moment
-    updated_at: Moment
 
     @classmethod
     def of(cls, row: MappingRow, object_type: str, schedule: ScheduleRow | None, moment: datetime) -> "MappingOut":
         """The form of a mapping row, the name of its object type, and its schedule."""
-        same = (
-            *("id", "name", "slug", "dataset_id", "object_type_id", "mappings", "sync", "last_synced_at", "app"),
-            *("records_processed", "records_succeeded", "records_failed"),
-            *("description", "owner", "created_at", "updated_at"),
-        )
-        return cls(
-            **{name: getattr(row, name) for name in same},
-            object_type=object_type,
-            status=str(row.status),
-            schedule=ScheduleOut.of(schedule, moment) if schedule else None,
-        )
+        same = ("dataset_id", "object_type_id", "mappings", "sync", "last_synced_at")
+        counts = ("records_processed", "records_succeeded", "records_failed")
+        return cls.scheduled(row, schedule, moment, *same, *counts, object_type=object_type)
 
 
 class SyncOut(Reply):

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, JsonValue
 
-from api_shim.schemas.base import App, Description, Moment, Name, Owner, Reply, Request
+from api_shim.schemas.base import App, DefinitionOut, Description, Name, Owner, Reply, Request
 from dataops_defs.catalogue.models import ObjectTypeRow
 
 AIRCRAFT: dict[str, Any] = {
@@ -60,29 +60,17 @@ class OntologyProperties(Reply):
     data_source: str
 
 
-class ObjectTypeOut(Reply):
+class ObjectTypeOut(DefinitionOut):
     """An object type."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [AIRCRAFT]})
-    id: str
-    name: str
-    slug: str
-    description: str | None = None
     json_schema: dict[str, Any] = Field(alias="schema")
     key_field: str
     store: str
-    app: str
-    owner: str | None = None
     properties: OntologyProperties
-    created_at: Moment
-    updated_at: Moment
 
     @classmethod
     def of(cls, row: ObjectTypeRow) -> "ObjectTypeOut":
         """The form of an object type row."""
-        same = ("id", "name", "slug", "description", "key_field", "store", "app", "owner", "created_at", "updated_at")
-        return cls(
-            **{name: getattr(row, name) for name in same},
-            json_schema=row.schema,
-            properties=OntologyProperties(json_schema=row.schema, data_source=f"objects.{row.slug}"),
-        )
+        properties = OntologyProperties(json_schema=row.schema, data_source=f"objects.{row.slug}")
+        return cls.from_row(row, "key_field", "store", json_schema=row.schema, properties=properties)

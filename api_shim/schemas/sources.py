@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, JsonValue
 
-from api_shim.schemas.base import App, Description, Moment, Name, Owner, Reply, Request
+from api_shim.schemas.base import App, DefinitionOut, Description, Moment, Name, Owner, Reply, Request
 from dataops_defs.catalogue.models import SourceRow
 
 AIRCRAFT: dict[str, Any] = {
@@ -57,7 +57,7 @@ class SourceChange(Request):
     owner: Owner | None = None
 
 
-class SourceOut(Reply):
+class SourceOut(DefinitionOut):
     """A source; its secrets never leave."""
 
     model_config = ConfigDict(
@@ -82,33 +82,21 @@ class SourceOut(Reply):
             ]
         }
     )
-    id: str
-    name: str
-    slug: str
     type: str
     connection: dict[str, Any]
     secret_fields: list[str] = Field(description="Settings that are stored sealed and not shown")
     status: str = Field(description="active, inactive or error, by the last test")
     last_tested: Moment | None = None
     last_error: str | None = None
-    app: str
-    description: str | None = None
-    owner: str | None = None
-    created_at: Moment
-    updated_at: Moment
 
     @classmethod
     def of(cls, row: SourceRow) -> "SourceOut":
         """The form of a source row."""
-        return cls(
-            **{name: getattr(row, name) for name in ("id", "name", "slug", "type", "connection", "status", "app")},
+        return cls.from_row(
+            row,
+            *("type", "connection", "status", "last_error"),
             secret_fields=[name for name in row.secret_fields.split(",") if name],
             last_tested=row.last_tested_at,
-            last_error=row.last_error,
-            description=row.description,
-            owner=row.owner,
-            created_at=row.created_at,
-            updated_at=row.updated_at,
         )
 
 

@@ -71,7 +71,7 @@ def bootstrap(settings: Settings, superuser_url: str) -> None:
 def close_to_others(superuser_url: str) -> None:
     """Keep the platform's roles out of the server's own database; for a server that is ours alone."""
     with closing(_connect(superuser_url, "")) as connection:
-        _run(connection, Step("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC"))
+        _run(connection, Step("REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC"))
 
 
 def script(settings: Settings) -> str:

@@ -74,10 +74,10 @@ def migrate(settings: Settings) -> None:
 def _bootstrap_given(settings: Settings) -> None:
     try:
         bootstrap(settings, settings.url("superuser"))
-    except psycopg2.OperationalError as error:
+    except psycopg2.Error as error:
         reason = str(error).strip().splitlines()[0]
-        raise DependencyUnavailable(f"The server of DATAOPS_DATABASE_URL does not answer: {reason}") from None
-    except psycopg2.Error:
+        if isinstance(error, psycopg2.OperationalError) and "permission denied" not in reason:
+            raise DependencyUnavailable(f"The server of DATAOPS_DATABASE_URL does not answer: {reason}") from None
         raise DependencyUnavailable(
             "The server of DATAOPS_DATABASE_URL lacks databases or roles of the platform, and its user may not make "
             "them: have an administrator run the output of 'dataops db bootstrap' there once"

@@ -132,8 +132,11 @@ class EmbeddedPostgres:
         self.process = None
 
     def destroy(self) -> None:
-        """Stop, and remove the data and whatever was put outside the home for it."""
-        self.stop()
+        """End the server at once, and remove the data and whatever was put outside the home for it."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait()
+            self.process = None
         where = self._prepared
         shutil.rmtree(where.data, ignore_errors=True)
         if where.base != self._settings.home:

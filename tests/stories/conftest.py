@@ -46,6 +46,10 @@ class RunningStack:
             cursor.execute(query, values)
             return cursor.fetchall()
 
+    def change(self, name: str, statement: str, *values: Any) -> None:
+        with closing(psycopg2.connect(self.url(name))) as connection, connection, connection.cursor() as cursor:
+            cursor.execute(statement, values)
+
     def pid(self, name: str) -> int:
         return int((self.home / "run" / f"{name}.pid").read_text())
 

@@ -139,3 +139,30 @@ class TestASchedule:
         change["schedule"]["enabled"] = False
         stack.api.patch(f"{BASE}/pipelines/{pipeline['id']}", json=change)
         wait_for(lambda: status() == "STOPPED", 30)
+
+
+class TestADefinitionDamagedBehindThePlatformsBack:
+    def test_is_set_aside_with_its_reason_and_the_rest_goes_on(self, stack: RunningStack) -> None:
+        path = put_file(stack, "d.csv", b"a\n1\n")
+        source = create(stack, "sources", name="Damage", type="csv", connection={"path": path})
+        dataset = create(stack, "datasets", name="Damaged", sourceId=source["id"], extraction={"type": "file"})
+        stack.change(
+            "CATALOGUE", 'UPDATE dataset SET extraction = \'{"type": "witchcraft"}\' WHERE id = %s', dataset["id"]
+        )
+        create(stack, "datasets", name="Sound beside it", sourceId=source["id"], extraction={"type": "file"})
+
+        def told() -> bool:
+            found = stack.api.get(f"{BASE}/datasets/{dataset['id']}").json()
+            return found["status"] == "error" and "witchcraft" in found["problem"]
+
+        wait_for(told, 30)
+        asset = '{ assetNodeOrError(assetKey: {path: ["%s"]}) { ... on AssetNode { description } } }'
+
+        def shown() -> bool:
+            query = {"query": asset % '", "'.join(["set_aside", "datasets", "damaged"])}
+            data = httpx.post(f"{stack.ui_url}/graphql", json=query, timeout=30).json()["data"]
+            return "witchcraft" in data["assetNodeOrError"].get("description", "")
+
+        wait_for(shown, 30)
+        assert stack.api.get("/health").json()["status"] == "healthy"
+        stack.change("CATALOGUE", "DELETE FROM dataset WHERE id = %s", dataset["id"])

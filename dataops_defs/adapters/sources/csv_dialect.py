@@ -16,6 +16,7 @@ MAX_COLUMNS = 10_000
 DELIMITERS = (",", ";", "\t", "|")
 _LINES_LOOKED_AT = 50
 _LOOKED_AT = 4096
+_FEW = 16
 _GUESSED = [*(f"cp{number}" for number in range(1250, 1259)), "koi8_r", "cp932", "euc_jp", "gb18030", "euc_kr"]
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -63,7 +64,7 @@ def dialect_of(head: bytes, *, whole: bool, encoding: str | None, delimiter: str
     text = _decoded(head[bom:], found)
     if not whole:
         text = text[: text.rfind("\n") + 1] or text
-    if text[:_LOOKED_AT].count("\x00") * 20 > len(text[:_LOOKED_AT]):
+    if text[:_LOOKED_AT].count("\x00") > _FEW:
         raise SourceError("the file is not text: it holds NUL characters")
     mark = delimiter or _delimiter(text)
     return Dialect(found, mark, _header(text, mark, whole), bom)
@@ -119,9 +120,12 @@ def _utf16_without_mark(head: bytes) -> str | None:
 
 def _is_utf8(head: bytes) -> bool:
     """Also with a few bad bytes, if there is more that only UTF-8 explains: those rows are rejected later."""
-    text = _decoded(head, "utf-8")  # a character cut at the end is no fault
-    bad = text.count("\ufffd")
-    return bad == 0 or sum(character > "\x7f" for character in text) > 2 * bad
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # a character cut at the end is no fault
+    except UnicodeDecodeError:
+        text = _decoded(head, "utf-8")
+        return sum(character > "\x7f" for character in text) > 3 * text.count("\ufffd")
+    return True
 
 
 def _decoded(head: bytes, encoding: str) -> str:

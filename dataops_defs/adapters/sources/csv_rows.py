@@ -176,11 +176,16 @@ class TextRows:
 
     def _check_last_quote(self, last: str) -> None:
         """A quote that never closes takes the rest of the file as one value; the parser does not mind."""
-        if "\n" in last:
-            end = os.fstat(self.file.fileno()).st_size if self.end is None else self.end
-            wanted = last[-100:].encode(self.dialect.encoding, errors="replace")
-            if os.pread(self.file.fileno(), len(wanted), max(end - len(wanted), 0)) == wanted:
-                raise SourceError("the file cannot be read as CSV: a quote is left open")
+        if "\n" not in last:
+            return
+        end = os.fstat(self.file.fileno()).st_size if self.end is None else self.end
+        tail = last[-100:].encode(self.dialect.encoding, errors="replace")
+        if os.pread(self.file.fileno(), len(tail), max(end - len(tail), 0)) == tail and self._quotes() % 2:
+            raise SourceError("the file cannot be read as CSV: a quote is left open")
+
+    def _quotes(self) -> int:
+        stream = FileBytes(self.file, self.start, self.end)
+        return sum(block.count(b'"') for block in iter(lambda: stream.read(self.block_bytes), b""))
 
     def _check_encoding(self) -> None:
         undecoded = len(self.rejected) - len(self._ragged)

@@ -63,7 +63,7 @@ class TestOpeningAFile:
             open_file([root], str(tmp_path / "files2" / "x.csv"))
 
     def test_nothing_is_decoded(self, root: Path):
-        with pytest.raises(SourceError, match="no such file: %2e%2e/secret.csv"):
+        with pytest.raises(SourceError, match=r"no such file: %2e%2e/secret\.csv"):
             open_file([root], "%2e%2e/secret.csv")
 
     def test_a_missing_file_is_named_as_the_caller_named_it(self, root: Path):

@@ -1,3 +1,4 @@
+import hashlib
 import os
 import subprocess
 import sys
@@ -95,7 +96,7 @@ class TestWritingARawCopy:
         store.delete(made.uri)
         store.delete(made.uri)
         assert not store.exists(made.uri)
-        with pytest.raises(NotFound, match="gone.parquet"):
+        with pytest.raises(NotFound, match=r"gone\.parquet"):
             store.open(made.uri)
 
     @pytest.mark.parametrize("key", ["../x", "/x", "a//b", "a/../b", "", "a\nb", "a\\b"])
@@ -121,8 +122,6 @@ class TestTheLocalFolder:
         assert [each for each in tmp_path.rglob("*") if each.is_file()] == []
 
     def test_the_hash_is_that_of_the_file(self, tmp_path: Path):
-        import hashlib
-
         made = RawStore(tmp_path.as_uri()).write("b", "x.parquet", SCHEMA, some_batches())
         assert made.sha256 == hashlib.sha256((tmp_path / "b" / "x.parquet").read_bytes()).hexdigest()
 
@@ -134,7 +133,6 @@ class TestTheLocalFolder:
         with pytest.raises(NotFound):
             store.open(uri)
 
-    @pytest.mark.skipif(os.geteuid() == 0 and not Path("/proc/self/mem").exists(), reason="needs /proc")
     def test_a_folder_that_cannot_be_written_is_a_dependency_that_is_down(self):
         with pytest.raises(DependencyUnavailable, match="cannot be written"):
             RawStore("file:///proc/none").write("b", "k", SCHEMA, some_batches())
@@ -156,7 +154,8 @@ class TestS3:
         noise = (pa.record_batch([[os.urandom(4 * 2**20)]], schema=schema) for _ in range(6))
         made = RawStore("s3://", s3_server).write("large", "noise.parquet", schema, noise)
         client = boto3.client("s3", endpoint_url=s3_server, region_name="us-east-1")
-        assert client.head_object(Bucket="large", Key="noise.parquet")["ETag"].strip('"').endswith("-3")
+        parts = client.head_object(Bucket="large", Key="noise.parquet")["ETag"].strip('"').rpartition("-")[2]
+        assert int(parts) > 2
         assert made.bytes > 24 * 2**20
 
     def test_no_upload_stays_open_after_a_failure(self, s3_server: str, credentials: None):
