@@ -5,9 +5,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from dataops_defs.adapters.javascript.engine import JavaScriptEngine
+from dataops_defs.adapters.sources.csv_dialect import named_encoding
 from dataops_defs.adapters.sql.guard import check_query
+from dataops_defs.adapters.storage.roots import check_path
 from dataops_defs.catalogue.definitions import Definition, Definitions
 from dataops_defs.domain.mapping import PropertyMapping
+from dataops_defs.domain.source import SourceType, check_connection
 from dataops_defs.domain.transform import Transform
 from dataops_defs.errors import FieldProblem, Invalid, NotFound
 from dataops_defs.settings import Settings
@@ -49,6 +52,15 @@ def referred(repository: Definitions[Definition], id: str, field: str) -> Defini
     if found is None:
         raise Invalid.field(field, f"there is no {repository.noun} '{id[:80]}'")
     return found
+
+
+def connection_in_order(settings: Settings, kind: SourceType, connection: Mapping[str, Any]) -> None:
+    """Refuse settings that no connection could be made with, files outside the roots among them."""
+    check_connection(kind, connection)
+    if "path" in connection:
+        check_path(settings.roots, connection["path"])
+    if "encoding" in connection:
+        named_encoding(connection["encoding"])
 
 
 @contextmanager

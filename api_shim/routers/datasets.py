@@ -27,6 +27,7 @@ from api_shim.schemas.datasets import (
 )
 from api_shim.schemas.executions import Accepted, HistoryOut
 from api_shim.shim import Shim
+from dataops_defs.adapters.storage.roots import check_path
 from dataops_defs.catalogue.base import now
 from dataops_defs.catalogue.datasets import Datasets
 from dataops_defs.catalogue.models import DatasetRow, SourceRow
@@ -162,6 +163,8 @@ def _checked(shim: Shim, source: SourceRow, given: Mapping[str, Any] | None) -> 
     wanted = extraction(given or {"type": str(TYPES_OF_SOURCE[kind])}, kind)
     if wanted.type is ExtractionType.SQL:
         query_that_reads(shim.settings, wanted.query or "", "extraction.query")
+    if wanted.path is not None:
+        check_path(shim.settings.roots, wanted.path, field="extraction.path")
     return wanted
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from starlette.concurrency import run_in_threadpool
 
 from api_shim.bounded import bounded
-from api_shim.checks import merged
+from api_shim.checks import connection_in_order, merged
 from api_shim.dependencies import PROTECTED, ChangeDep, ReadingDep, ShimDep
 from api_shim.paging import LISTED, SortedPage, count
 from api_shim.schemas.base import refusals
@@ -18,8 +18,9 @@ from dataops_defs.catalogue.base import new_id, now
 from dataops_defs.catalogue.models import SourceRow
 from dataops_defs.catalogue.sources import Sources
 from dataops_defs.domain.naming import slug
-from dataops_defs.domain.source import SECRET_FIELDS, Source, check_connection, source_type, split_secrets
+from dataops_defs.domain.source import SECRET_FIELDS, Source, source_type, split_secrets
 from dataops_defs.errors import Invalid, SourceError
+from dataops_defs.settings import Settings
 
 router = APIRouter(prefix="/api/v1/dataops/sources", tags=["dataops: sources"], dependencies=PROTECTED)
 WHERE_SECRETS_GO = ("host", "port", "sslmode")
@@ -47,7 +48,7 @@ def create_source(body: SourceCreate, change: ChangeDep) -> SourceOut:
     """Add a source. Its secrets are sealed and never shown again."""
     kind = source_type(body.type)
     connection = merged({}, body.connection)
-    check_connection(kind, connection)
+    connection_in_order(change.shim.settings, kind, connection)
     row = SourceRow(
         id=new_id(), name=body.name, type=str(kind), app=body.app, description=body.description, owner=body.owner
     )
@@ -63,7 +64,7 @@ async def test_unsaved_source(body: SourceTest, shim: ShimDep) -> TestResult:
     """Test a source before it is saved; what the source says is in the message, not in the status."""
     kind = source_type(body.type)
     connection = merged({}, body.connection)
-    check_connection(kind, connection)
+    connection_in_order(shim.settings, kind, connection)
     shown, hidden = split_secrets(connection)
     name = body.name or "unsaved"
     return await _test(shim, Source(new_id(), name, slug(name), kind, body.app or "default", shown, hidden))
@@ -87,7 +88,7 @@ def change_source(source_id: str, body: SourceChange, change: ChangeDep) -> Sour
     if "name" in given:
         sources.rename(row, given["name"])
     if "connection" in given:
-        _reconnect(sources, row, given["connection"])
+        _reconnect(change.shim.settings, sources, row, given["connection"])
     for name in ("description", "owner"):
         if name in given:
             setattr(row, name, given[name])
@@ -113,10 +114,10 @@ async def test_source(source_id: str, shim: ShimDep) -> TestResult:
     return result
 
 
-def _reconnect(sources: Sources, row: SourceRow, given: Mapping[str, Any]) -> None:
+def _reconnect(settings: Settings, sources: Sources, row: SourceRow, given: Mapping[str, Any]) -> None:
     kept = sources.secrets(row)
     connection = merged({**row.connection, **kept}, given)
-    check_connection(source_type(row.type), connection)
+    connection_in_order(settings, source_type(row.type), connection)
     moved = [name for name in WHERE_SECRETS_GO if connection.get(name) != row.connection.get(name)]
     # Whoever may change the host must not learn the password by having it sent somewhere else.
     for name in sorted(SECRET_FIELDS & set(kept)):

@@ -10,6 +10,7 @@ from dataops_defs.errors import FieldProblem, Invalid
 PROPERTY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
 KEY_TYPES = ("string", "integer")
 MAX_PROPERTIES = 500
+RESERVED = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ def _schema_problems(schema: Mapping[str, Any]) -> list[FieldProblem]:
 def _property_problem(name: str, schema: object) -> str | None:
     if not PROPERTY_NAME.fullmatch(name):
         return "must be letters, digits and _, beginning with a letter, at most 60"
+    if name.lower() in RESERVED:
+        return "is a name that PostgreSQL keeps for itself; use another"
     if not isinstance(schema, Mapping):
         return "must be a JSON Schema object"
     return None

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from croniter import croniter  # type: ignore[import-untyped]
+from croniter import CroniterBadDateError, croniter  # type: ignore[import-untyped]
 
 from dataops_defs.errors import Invalid
 
@@ -39,4 +39,9 @@ def schedule(value: Mapping[str, Any]) -> Schedule:
         ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise Invalid.field("schedule.timezone", f"'{timezone[:60]}' is no time zone") from None
-    return Schedule(cron, timezone, bool(value.get("enabled", True)))
+    made = Schedule(cron, timezone, bool(value.get("enabled", True)))
+    try:
+        made.next_after(datetime.now(UTC))
+    except CroniterBadDateError:
+        raise Invalid.field("schedule.cron", f"'{cron}' never comes: there is no such day") from None
+    return made

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.api_shim.conftest import Api
 
 AIRCRAFT_DB = {
@@ -176,3 +178,23 @@ class TestListingSources:
         assert api.refused("GET", "/sources?offset=-1") == (422, ["offset"])
         assert api.refused("GET", "/sources?sort=password") == (422, ["sort"])
         assert api.refused("GET", "/sources?colour=red") == (422, ["colour"])
+
+
+class TestAFileOutsideTheFolders:
+    @pytest.mark.parametrize(
+        "path", ["/etc/passwd", "../../etc/passwd", "a/../../b", "~/x", "file:///etc/passwd", "a\x00b"]
+    )
+    def test_is_refused_before_a_source_is_made_of_it(self, api: Api, path: str) -> None:
+        body = {"name": "Outside", "type": "csv", "connection": {"path": path}}
+        answer = api.client.post("/api/v1/dataops/sources", json=body)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == "connection.path"
+        assert api.client.get("/api/v1/dataops/sources").json() == []
+
+    def test_and_so_is_an_encoding_that_is_none(self, api: Api) -> None:
+        connection = {"path": "a.csv", "encoding": "klingon"}
+        answer = api.client.post(
+            "/api/v1/dataops/sources", json={"name": "Odd", "type": "csv", "connection": connection}
+        )
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == "connection.encoding"

@@ -48,7 +48,7 @@ class TestTheTableOfAType:
         with pytest.raises(Invalid, match="must be of type string or integer"):
             check_object_type(SCHEMA, "active", "postgres")
 
-    @pytest.mark.parametrize("name", ["_hidden", "two words", "a" * 61, 'quo"te', ""])
+    @pytest.mark.parametrize("name", ["_hidden", "ctid", "two words", "a" * 61, 'quo"te', ""])
     def test_property_names_are_plain(self, name: str) -> None:
         with pytest.raises(Invalid):
             check_object_type({"properties": {"id": {"type": "string"}, name: {}}}, "id", "postgres")

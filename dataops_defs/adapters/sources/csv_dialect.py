@@ -55,7 +55,7 @@ def dialect_of(head: bytes, *, whole: bool, encoding: str | None, delimiter: str
         Invalid: an encoding or a delimiter that is not served.
         SourceError: the file is empty, is no text, or has no usable first row.
     """
-    named = _named_encoding(encoding) if encoding else None
+    named = named_encoding(encoding) if encoding else None
     if delimiter:
         check_delimiter(delimiter)
     if not head:
@@ -76,7 +76,8 @@ def check_delimiter(delimiter: str) -> None:
         raise Invalid.field("connection.delimiter", "must be one character such as , ; | or a tab")
 
 
-def _named_encoding(name: str) -> str:
+def named_encoding(name: str) -> str:
+    """The encoding of that name; Invalid when it is not one of those that are served."""
     try:
         known = codecs.lookup(name).name
     except (LookupError, ValueError):

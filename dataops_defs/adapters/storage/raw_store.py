@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 
 from dataops_defs.adapters.sources.base import BATCH_ROWS
 from dataops_defs.adapters.storage.raw_folder import FolderPlaces
-from dataops_defs.adapters.storage.raw_s3 import S3Places
 from dataops_defs.errors import Invalid, NotFound
 
 ROW_GROUP_ROWS = 64 * 1024
@@ -72,6 +71,9 @@ class RawStore:
         if parts.scheme == "file" and parts.path.startswith("/"):
             self._places: Places = FolderPlaces(Path(unquote(parts.path)))
         elif parts.scheme == "s3":
+            # boto3 takes a third of a second to import: only those who use it pay.
+            from dataops_defs.adapters.storage.raw_s3 import S3Places
+
             self._places = S3Places(parts.netloc, endpoint)
         else:
             raise Invalid.field("DATAOPS_RAW_STORE", "must be file:///folder, s3:// or s3://bucket")

@@ -102,15 +102,27 @@ def check_pattern(pattern: str, *, field: str = "file_patterns") -> None:
         raise Invalid.field(field, "a pattern matches one file name: no slashes, no control characters")
 
 
+def check_path(roots: Sequence[Path], path: str, *, field: str = "connection.path") -> None:
+    """Refuse a path that leads outside of all roots; whether anything is there is not looked at."""
+    parts = _components(path, field)
+    if path.startswith("/"):
+        _root_of(roots, parts, field)
+
+
+def _root_of(roots: Sequence[Path], parts: Sequence[str], field: str) -> tuple[Path, Sequence[str]]:
+    for root in roots:
+        inside = root.absolute().parts[1:]
+        if tuple(parts[: len(inside)]) == inside:
+            return root, parts[len(inside) :]
+    raise Invalid.field(field, "must lie below a folder that files may be read from")
+
+
 def _open(roots: Sequence[Path], path: str, field: str, flags: int) -> int:
     parts = _components(path, field)
     if not path.startswith("/"):
         return _open_relative(roots, parts, path, flags)
-    for root in roots:
-        inside = root.absolute().parts[1:]
-        if tuple(parts[: len(inside)]) == inside:
-            return _open_below(root, parts[len(inside) :], path, flags)
-    raise Invalid.field(field, "must lie below a folder that files may be read from")
+    root, below = _root_of(roots, parts, field)
+    return _open_below(root, below, path, flags)
 
 
 def _open_relative(roots: Sequence[Path], parts: Sequence[str], path: str, flags: int) -> int:

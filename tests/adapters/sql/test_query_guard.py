@@ -186,8 +186,8 @@ class TestAgainstTheServer:
     def test_what_the_guard_renders_runs_with_the_same_result(self, operations_url: str):
         queries = [
             "SELECT trim(both ' ' from ' a '), substring('abc' from 2 for 1), position('b' in 'abc')",
-            "SELECT extract(year FROM date '2020-02-01'), interval '1 day' * 2, timestamp '2020-01-01' AT TIME ZONE 'utc',"
-            " 'x' LIKE '_'",
+            "SELECT extract(year FROM date '2020-02-01'), interval '1 day' * 2,"
+            " timestamp '2020-01-01' AT TIME ZONE 'utc', 'x' LIKE '_'",
             "SELECT E'a\\nb', '\\x', U&'d\\0061t', $q$x'y$q$, B'101', 1.50, 1e3, -5, NOT true, NULL",
             "SELECT 1 + 2 * 3 - (4 - 5), (1, 2) = (1, 2), 7 / 2, 7 % 3, 2 ^ 3, '{1,2}'::int[], (ARRAY[1, 2])[1]",
             "SELECT count(*) FILTER (WHERE n > 2), array_agg(n ORDER BY n DESC) FROM generate_series(1, 4) AS n",
