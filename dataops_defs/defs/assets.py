@@ -1,6 +1,6 @@
 """Catalogue rows as Dagster assets: one factory for each kind of definition."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -16,6 +16,8 @@ from dataops_defs.flows.work import Check, Outcome, Work
 
 Row = Mapping[str, Any]
 Flow = Callable[[Work, str], Outcome]
+ROWS_ACCEPTED = "No row was rejected by a transform, the object type's schema or PostgreSQL"
+LEDGER_BALANCED = "Every row that was read is accounted for"
 
 
 def source_spec(row: Row) -> dg.AssetSpec:
@@ -44,11 +46,11 @@ def dataset_asset(row: Row, source: Row) -> dg.AssetsDefinition:
 
 def mapping_asset(row: Row, dataset: Row, kind: Row) -> dg.AssetsDefinition:
     """A mapping: materialising it syncs the dataset's rows into objects, and checks them."""
-    references = [
-        reference_check_name(name)
+    references = {
+        reference_check_name(name): f"Every {name} is the key of an object of type '{each['x-references']}'"
         for name, each in kind["schema"]["properties"].items()
         if "x-references" in each and name in row["mappings"]
-    ]
+    }
     lines = [
         f"| {name} | {each['sourceColumn']} | {each.get('transform') or ''} |" for name, each in row["mappings"].items()
     ]
@@ -61,7 +63,7 @@ def mapping_asset(row: Row, dataset: Row, kind: Row) -> dg.AssetsDefinition:
         deps=[naming.dataset_key(dataset["app"], dataset["slug"])],
         kinds={"postgres", "javascript"},
         description=f"Sync of dataset '{dataset['name']}' into objects of type '{kind['name']}'.\n\n{table}",
-        checks=["rows_accepted", "ledger_balanced", *references],
+        checks={"rows_accepted": ROWS_ACCEPTED, "ledger_balanced": LEDGER_BALANCED, **references},
     )
 
 
@@ -90,7 +92,7 @@ def datamart_asset(row: Row, upstream: Sequence[naming.AssetPath]) -> dg.AssetsD
         deps=list(upstream),
         kinds={"postgres", "view" if row["type"] == "view" else "table"},
         description=f"{row['description'] or 'Datamart'}\n\n```sql\n{row['query']}\n```",
-        checks=["ledger_balanced"],
+        checks={"ledger_balanced": LEDGER_BALANCED},
         automation_condition=dg.AutomationCondition.eager() if row["refresh_strategy"] == "on_commit" else None,
     )
 
@@ -125,18 +127,19 @@ def _runnable(
     deps: Sequence[naming.AssetPath],
     kinds: set[str],
     description: str,
-    checks: Sequence[str] = (),
+    checks: Mapping[str, str] = {},
     automation_condition: dg.AutomationCondition[Any] | None = None,
 ) -> dg.AssetsDefinition:
     key, subject_id = _key(path), row["id"]
-    told = f"{row['description']}\n\n{description}" if row["description"] and noun != "datamart" else description
+    if row["description"] and noun != "datamart":
+        description = f"{row['description']}\n\n{description}"
 
     @dg.asset(  # type: ignore[untyped-decorator]
         key=key,
         deps=[_key(each) for each in deps],
         kinds=kinds,
-        description=told,
-        check_specs=[dg.AssetCheckSpec(name, asset=key) for name in checks],
+        description=description,
+        check_specs=[dg.AssetCheckSpec(name, asset=key, description=told) for name, told in checks.items()],
         automation_condition=automation_condition,
         op_tags={"dataops/subject_id": subject_id},
         **_common(row, noun),
@@ -155,7 +158,7 @@ def _runnable(
     return made
 
 
-def _expected(done: Sequence[Check], names: Sequence[str]) -> list[Check]:
+def _expected(done: Sequence[Check], names: Iterable[str]) -> list[Check]:
     by_name = {check.name: check for check in done}
     missing = "Not evaluated: the definition changed since this location was loaded"
     return [by_name.get(name, Check(name, False, missing)) for name in names]
