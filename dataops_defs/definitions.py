@@ -4,15 +4,23 @@ import warnings
 
 import dagster as dg
 
-from dataops_defs.defs.build import build_definitions, read_state
+from dataops_defs.defs.build import State, build_definitions, read_state
 from dataops_defs.defs.state_backed import CatalogueLoader
+from dataops_defs.services.guardian import ensure_database
+from dataops_defs.settings import settings
 
 # The loader with state is a preview and sensors with owners are beta in Dagster; every run would print that.
 for kind in (dg.BetaWarning, dg.PreviewWarning):
     warnings.filterwarnings("ignore", category=kind)
 
 
+def read() -> State:
+    """The state of the catalogue, whose database is started first where nothing else runs it."""
+    ensure_database(settings())
+    return read_state()
+
+
 @dg.definitions
 def defs() -> dg.Definitions:
     """Everything Dagster sees."""
-    return CatalogueLoader(read_state, build_definitions).build_defs()
+    return CatalogueLoader(read, build_definitions).build_defs()

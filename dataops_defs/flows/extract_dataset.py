@@ -50,13 +50,17 @@ def _extract(work: Work, step: Step, row: DatasetRow, source: Source) -> Outcome
         batches = head.watch(_counted(reading, step))
         raw = work.platform.raw_store.write(bucket, key, reading.schema, batches)
         rejected, columns = list(reading.rejected), list(columns_of(reading.schema))
-    if raw.rows == 0 and rejected:
-        raise SourceError(f"No row of '{row.name}' could be read; the first: {rejected[0].reason}")
     ledger = Ledger(read=raw.rows + len(rejected), inserted=raw.rows, rejected=len(rejected)).balanced()
     entry = Entry(work.run_id, "dataset", row.id, raw.uri)
     with work.platform.warehouse("dataops extract") as connection:
         enter(connection, entry, ledger)
         keep_rejects(connection, entry, rejected)
+    if raw.rows == 0 and rejected:
+        work.platform.raw_store.delete(raw.uri)
+        raise SourceError(
+            f"No row of '{row.name}' could be read; all {len(rejected)} are kept as rejects, the first because it"
+            f" {rejected[0].reason}"
+        )
     _note(work.platform, row.id, raw, columns, taken_at)
     return Outcome(
         ledger=ledger,

@@ -58,7 +58,7 @@ def load_source(
 ) -> tuple[Loaded, pa.Schema]:
     """Load all rows of a source the fastest way there is; see ``load_table``. Also returns the columns."""
     if isinstance(source, CsvSource):
-        with source.opened(extraction) as (file, dialect):
+        with source.opened(extraction, whole=True) as (file, dialect):
             return load_csv_file(connection, schema, table, file, dialect, mode=mode, progress=progress)
     with source.read(extraction) as reading:
         return load_table(connection, schema, table, reading, mode=mode, progress=progress), reading.schema

@@ -33,17 +33,21 @@ ENCODINGS = frozenset([*_OTHERS, *_SINGLE_BYTE, *_ISO, *_EAST])
 
 @dataclass(frozen=True)
 class Dialect:
-    """What has to be known to read the rows: ``bom`` bytes are skipped, ``columns`` are unique."""
+    """What has to be known to read the rows: ``bom`` bytes are skipped, ``columns`` are unique.
+
+    ``sound`` is False where the file is known to hold bytes that its encoding does not have.
+    """
 
     encoding: str
     delimiter: str
     columns: tuple[str, ...]
     bom: int = 0
+    sound: bool = True
 
     @property
     def utf8(self) -> bool:
         """Whether the bytes can be used as they are."""
-        return self.encoding == "utf-8"
+        return self.encoding == "utf-8" and self.sound
 
 
 def dialect_of(head: bytes, *, whole: bool, encoding: str | None, delimiter: str | None) -> Dialect:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from dataops_defs.adapters.sources.base import BATCH_ROWS, Reading
 from dataops_defs.adapters.sources.csv_dialect import HEAD_BYTES, Dialect, dialect_of
-from dataops_defs.adapters.sources.csv_rows import BLOCK_SIZES, RowTooLong, TextRows
+from dataops_defs.adapters.sources.csv_rows import BLOCK_SIZES, RowTooLong, TextRows, is_utf8
 from dataops_defs.adapters.sources.csv_types import Proven, holds_quote, prove, typed
 from dataops_defs.adapters.sources.shown import preview_of
 from dataops_defs.adapters.storage.roots import is_folder, list_files, open_file
@@ -70,15 +70,17 @@ class CsvSource:
     @contextmanager
     def read(self, extraction: Extraction) -> Iterator[Reading]:
         """All rows, in proven types."""
-        with self.opened(extraction) as (file, dialect):
+        with self.opened(extraction, whole=True) as (file, dialect):
             yield proven_reading(file, dialect, prove_file(file, dialect))
 
     @contextmanager
-    def opened(self, extraction: Extraction) -> Iterator[tuple[BinaryIO, Dialect]]:
-        """The open file, and how it is written."""
+    def opened(self, extraction: Extraction, *, whole: bool = False) -> Iterator[tuple[BinaryIO, Dialect]]:
+        """The open file, and how it is written; ``whole`` looks for undecodable bytes in all of it."""
         path, field = self._path(extraction)
         with open_file(self.roots, path, field=field) as file:
-            yield file, self.dialect(file)
+            dialect = self.dialect(file)
+            sound = not whole or not dialect.utf8 or is_utf8(file, dialect.bom)
+            yield file, replace(dialect, sound=sound)
 
     def dialect(self, file: BinaryIO) -> Dialect:
         """How an open file is written, as the source names it or as its beginning shows."""

@@ -44,6 +44,18 @@ class FileBytes(io.RawIOBase):
         return count
 
 
+def is_utf8(file: BinaryIO, start: int = 0) -> bool:
+    """Whether all bytes from ``start`` are UTF-8."""
+    stream, decoder = FileBytes(file, start), codecs.getincrementaldecoder("utf-8")()
+    try:
+        for block in iter(lambda: stream.read(BLOCK_SIZES[0]), b""):
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 class _Transcoded(io.RawIOBase):
     """A stream of another encoding as UTF-8; what cannot be decoded becomes U+FFFD."""
 
@@ -101,6 +113,8 @@ class TextRows:
             RowTooLong: a row is longer than a block.
             SourceError: a quote is left open, or most of the file is of another encoding.
         """
+        if self._is_header_only():
+            return
         schema = pa.schema([pa.field(name, pa.string()) for name in self.dialect.columns])
         good, last = 0, None
         try:
@@ -119,6 +133,13 @@ class TextRows:
         self.rejected.sort(key=lambda row: row.number)
         self._check_last_quote(last or "")
         self._check_encoding()
+
+    def _is_header_only(self) -> bool:
+        """A first row without an end is no row cut short: there is none after it."""
+        if self.start or self.end is not None:
+            return False
+        head = os.pread(self.file.fileno(), self.block_bytes, 0)
+        return len(head) < self.block_bytes and b"\n" not in head and b"\r" not in head
 
     def _reader(self) -> csv.CSVStreamingReader:
         stream: io.RawIOBase = FileBytes(self.file, self.start or self.dialect.bom, self.end)

@@ -2,7 +2,8 @@
 
 A column is a number, a date or a boolean only when every value of it is, written in its plain form; codes with
 leading zeros, signs or blanks, and dates that are not ISO 8601, stay text. Decimals are exact: of 18 or 38 digits with
-the largest scale that occurs, so that money never becomes a float. A float needs an exponent, or more than 38 digits.
+the largest scale that occurs, so that money never becomes a float. A float needs an exponent that is no code (``1E5``
+could be a part number, ``1.0E5`` and ``1e+05`` are numbers) and at most 15 digits, which a float keeps.
 """
 
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ _ARROW = {
 }
 _BOOLEANS = pa.array(["true", "false", "True", "False", "TRUE", "FALSE"])
 _FIRST_FEW = 16
+FLOAT_DIGITS = 15
 _TIMESTAMP_LENGTHS = np.array([10, 16, 19, *range(21, 27)])
 _MINUS, _DOT, _ZERO, _NINE, _QUOTE = b'-.09"'
 _AFTER_ZERO = np.frombuffer(b".eE", np.uint8)
@@ -68,7 +70,7 @@ class Proven:
 
     @property
     def arrow(self) -> pa.DataType:
-        """The Arrow type that keeps every value exactly (a float: as nearly as a float can)."""
+        """The Arrow type that keeps every value exactly."""
         if self.kind is Kind.DECIMAL:
             return pa.decimal128(18 if self.whole + self.scale <= 18 else 38, self.scale)
         return _ARROW[self.kind]
@@ -79,7 +81,10 @@ class Proven:
             return other if self.kind is Kind.EMPTY else self
         pair = (min(self.kind, other.kind), max(self.kind, other.kind))
         kind = self.kind if self.kind is other.kind else _WIDER.get(pair, Kind.TEXT)
-        return _bounded(kind, max(self.whole, other.whole), max(self.scale, other.scale))
+        whole, scale = max(self.whole, other.whole), max(self.scale, other.scale)
+        return (
+            Proven(Kind.TEXT) if kind is Kind.FLOAT and whole + scale > FLOAT_DIGITS else _bounded(kind, whole, scale)
+        )
 
 
 def prove(column: pa.Array) -> Proven:
@@ -171,13 +176,18 @@ def _decimal(column: pa.Array, whole: int, scale: int) -> Proven | None:
 
 def _bounded(kind: Kind, whole: int, scale: int) -> Proven:
     if kind is Kind.DECIMAL and whole + scale > 38:
-        return Proven(Kind.FLOAT if scale else Kind.TEXT)
+        return Proven(Kind.TEXT)
     return Proven(kind, whole, scale) if kind in (Kind.INTEGER, Kind.DECIMAL) else Proven(kind)
 
 
 def _float(column: pa.Array, used: Bytes) -> Proven | None:
-    """Only digits, signs, points and exponents: words such as nan and inf stay text."""
-    return Proven(Kind.FLOAT) if bool(np.isin(used, _FLOAT).all()) and _casts(column, pa.float64()) else None
+    """Only digits, signs, points and exponents, and few enough digits: nan, inf and codes stay text."""
+    if not bool(np.isin(used, _FLOAT).all()) or not _casts(column, pa.float64()):
+        return None
+    digits = pc.utf8_length(pc.replace_substring_regex(column, r"[eE].*|[-+.]", ""))
+    codes = pc.match_substring_regex(column, r"^-?\d+[eE]\d")
+    exact = pc.max(digits).as_py() <= FLOAT_DIGITS and not pc.any(codes).as_py()
+    return Proven(Kind.FLOAT) if exact else None
 
 
 def _boolean(column: pa.Array, values: _Values) -> Proven | None:

@@ -50,7 +50,7 @@ def keep_rejects(connection: Connection, entry: Entry, rejected: Iterable[Reject
             each.number,
             each.column,
             _clean(each.reason),
-            _clean(json.dumps(each.raw, default=str)),
+            json.dumps(_clean(each.raw), default=str),
         )
         for each in rejected
     ]
@@ -89,6 +89,12 @@ def purge_rejects(connection: Connection, older_than: datetime) -> int:
         return cursor.rowcount
 
 
-def _clean(text: str) -> str:
-    # PostgreSQL's text and jsonb hold no NUL.
-    return text.replace("\x00", "\ufffd").replace("\\u0000", "\\ufffd")
+def _clean(value: Any) -> Any:
+    """The value with a mark in place of what PostgreSQL's text and jsonb cannot hold: NUL, half a surrogate pair."""
+    if isinstance(value, str):
+        return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {_clean(str(name)): _clean(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(each) for each in value]
+    return value

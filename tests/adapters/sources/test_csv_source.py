@@ -107,6 +107,9 @@ class TestProvingTypes:
             ["2020-01-01T10:00:00Z", "2020-01-01T10:00:00"],
             ["12:30"],
             ["9" * 39],
+            ["0." + "1" * 40],
+            ["1E5", "10E4"],
+            ["1e-3", "12345678901234567.89"],
             ["1", ""],
         ],
         ids=str,
@@ -123,8 +126,8 @@ class TestProvingTypes:
             (["1", "2.50"], pa.decimal128(18, 2)),
             ([".5", "5.", "-0.25"], pa.decimal128(18, 2)),
             (["1234567890123456.789"], pa.decimal128(38, 3)),
-            (["0." + "1" * 40], pa.float64()),
-            (["1", "1e5"], pa.float64()),
+            (["1", "1e+05"], pa.float64()),
+            (["1.5E3", "2.25"], pa.float64()),
             (["2020-01-01", "2020-01-01 10:00"], pa.timestamp("us")),
             (["0001-01-01", "9999-12-31"], pa.date32()),
             ([None, None], pa.string()),
@@ -134,6 +137,12 @@ class TestProvingTypes:
     )
     def test_numbers_and_times_get_the_narrowest_exact_type(self, values: list[str | None], wanted: pa.DataType):
         assert prove(pa.array(values, pa.string())).arrow == wanted
+
+    def test_a_float_never_takes_in_a_number_whose_digits_it_would_lose(self):
+        small, precise = prove(pa.array(["1e-3"])), prove(pa.array(["12345678901234567.89"]))
+        assert small.joined(precise).kind is Kind.TEXT
+        assert precise.joined(small).kind is Kind.TEXT
+        assert small.joined(prove(pa.array(["12.5"]))).kind is Kind.FLOAT
 
     def test_a_type_is_proven_over_the_whole_file_not_a_sample(self, folder: Folder):
         rows = [f"{n},{n}.5" for n in range(300_000)]
@@ -343,3 +352,14 @@ class TestPreviewing:
 
     def test_the_test_says_what_was_found(self, folder: Folder):
         assert folder.file("a,b\n1,2\n").test() == "file f.csv has 2 columns, in utf-8"
+
+
+class TestOddFiles:
+    def test_a_header_without_an_end_has_no_rows(self, folder: Folder):
+        table, rejected = folder.read("a,b")
+        assert (table.num_rows, table.schema.names, rejected) == (0, ["a", "b"], [])
+
+    def test_a_ragged_row_of_undecodable_bytes_is_one_rejected_row(self, folder: Folder):
+        table, rejected = folder.read(b"a,b\n1,x\n\xff\xfe\xff,2,3\n4,y\n")
+        assert table.to_pydict() == {"a": [1, 4], "b": ["x", "y"]}
+        assert [row.number for row in rejected] == [2]
