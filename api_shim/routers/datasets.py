@@ -14,6 +14,7 @@ from api_shim.changes import apply_common, clear_schedule, refuse_nulls, schedul
 from api_shim.checks import merged, query_that_reads, referred
 from api_shim.dependencies import PROTECTED, Change, ChangeDep, ReadingDep, ShimDep
 from api_shim.paging import LISTED, Page, SortedPage, count
+from api_shim.rejects import RejectOut, RejectPage, rejected_rows
 from api_shim.runs import Execution, Order, WorkDep, accepted, succeeded
 from api_shim.schemas.base import refusals
 from api_shim.schemas.datasets import (
@@ -156,6 +157,14 @@ def dataset_history(
     runs = Runs(session)
     count(response, runs.count_history(row.id))
     return [HistoryOut.of(each) for each in runs.history(row.id, limit=page.limit, offset=page.offset)]
+
+
+@router.get("/{dataset_id}/rejects", responses={**refusals(404, 503), **LISTED})
+def list_rejects(
+    dataset_id: str, page: Annotated[RejectPage, Query()], session: ReadingDep, shim: ShimDep, response: Response
+) -> list[RejectOut]:
+    """Rows that an extraction could not read, newest extraction first."""
+    return rejected_rows(shim, Datasets(session).get(dataset_id).id, page, response)
 
 
 def _checked(shim: Shim, source: SourceRow, given: Mapping[str, Any] | None) -> Extraction:

@@ -13,7 +13,8 @@ from api_shim.bounded import bounded
 from api_shim.changes import apply_common, clear_schedule, refuse_nulls, schedules_of, set_schedule
 from api_shim.checks import merged, not_found_is, referred, transforms_that_compile
 from api_shim.dependencies import PROTECTED, ChangeDep, ReadingDep, ShimDep
-from api_shim.paging import LISTED, Page, SortedPage, count
+from api_shim.paging import LISTED, SortedPage, count
+from api_shim.rejects import RejectOut, RejectPage, rejected_rows
 from api_shim.runs import Execution, Order, WorkDep, accepted, succeeded
 from api_shim.schemas.base import refusals
 from api_shim.schemas.executions import Accepted
@@ -24,14 +25,11 @@ from api_shim.schemas.mappings import (
     MappingPreview,
     MappingPreviewOut,
     PropertyIn,
-    RejectOut,
     SyncOut,
 )
 from api_shim.shim import Shim
-from dataops_defs.adapters.warehouse.books import rejects_of
 from dataops_defs.catalogue.base import now
 from dataops_defs.catalogue.datasets import Datasets
-from dataops_defs.catalogue.definitions import as_uuid
 from dataops_defs.catalogue.mappings import Mappings
 from dataops_defs.catalogue.models import DatasetRow, MappingRow
 from dataops_defs.catalogue.object_types import ObjectTypes, object_type_of
@@ -56,12 +54,6 @@ class MappingPage(SortedPage):
     dataset_id: str | None = None
     object_type: str | None = None
     app: str | None = None
-
-
-class RejectPage(Page):
-    """Which rejected rows are wanted."""
-
-    execution_id: str | None = None
 
 
 @router.get("", responses={**refusals(), **LISTED}, response_model_exclude_none=True)
@@ -171,26 +163,7 @@ def list_rejects(
     mapping_id: str, page: Annotated[RejectPage, Query()], session: ReadingDep, shim: ShimDep, response: Response
 ) -> list[RejectOut]:
     """Rows that a sync could not take, newest sync first."""
-    row = Mappings(session).get(mapping_id)
-    run_id = as_uuid(page.execution_id) if page.execution_id else None
-    if page.execution_id and run_id is None:
-        count(response, 0)
-        return []
-    with shim.platform.warehouse("dataops rejects") as connection:
-        found, total = rejects_of(connection, row.id, limit=page.limit, offset=page.offset, run_id=run_id)
-    count(response, total)
-    return [
-        RejectOut(
-            id=each["id"],
-            execution_id=str(each["run_id"]),
-            row_number=each["row_number"],
-            column=each["column_name"],
-            reason=each["reason"],
-            raw=each["raw"],
-            rejected_at=each["rejected_at"],
-        )
-        for each in found
-    ]
+    return rejected_rows(shim, Mappings(session).get(mapping_id).id, page, response)
 
 
 def documented(mappings: Mapping[str, PropertyIn]) -> dict[str, dict[str, Any]]:

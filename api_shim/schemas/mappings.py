@@ -170,15 +170,3 @@ class SyncOut(Reply):
     unchanged: int
     filtered: int
     deleted: int
-
-
-class RejectOut(Reply):
-    """A row that could not be taken."""
-
-    id: int
-    execution_id: str
-    row_number: int
-    column: str | None
-    reason: str
-    raw: dict[str, Any]
-    rejected_at: Moment

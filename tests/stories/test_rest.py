@@ -72,6 +72,8 @@ class TestWhatGoesWrong:
         dataset = create(stack, "datasets", name="Ragged rows", sourceId=source["id"], extraction={"type": "file"})
         answer = stack.api.post(f"{BASE}/datasets/{dataset['id']}/extract").json()
         assert (answer["records"], answer["rejected"]) == (2, 2)
+        kept = stack.api.get(f"{BASE}/datasets/{dataset['id']}/rejects").json()
+        assert [(row["rowNumber"], row["raw"]["line"]) for row in kept] == [(2, "2"), (3, "3,z,extra")]
 
     def test_a_wrong_password_is_told_without_the_password(self, stack: RunningStack) -> None:
         body = {
