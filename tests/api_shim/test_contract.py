@@ -19,6 +19,7 @@ GET,PATCH,DELETE datasets/{dataset_id}
 POST datasets/{dataset_id}/extract
 GET datasets/{dataset_id}/preview
 GET datasets/{dataset_id}/history
+GET datasets/{dataset_id}/rejects
 GET,POST object-types
 GET,PATCH,DELETE object-types/{object_type}
 GET object-types/{object_type}/objects

