@@ -181,9 +181,7 @@ class TestListingSources:
 
 
 class TestAFileOutsideTheFolders:
-    @pytest.mark.parametrize(
-        "path", ["/etc/passwd", "../../etc/passwd", "a/../../b", "~/x", "file:///etc/passwd"]
-    )
+    @pytest.mark.parametrize("path", ["/etc/passwd", "../../etc/passwd", "a/../../b", "~/x", "file:///etc/passwd"])
     def test_is_refused_before_a_source_is_made_of_it(self, api: Api, path: str) -> None:
         body = {"name": "Outside", "type": "csv", "connection": {"path": path}}
         answer = api.client.post("/api/v1/dataops/sources", json=body)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 from psycopg2 import sql
 
-MAX_DIGITS = 76
+MAX_DIGITS = 38
 NUMERIC = 1700
 MONEY = 790
 BYTEA = 17
@@ -82,10 +82,10 @@ class PgColumn:
 
 
 def decimal_type(precision: int | None, scale: int) -> pa.DataType:
-    """Decimal of that many digits, or text beyond what Arrow can hold (76 digits, no negative scale)."""
+    """Decimal of that many digits, or text beyond what Arrow reads (38 digits, no negative scale)."""
     if precision is None or precision > MAX_DIGITS or not 0 <= scale <= precision:
         return pa.string()
-    return pa.decimal128(precision, scale) if precision <= 38 else pa.decimal256(precision, scale)
+    return pa.decimal128(precision, scale)
 
 
 def schema_of(columns: Sequence[PgColumn]) -> pa.Schema:

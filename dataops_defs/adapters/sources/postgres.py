@@ -41,7 +41,7 @@ class PostgresSource:
 
     Types are exact: numeric(p, s) becomes a decimal of those digits. A numeric without limits is proven by its
     values, with one more query in the same snapshot; give it limits with a cast to spare that. It becomes text
-    where a value is NaN or needs more than 76 digits.
+    where a value is NaN or needs more than 38 digits.
     """
 
     source: Source

@@ -163,6 +163,14 @@ class TestReadingTypes:
         table = operations.read(f"SELECT {value} AS n")
         assert table.schema.field("n").type == pa.string()
 
+    @pytest.mark.parametrize("form", ["numeric", "numeric(60, 30)"])
+    def test_more_digits_than_a_decimal_has_arrive_as_text(self, operations: Operations, form: str):
+        digits = "12345678901234567890123456789.123456789012345678901234567890"
+        table = operations.read(f"SELECT {digits}::{form} AS n UNION ALL SELECT 1e-30::{form}")
+        assert sorted(table["n"].to_pylist())[-1] == digits
+        shown = operations.open().preview(sql(f"SELECT {digits}::{form} AS n"), 5)
+        assert shown.rows == [{"n": digits}]
+
     def test_floats_may_be_no_number_and_endless(self, operations: Operations):
         values = operations.read("SELECT unnest(ARRAY['NaN', 'Infinity', '-Infinity']::float8[]) AS f")["f"].to_pylist()
         assert str(values) == "[nan, inf, -inf]"
