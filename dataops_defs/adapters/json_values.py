@@ -18,6 +18,14 @@ def json_value(value: Any) -> Any:
     return show(value) if show else value
 
 
+def exact_number(text: str) -> float | int | str:
+    """A number as JSON wrote it: itself where a double (or a whole number up to 2^53) keeps it, else its text."""
+    if text.lstrip("-").isdigit():
+        number = int(text)
+        return number if abs(number) <= MAX_SAFE_INTEGER else text
+    return float(text) if Decimal(repr(float(text))) == Decimal(text) else text
+
+
 def json_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     """The rows of a small batch."""
     return [{name: json_value(value) for name, value in row.items()} for row in batch.to_pylist()]
@@ -30,6 +38,9 @@ def json_column(column: pa.Array) -> list[Any]:
         return values
     if pa.types.is_integer(kind) and kind.bit_width <= 32:
         return values
+    if pa.types.is_float32(kind):
+        # By way of its shortest text: a real 0.1 is 0.1, not the double next to it.
+        values = column.cast(pa.string()).cast(pa.float64()).to_pylist()
     return [json_value(value) for value in values]
 
 

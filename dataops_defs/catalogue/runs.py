@@ -124,7 +124,11 @@ class Runs:
             )
             .returning(RunRow.id)
         )
-        return state if moved.first() else None
+        if moved.first() is None:
+            return None
+        if state is not RunState.SUCCEEDED:
+            self._close_steps(id, state, error)
+        return state
 
     def ask_to_cancel(self, id: str) -> RunRow:
         """Raise the flag that flows read between batches; a run that has not begun is cancelled at once.
@@ -194,6 +198,14 @@ class Runs:
             .limit(limit)
         )
         return self._session.scalars(query).all()
+
+    def _close_steps(self, run_id: str, state: RunState, error: str | None) -> None:
+        """End the steps that a dead worker left open."""
+        self._session.execute(
+            update(RunStepRow)
+            .where(RunStepRow.run_id == run_id, RunStepRow.finished_at.is_(None))
+            .values(state=state, finished_at=now(), error=error[:MAX_ERROR] if error else None)
+        )
 
     def _sums(self, run_id: str) -> tuple[int, int, int]:
         def total(*names: str) -> Any:

@@ -23,6 +23,12 @@ STATE_OF = {
     dg.DagsterRunStatus.CANCELED: RunState.CANCELLED,
 }
 
+SENTENCE_OF = {
+    RunState.FAILED: "The run's worker died before it could finish; nothing of its unfinished step was published,"
+    " and it can be run again",
+    RunState.CANCELLED: "The run was terminated in Dagster",
+}
+
 automation_sensor = dg.AutomationConditionSensorDefinition(
     name="on_commit_datamarts",
     target=dg.AssetSelection.all(),
@@ -96,7 +102,7 @@ def reconcile_runs(instance: dg.DagsterInstance, platform: Platform) -> int:
     for run in instance.get_runs(dg.RunsFilter(run_ids=known)) if known else []:
         state = STATE_OF.get(run.status)
         if state is not None:
-            error = None if state is RunState.SUCCEEDED else f"Dagster ended the run: {run.status.value.lower()}"
+            error = SENTENCE_OF.get(state)
             with platform.catalogue() as session:
                 ended += Runs(session).finish(open_runs[run.run_id], state, error=error, code="RUN_ENDED") is not None
     return ended

@@ -18,7 +18,7 @@ from dataops_defs.domain.ledger import Ledger
 from dataops_defs.domain.naming import dataset_key, raw_key
 from dataops_defs.domain.run import RunKind
 from dataops_defs.domain.source import Source
-from dataops_defs.errors import SourceError
+from dataops_defs.errors import Invalid, SourceError
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.work import Outcome, Step, Work, with_retries
 
@@ -77,7 +77,10 @@ def _extract(work: Work, step: Step, row: DatasetRow, source: Source) -> Outcome
 def extraction_of(row: DatasetRow) -> Extraction:
     """A stored extraction, checked when it was stored."""
     value = row.extraction
-    return Extraction(ExtractionType(value["type"]), value.get("query"), value.get("path"), value.get("sheet"))
+    try:
+        return Extraction(ExtractionType(value["type"]), value.get("query"), value.get("path"), value.get("sheet"))
+    except (ValueError, KeyError):
+        raise Invalid(f"The stored extraction of '{row.name}' cannot be read; send it again with a PATCH") from None
 
 
 class _Head:

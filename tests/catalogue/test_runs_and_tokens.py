@@ -49,6 +49,16 @@ class TestARunRecord:
         session.refresh(row)
         assert (row.state, row.error) == (RunState.FAILED, "first")
 
+    def test_ended_from_outside_closes_the_step_its_worker_left_open(self, session: Session) -> None:
+        runs = Runs(session)
+        row = runs.request(RunKind.SYNC, new_id(), "m")
+        runs.begin(row.id, "d")
+        step = runs.add_step(row.id, RunKind.SYNC, new_id(), "m")
+        runs.finish(row.id, RunState.FAILED, error="The worker died")
+        session.refresh(step)
+        assert (step.state, step.error) == (RunState.FAILED, "The worker died")
+        assert step.finished_at is not None
+
     def test_cancelled_before_it_began_it_never_begins(self, session: Session) -> None:
         runs = Runs(session)
         row = runs.request(RunKind.SYNC, new_id(), "m")

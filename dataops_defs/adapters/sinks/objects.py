@@ -3,6 +3,7 @@
 All in the caller's transaction: readers see the old objects or the new ones, never part of a sync.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from dataops_defs.adapters.json_values import exact_number
 from dataops_defs.adapters.sinks.copying import copy_batch
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.mapping import OnConflict, Sync, SyncMode
@@ -280,10 +282,19 @@ def read_objects(
         cursor.execute(sql.SQL("SELECT count(*) FROM {} t {}").format(name, condition), values)
         counted = cursor.fetchone()
         cursor.execute(
-            sql.SQL("SELECT to_jsonb(t) FROM {} t {} ORDER BY t.{} LIMIT %(limit)s OFFSET %(offset)s").format(
+            sql.SQL("SELECT to_jsonb(t)::text FROM {} t {} ORDER BY t.{} LIMIT %(limit)s OFFSET %(offset)s").format(
                 name, condition, sql.Identifier(table.key)
             ),
             values,
         )
-        rows = [{each: value for each, value in row.items() if each in table.columns} for (row,) in cursor.fetchall()]
+        rows = [
+            {each: value for each, value in row.items() if each in table.columns}
+            for row in map(_exact, cursor.fetchall())
+        ]
         return rows, int(counted[0]) if counted else 0
+
+
+def _exact(row: tuple[str]) -> dict[str, Any]:
+    """An object from its JSON text, without losing digits."""
+    content: dict[str, Any] = json.loads(row[0], parse_float=exact_number, parse_int=exact_number)
+    return content

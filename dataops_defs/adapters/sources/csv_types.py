@@ -51,10 +51,11 @@ _ARROW = {
 _BOOLEANS = pa.array(["true", "false", "True", "False", "TRUE", "FALSE"])
 _FIRST_FEW = 16
 FLOAT_DIGITS = 15
-_TIMESTAMP_LENGTHS = np.array([10, 16, 19, *range(21, 27)])
+_LONGEST_MOMENT = 35
+_TIMESTAMP_LENGTHS = np.isin(np.arange(_LONGEST_MOMENT + 1), [10, 16, 19, *range(21, 27)])
 _MINUS, _DOT, _ZERO, _NINE, _QUOTE = b'-.09"'
-_AFTER_ZERO = np.frombuffer(b".eE", np.uint8)
-_FLOAT = np.frombuffer(b"0123456789-+.eE", np.uint8)
+_AFTER_ZERO = np.isin(np.arange(256), list(b".eE"))
+_FLOAT = np.isin(np.arange(256), list(b"0123456789-+.eE"))
 _FIRST_DAY = pa.scalar(date.min, pa.date32())
 _FIRST_MOMENT = pa.scalar(datetime.min, pa.timestamp("us"))
 _FIRST_INSTANT = pa.scalar(datetime.min.replace(tzinfo=UTC) + timedelta(days=1), pa.timestamp("us", tz="UTC"))
@@ -166,7 +167,7 @@ def _begin_like_numbers(values: _Values) -> bool:
     if not bool((((lead >= _ZERO) & (lead <= _NINE)) | (lead == _DOT)).all()):
         return False
     after_zero = values.data[head[(lead == _ZERO) & (room > 1)] + 1]
-    return bool(np.isin(after_zero, _AFTER_ZERO).all())
+    return bool(_AFTER_ZERO[after_zero].all())
 
 
 def _decimal(column: pa.Array, whole: int, scale: int) -> Proven | None:
@@ -182,7 +183,7 @@ def _bounded(kind: Kind, whole: int, scale: int) -> Proven:
 
 def _float(column: pa.Array, used: Bytes) -> Proven | None:
     """Only digits, signs, points and exponents, and few enough digits: nan, inf and codes stay text."""
-    if not bool(np.isin(used, _FLOAT).all()) or not _casts(column, pa.float64()):
+    if not bool(_FLOAT[used].all()) or not _casts(column, pa.float64()):
         return None
     digits = pc.utf8_length(pc.replace_substring_regex(column, r"[eE].*|[-+.]", ""))
     codes = pc.match_substring_regex(column, r"^-?\d+[eE]\d")
@@ -199,11 +200,11 @@ def _boolean(column: pa.Array, values: _Values) -> Proven | None:
 
 def _moment(column: pa.Array, values: _Values) -> Proven | None:
     """Dates and times of ISO 8601, years 1 to 9999; with a zone they are instants."""
-    if int(values.lengths.min()) < 10 or int(values.lengths.max()) > 35:
+    if int(values.lengths.min()) < 10 or int(values.lengths.max()) > _LONGEST_MOMENT:
         return None
     if _casts(column, pa.date32(), _FIRST_DAY):
         return Proven(Kind.DATE)
-    if bool(np.isin(values.lengths, _TIMESTAMP_LENGTHS).all()) and _casts(column, pa.timestamp("us"), _FIRST_MOMENT):
+    if bool(_TIMESTAMP_LENGTHS[values.lengths].all()) and _casts(column, pa.timestamp("us"), _FIRST_MOMENT):
         return Proven(Kind.TIMESTAMP)
     return Proven(Kind.INSTANT) if _casts(column, pa.timestamp("us", tz="UTC"), _FIRST_INSTANT) else None
 
