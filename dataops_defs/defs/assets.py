@@ -17,6 +17,7 @@ from dataops_defs.flows.work import Check, Outcome, Work
 Row = Mapping[str, Any]
 Flow = Callable[[Work, str], Outcome]
 ROWS_ACCEPTED = "No row was rejected by a transform, the object type's schema or PostgreSQL"
+REPLACED_COMPLETELY = "Objects that the dataset no longer holds were deleted; not while rows are rejected"
 LEDGER_BALANCED = "Every row that was read is accounted for"
 
 
@@ -51,6 +52,7 @@ def mapping_asset(row: Row, dataset: Row, kind: Row) -> dg.AssetsDefinition:
         for name, each in kind["schema"]["properties"].items()
         if "x-references" in each and name in row["mappings"]
     }
+    replaced = {"replaced_completely": REPLACED_COMPLETELY} if row["sync"].get("mode") == "replace" else {}
     lines = [
         f"| {name} | {each['sourceColumn']} | {each.get('transform') or ''} |" for name, each in row["mappings"].items()
     ]
@@ -63,7 +65,7 @@ def mapping_asset(row: Row, dataset: Row, kind: Row) -> dg.AssetsDefinition:
         deps=[naming.dataset_key(dataset["app"], dataset["slug"])],
         kinds={"postgres", "javascript"},
         description=f"Sync of dataset '{dataset['name']}' into objects of type '{kind['name']}'.\n\n{table}",
-        checks={"rows_accepted": ROWS_ACCEPTED, "ledger_balanced": LEDGER_BALANCED, **references},
+        checks={"rows_accepted": ROWS_ACCEPTED, "ledger_balanced": LEDGER_BALANCED, **replaced, **references},
     )
 
 

@@ -1,14 +1,11 @@
 """Import a file of a watched folder into its warehouse table: each version once, complete or not at all."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Literal
 
-import pyarrow as pa
-
-from dataops_defs.adapters.sinks.table import load_table
-from dataops_defs.adapters.sources.base import Reading, columns_of
+from dataops_defs.adapters.sinks.csv_load import load_source
+from dataops_defs.adapters.sources.base import columns_of
 from dataops_defs.adapters.storage.roots import open_file
 from dataops_defs.adapters.warehouse.books import Entry, enter, keep_rejects
 from dataops_defs.catalogue.base import new_id
@@ -70,34 +67,27 @@ def _load(work: Work, step: Step, file: WatchedFileRow, watch: WatchRow) -> Outc
     # A table that gathers a folder's files grows; a table named after its file is that file's newest version.
     mode: Literal["append", "replace"] = "append" if watch.target_table else "replace"
     entry = Entry(work.run_id, "watch", watch.id, f"{watch.target_schema}.{table}")
-    with (
-        work.platform.open(source).read(Extraction(ExtractionType.FILE)) as reading,
-        work.platform.warehouse("dataops import") as connection,
-    ):
-        ledger, rejected = load_table(connection, watch.target_schema, table, _watched(reading, step), mode=mode)
+    with work.platform.warehouse("dataops import") as connection:
+        (ledger, rejected), columns = load_source(
+            connection,
+            watch.target_schema,
+            table,
+            work.platform.open(source),
+            Extraction(ExtractionType.FILE),
+            mode=mode,
+            progress=step.progress,
+        )
         enter(connection, entry, ledger)
         keep_rejects(connection, entry, rejected)
-        columns = list(columns_of(reading.schema))
     return Outcome(
         ledger=_balanced(ledger, file.path),
         assets=[table_key(watch.target_schema, table)],
         uri=f"warehouse:{watch.target_schema}.{table}",
-        columns=columns,
+        columns=columns_of(columns),
         rejected=rejected[:10],
         bytes=file.size_bytes,
         total_rows=ledger.inserted,
     )
-
-
-def _watched(reading: Reading, step: Step) -> Reading:
-    def batches() -> Iterator[pa.RecordBatch]:
-        done = 0
-        for batch in reading.batches:
-            done += batch.num_rows
-            step.progress(done)
-            yield batch
-
-    return Reading(reading.schema, batches(), reading.rejected, reading.expected_rows)
 
 
 def _balanced(ledger: Ledger, path: str) -> Ledger:

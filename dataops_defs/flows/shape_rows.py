@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dataops_defs.adapters.javascript.engine import JavaScriptEngine
 from dataops_defs.adapters.json_schema import ObjectValidator
@@ -88,10 +89,22 @@ class RowShaper:
             for problem in done.problems:
                 column = self._mappings[problem.property].source_column
                 bad.setdefault(problem.row, (f"{problem.property}: {problem.message}", column))
+        self._refuse_no_numbers(batch, bad)
         for name, each in self._mappings.items():
             if each.default is not None:
                 values[name] = [each.default if value is None else value for value in values[name]]
         return values
+
+    def _refuse_no_numbers(self, batch: pa.RecordBatch, bad: dict[int, tuple[str, str | None]]) -> None:
+        """NaN and the infinities have no form in JSON; only a transform may make null of them (DECISIONS 29)."""
+        for name, each in self._mappings.items():
+            values = batch.column(batch.schema.get_field_index(each.source_column))
+            if each.transform or not pa.types.is_floating(values.type):
+                continue
+            odd = pc.invert(pc.fill_null(pc.is_finite(values), True))
+            for index in pc.indices_nonzero(odd).to_pylist():
+                reason = f"{name}: is {values[index].as_py()}, which is no number in JSON"
+                bad.setdefault(index, (reason, each.source_column))
 
     def _refuse_unstorable(self, values: Mapping[str, Sequence[Any]], bad: dict[int, tuple[str, str | None]]) -> None:
         for name, kind in self._types.items():

@@ -25,7 +25,7 @@ from dataops_defs.catalogue.models import DatasetRow, MappingRow
 from dataops_defs.catalogue.object_types import ObjectTypes, object_type_of
 from dataops_defs.domain.columns import Column, RejectedRow
 from dataops_defs.domain.ledger import Ledger
-from dataops_defs.domain.mapping import PropertyMapping, Sync, property_mappings, sync_settings
+from dataops_defs.domain.mapping import PropertyMapping, Sync, SyncMode, property_mappings, sync_settings
 from dataops_defs.domain.naming import AssetPath, dataset_key, mapping_key, object_type_key
 from dataops_defs.domain.object_type import ObjectTable, ObjectType, table_of
 from dataops_defs.domain.run import RunKind
@@ -109,11 +109,12 @@ def _sync(work: Work, step: Step, plan: Plan) -> Outcome:
                 intake.take(shaper.shape(batch, intake.read + 1), batch.num_rows)
                 step.progress(intake.read)
         intake.refuse(sink.set_duplicates_aside(), "another row before it has the same key", plan.kind.key_field)
-        done = sink.publish(plan.sync, plan.mapping_id, work.run_id)
+        complete = intake.rejected == 0
+        done = sink.publish(plan.sync, plan.mapping_id, work.run_id, complete=complete)
         intake.refuse(done.clashes, "an object with this key exists, and the mapping only appends", plan.kind.key_field)
         ledger = intake.ledger(done)
         enter(connection, entry, ledger)
-        checks = [*_checks(plan, ledger), *_reference_checks(connection, plan)]
+        checks = [*_checks(plan, ledger, complete), *_reference_checks(connection, plan)]
         total = count_objects(connection, plan.table)
     _note(work.platform, plan.mapping_id, ledger)
     return _outcome(plan, ledger, checks, intake, total)
@@ -165,8 +166,17 @@ def _batches(platform: Platform, uri: str) -> Iterator[pa.RecordBatch]:
             yield batch.slice(start, BATCH_ROWS)
 
 
-def _checks(plan: Plan, ledger: Ledger) -> list[Check]:
+def _checks(plan: Plan, ledger: Ledger, complete: bool) -> list[Check]:
+    replaced = Check(
+        "replaced_completely",
+        complete,
+        "Objects the dataset no longer holds were deleted"
+        if complete
+        else f"Nothing was deleted: {ledger.rejected} rows were rejected, and their objects must not go with them",
+        {"deleted": ledger.deleted, "rejected": ledger.rejected},
+    )
     return [
+        *([replaced] if plan.sync.mode is SyncMode.REPLACE else []),
         Check(
             "rows_accepted",
             ledger.rejected == 0,

@@ -60,6 +60,8 @@ def _new_base(home: Path, account: Account) -> Path:
     if account.reaches(home):
         return home
     folder = elsewhere(home)
+    if not (folder / "postgres" / "PG_VERSION").exists():
+        shutil.rmtree(folder, ignore_errors=True)
     if folder.exists():
         folder.rename(folder.with_name(f"{folder.name}-old-{time.time_ns()}"))
     folder.mkdir(mode=0o711)

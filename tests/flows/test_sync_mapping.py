@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -90,6 +91,16 @@ class TestASecondSync:
         assert (ledger.read, ledger.unchanged, ledger.deleted) == (1, 1, 2)
         assert world.sql("SELECT tail FROM objects.plane") == [("N1",)]
 
+    def test_in_replace_mode_deletes_nothing_while_rows_are_rejected(self, world: World) -> None:
+        dataset, mapping = scene(world, mode="replace")
+        sync_mapping(world.work(), mapping)
+        (world.files / "planes.csv").write_text(PLANES.replace("N3,1998", "N3,1889"))
+        extract_dataset(world.work(), dataset)
+        outcome = sync_mapping(world.work(), mapping)
+        assert (outcome.ledger.rejected, outcome.ledger.deleted) == (1, 0)
+        assert not next(check for check in outcome.checks if check.name == "replaced_completely").passed
+        assert world.sql("SELECT count(*) FROM objects.plane") == [(3,)]
+
     def test_in_append_mode_sets_aside_what_exists(self, world: World) -> None:
         dataset, mapping = scene(world, mode="append")
         sync_mapping(world.work(), mapping)
@@ -136,6 +147,24 @@ class TestBadRows:
         _, mapping = scene(world, columns=columns)
         ledger = sync_mapping(world.work(), mapping).ledger
         assert (ledger.inserted, ledger.rejected) == (1, 2)
+
+    def test_what_is_no_number_in_json_is_set_aside_not_emptied(self, world: World, operations_url: str) -> None:
+        parts = urlsplit(operations_url)
+        source = world.source(
+            "Ops",
+            "postgres",
+            host=parts.hostname,
+            port=parts.port,
+            database=parts.path[1:],
+            username=parts.username,
+            password=parts.password,
+        )
+        query = "SELECT 'N1' AS k, 'NaN'::float8 AS v UNION ALL SELECT 'N2', 'Infinity' UNION ALL SELECT 'N3', 0.1"
+        dataset = world.dataset(source, type="sql", query=query)
+        kind = world.object_type("reading", "k", {"k": {"type": "string"}, "v": {"type": "number"}})
+        ledger = sync_mapping(world.work(), world.mapping(dataset, kind, {"k": "k", "v": "v"})).ledger
+        assert (ledger.inserted, ledger.rejected) == (1, 2)
+        assert world.sql("SELECT v FROM objects.reading") == [(Decimal("0.1"),)]
 
     def test_a_row_without_its_key_is_set_aside(self, world: World) -> None:
         _, mapping = scene(world, PLANES + ",2000,1,1\n")

@@ -136,12 +136,17 @@ class ObjectSink:
             )
             return _staged(cursor)
 
-    def publish(self, sync: Sync, mapping_id: str, run_id: str) -> Published:
-        """Bring the staged rows into the table by the sync's mode; exact under concurrent writers."""
+    def publish(self, sync: Sync, mapping_id: str, run_id: str, *, complete: bool = True) -> Published:
+        """Bring the staged rows into the table by the sync's mode; exact under concurrent writers.
+
+        Args:
+            complete: whether every row of the dataset was staged; else ``replace`` deletes nothing, because an
+                object may only be missing for its row was rejected.
+        """
         words = self._words(mapping_id, run_id)
         with self._connection.cursor() as cursor:
             cursor.execute(sql.SQL("LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE").format(**words))
-            deleted = self._delete_missing(cursor, words) if sync.mode is SyncMode.REPLACE else 0
+            deleted = self._delete_missing(cursor, words) if sync.mode is SyncMode.REPLACE and complete else 0
             clashes = self._take_out_existing(cursor, words) if sync.mode is SyncMode.APPEND else []
             staged = self._count(cursor, words)
             updated, filtered = self._change(cursor, words, sync)

@@ -75,11 +75,11 @@ class CsvSource:
 
     @contextmanager
     def opened(self, extraction: Extraction, *, whole: bool = False) -> Iterator[tuple[BinaryIO, Dialect]]:
-        """The open file, and how it is written; ``whole`` looks for undecodable bytes in all of it."""
+        """The open file, and how it is written; ``whole`` looks for undecodable bytes beyond its beginning too."""
         path, field = self._path(extraction)
         with open_file(self.roots, path, field=field) as file:
             dialect = self.dialect(file)
-            sound = not whole or not dialect.utf8 or is_utf8(file, dialect.bom)
+            sound = not dialect.utf8 or is_utf8(file, dialect.bom, None if whole else MAX_HEAD_BYTES)
             yield file, replace(dialect, sound=sound)
 
     def dialect(self, file: BinaryIO) -> Dialect:

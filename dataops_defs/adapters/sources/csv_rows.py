@@ -44,13 +44,13 @@ class FileBytes(io.RawIOBase):
         return count
 
 
-def is_utf8(file: BinaryIO, start: int = 0) -> bool:
-    """Whether all bytes from ``start`` are UTF-8."""
-    stream, decoder = FileBytes(file, start), codecs.getincrementaldecoder("utf-8")()
+def is_utf8(file: BinaryIO, start: int = 0, end: int | None = None) -> bool:
+    """Whether all bytes from ``start`` are UTF-8; with ``end`` the last character may be cut there."""
+    stream, decoder = FileBytes(file, start, end), codecs.getincrementaldecoder("utf-8")()
     try:
         for block in iter(lambda: stream.read(BLOCK_SIZES[0]), b""):
             decoder.decode(block)
-        decoder.decode(b"", final=True)
+        decoder.decode(b"", final=end is None)
     except UnicodeDecodeError:
         return False
     return True
@@ -136,9 +136,9 @@ class TextRows:
 
     def _is_header_only(self) -> bool:
         """A first row without an end is no row cut short: there is none after it."""
-        if self.start or self.end is not None:
+        if self.start:
             return False
-        head = os.pread(self.file.fileno(), self.block_bytes, 0)
+        head = os.pread(self.file.fileno(), min(self.block_bytes, self.end or self.block_bytes), 0)
         return len(head) < self.block_bytes and b"\n" not in head and b"\r" not in head
 
     def _reader(self) -> csv.CSVStreamingReader:

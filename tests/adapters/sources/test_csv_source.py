@@ -363,3 +363,8 @@ class TestOddFiles:
         table, rejected = folder.read(b"a,b\n1,x\n\xff\xfe\xff,2,3\n4,y\n")
         assert table.to_pydict() == {"a": [1, 4], "b": ["x", "y"]}
         assert [row.number for row in rejected] == [2]
+        assert folder.source("f.csv").preview(FILE, 5).rows == [{"a": 1, "b": "x"}, {"a": 4, "b": "y"}]
+
+    def test_a_preview_of_a_header_without_an_end_is_empty(self, folder: Folder):
+        shown = folder.file("a,b").preview(FILE, 5)
+        assert ([column.name for column in shown.columns], list(shown.rows)) == (["a", "b"], [])
