@@ -74,14 +74,15 @@ class TestTheUi:
 
     def test_listens_on_loopback_only(self, stack: RunningStack) -> None:
         for name in ("webserver", "code-server", "postgres", "api"):
-            family = [psutil.Process(stack.pid(name)), *psutil.Process(stack.pid(name)).children(recursive=True)]
-            listening = [
+            process = psutil.Process(stack.pid(name))
+            family = {process.pid, *(child.pid for child in process.children(recursive=True))}
+            listening = {
                 each.laddr.ip.removeprefix("::ffff:")
-                for process in family
-                for each in process.net_connections("tcp")
-                if each.status == "LISTEN"
-            ]
-            assert all(address in ("127.0.0.1", "::1") for address in listening), name
+                for each in psutil.net_connections("tcp")
+                if each.pid in family and each.status == "LISTEN"
+            }
+            assert listening, name
+            assert listening <= {"127.0.0.1", "::1"}, name
 
 
 class TestTheDagsterCommand:
