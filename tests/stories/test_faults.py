@@ -1,0 +1,68 @@
+"""A run whose worker is killed says so, leaves nothing half done, and can be run again."""
+
+import os
+import signal
+from typing import Any
+
+import psutil
+
+from tests.stories.conftest import RunningStack, wait_for
+
+BASE = "/api/v1/dataops"
+
+
+def pipeline_id(stack: RunningStack) -> str:
+    pipelines = stack.api.get(f"{BASE}/pipelines").json()
+    return str(next(each["id"] for each in pipelines if each["name"] == "Aircraft Data Pipeline"))
+
+
+def execute(stack: RunningStack) -> str:
+    path = f"{BASE}/pipelines/{pipeline_id(stack)}/execute"
+    answer = stack.api.post(path, headers={"Prefer": "respond-async"}).json()
+    return str(answer.get("executionId") or answer["id"])
+
+
+def execution(stack: RunningStack, id: str) -> dict[str, Any]:
+    found: dict[str, Any] = stack.api.get(f"{BASE}/executions/{id}").json()
+    return found
+
+
+def worker_of(dagster_run_id: str) -> int:
+    """Pid of the process that Dagster started for the run."""
+    for process in psutil.process_iter(["cmdline"]):
+        command = " ".join(process.info["cmdline"] or ())
+        if "execute_run" in command and dagster_run_id in command:
+            return process.pid
+    raise AssertionError("the run has no worker")
+
+
+class TestAKilledWorker:
+    def test_is_noticed_told_and_leaves_the_objects_as_they_were(self, stack: RunningStack) -> None:
+        before = stack.sql("WAREHOUSE", "SELECT count(*), max(_updated_at) FROM objects.flight")
+        id = execute(stack)
+
+        def syncing_flights() -> bool:
+            steps = execution(stack, id).get("steps") or []
+            return any(step["name"] == "Flights to flight" and step["status"] == "running" for step in steps)
+
+        wait_for(syncing_flights, 60)
+        os.kill(worker_of(execution(stack, id)["dagsterRunId"]), signal.SIGKILL)
+        wait_for(lambda: execution(stack, id)["status"] == "failed", 60)
+        ended = execution(stack, id)
+        assert "died" in ended["error"]
+        assert all(step["status"] != "running" for step in ended["steps"])
+        assert stack.sql("WAREHOUSE", "SELECT count(*), max(_updated_at) FROM objects.flight") == before
+
+        again = execute(stack)
+        wait_for(lambda: execution(stack, again)["status"] == "completed", 120)
+        [(ledgers,)] = stack.sql("WAREHOUSE", "SELECT count(*) FROM dataops.ledger WHERE run_id = %s", again)
+        assert ledgers == 8
+
+
+class TestAKilledServer:
+    def test_of_each_kind_is_started_again_and_the_platform_is_healthy(self, stack: RunningStack) -> None:
+        for name in ("api", "webserver", "daemon", "code-server", "postgres"):
+            old = stack.pid(name)
+            os.kill(old, signal.SIGKILL)
+            wait_for(lambda: stack.pid(name) != old, 30)  # noqa: B023 - asked at once
+        stack.wait_ready()
