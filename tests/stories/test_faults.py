@@ -27,13 +27,12 @@ def execution(stack: RunningStack, id: str) -> dict[str, Any]:
     return found
 
 
-def worker_of(dagster_run_id: str) -> int:
-    """Pid of the process that Dagster started for the run."""
-    for process in psutil.process_iter(["cmdline"]):
-        command = " ".join(process.info["cmdline"] or ())
-        if "execute_run" in command and dagster_run_id in command:
-            return process.pid
-    raise AssertionError("the run has no worker")
+def syncing_worker(stack: RunningStack) -> int | None:
+    """Pid of the process whose sync is under way, found by its connection; None while there is none."""
+    query = "SELECT client_port FROM pg_stat_activity WHERE application_name = 'dataops sync'"
+    ports = {port for (port,) in stack.sql("WAREHOUSE", query)}
+    owners = [each.pid for each in psutil.net_connections("tcp") if each.laddr and each.laddr.port in ports]
+    return next((pid for pid in owners if pid and psutil.Process(pid).name() != "postgres"), None)
 
 
 class TestAKilledWorker:
@@ -46,7 +45,9 @@ class TestAKilledWorker:
             return any(step["name"] == "Flights to flight" and step["status"] == "running" for step in steps)
 
         wait_for(syncing_flights, 60)
-        os.kill(worker_of(execution(stack, id)["dagsterRunId"]), signal.SIGKILL)
+        worker = syncing_worker(stack)
+        assert worker is not None
+        os.kill(worker, signal.SIGKILL)
         wait_for(lambda: execution(stack, id)["status"] == "failed", 60)
         ended = execution(stack, id)
         assert "died" in ended["error"]
