@@ -1,4 +1,6 @@
 # Thin: each target is one or two commands. `make demo` and `make test` are all a newcomer needs.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,7 +37,7 @@ clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
 
 $(STAMP): pyproject.toml constraints.txt
-	@echo "Installing into $(VENV) (a minute or two the first time) ..."
+	@echo "Installing into $(VENV) (a minute or two the first time), a dot for each step:"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install --progress-bar off -c constraints.txt -e '.[dev]' | awk '{ printf "."; fflush() } END { print "" }'
 	@touch $@

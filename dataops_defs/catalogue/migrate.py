@@ -5,14 +5,12 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
+from dataops_defs.migrating import alembic_config
+
 
 def config(url: str) -> Config:
     """Alembic's settings for the catalogue at ``url``."""
-    made = Config()
-    made.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    made.set_main_option("file_template", "%%(year)d%%(month).2d%%(day).2d_%%(slug)s")
-    made.attributes["url"] = url
-    return made
+    return alembic_config(Path(__file__).parent / "migrations", url)
 
 
 def upgrade(url: str) -> None:

@@ -1,20 +1,18 @@
-"""Migrations of the warehouse schema: the only way its tables change."""
+"""Migrations of the warehouse's schema ``dataops``: the only way its tables change."""
 
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 
+from dataops_defs.migrating import alembic_config
+
 
 def config(url: str) -> Config:
-    """Alembic's settings for the warehouse schema at ``url``."""
-    made = Config()
-    made.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    made.set_main_option("file_template", "%%(year)d%%(month).2d%%(day).2d_%%(slug)s")
-    made.attributes["url"] = url
-    return made
+    """Alembic's settings for the warehouse's schema ``dataops`` at ``url``."""
+    return alembic_config(Path(__file__).parent / "migrations", url)
 
 
 def upgrade(url: str) -> None:
-    """Bring the warehouse schema to the newest form."""
+    """Bring the warehouse's schema ``dataops`` to the newest form."""
     command.upgrade(config(url), "head")
