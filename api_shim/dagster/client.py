@@ -96,21 +96,6 @@ class DagsterClient:
         if answer["__typename"] != "ScheduleStateResult":
             raise _refused("Dagster did not stop the schedule", answer)
 
-    async def set_sensor(self, name: str, running: bool) -> None:
-        """Start or stop a sensor."""
-        sensor = {**REPOSITORY, "sensorName": name}
-        found = await self._ask("FindSensor", "sensorOrError", sensor=sensor)
-        if found["__typename"] != "Sensor":
-            raise _refused(f"Dagster has no sensor '{name}'", found)
-        if (found["sensorState"]["status"] == "RUNNING") == running:
-            return
-        if running:
-            answer = await self._ask("StartSensor", "startSensor", sensor=sensor)
-        else:
-            answer = await self._ask("StopSensor", "stopSensor", id=found["sensorState"]["id"])
-        if answer["__typename"] not in ("Sensor", "StopSensorMutationResult"):
-            raise _refused(f"Dagster did not change the sensor '{name}'", answer)
-
     async def location_loaded_and_daemons_healthy(self) -> tuple[bool, bool]:
         """Whether the code location is loaded, and whether all daemons that must run have a heartbeat."""
         data = await self._data("Health", {}, SECONDS)

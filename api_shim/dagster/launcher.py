@@ -33,8 +33,8 @@ class DagsterLauncher:
     async def launch(
         self, run: RunRow, job_name: str, run_config: Mapping[str, Any], tags: Mapping[str, str]
     ) -> str | None:
-        """Launch the job; the record's id travels as a tag and in the run config."""
-        return await self._client.launch(job_name, run_config, {**tags, "dataops/run_id": run.id})
+        """Launch the job; the record's id travels in the tags and the run config it is given."""
+        return await self._client.launch(job_name, run_config, tags)
 
     async def terminate(self, dagster_run_id: str) -> None:
         """Terminate the Dagster run."""

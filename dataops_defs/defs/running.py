@@ -11,7 +11,6 @@ from dataops_defs.errors import DataOpsError, RunStopped
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.work import Work, sentence
 
-RUN_TAG = "dataops/run_id"
 Context = dg.OpExecutionContext | dg.AssetExecutionContext
 
 

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-MAX_PREVIEW_ROWS = 1000
-
 
 @dataclass(frozen=True)
 class Column:
@@ -17,11 +15,6 @@ class Column:
     def as_json(self) -> dict[str, object]:
         """The form kept in the catalogue and printed by the REST API."""
         return {"name": self.name, "type": self.type, "nullable": self.nullable}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, object]) -> "Column":
-        """The reverse of ``as_json``."""
-        return cls(str(value["name"]), str(value["type"]), bool(value.get("nullable", True)))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """A datamart: a query whose result is kept as a table or view of the warehouse."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -18,15 +17,3 @@ class RefreshStrategy(StrEnum):
     ON_DEMAND = "on_demand"
     ON_COMMIT = "on_commit"
     SCHEDULED = "scheduled"
-
-
-@dataclass(frozen=True)
-class Datamart:
-    """A datamart as a flow needs it."""
-
-    id: str
-    name: str
-    slug: str
-    schema: str
-    type: DatamartType
-    query: str

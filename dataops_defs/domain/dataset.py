@@ -73,11 +73,3 @@ def _text(value: Mapping[str, object], name: str) -> str | None:
     if found is None or isinstance(found, str):
         return found
     raise Invalid.field(f"extraction.{name}", "must be text")
-
-
-@dataclass(frozen=True)
-class Storage:
-    """Where the raw copy is kept: a bucket and a prefix (folder) inside it."""
-
-    bucket: str = DEFAULT_BUCKET
-    prefix: str = ""

@@ -25,6 +25,8 @@ from dataops_defs.settings import PROJECT, Settings
 READY_SECONDS = 180.0
 POSTGRES_SECONDS = 60.0
 TOLD_EVERY_SECONDS = 5.0
+# The function that the documents' examples call; with the demo user SQL may call it too (DECISIONS 21).
+DEMO_FUNCTIONS = "calculate_metrics"
 
 
 class Stack:
@@ -40,17 +42,19 @@ class Stack:
         self._console = Console(highlight=False, soft_wrap=True, markup=False)
         self._errors = Console(highlight=False, soft_wrap=True, markup=False, stderr=True)
         self._bin = Path(sys.executable).parent
+        self._demo = False
 
     def up(self, *, demo: bool = False, once: bool = False) -> int:
         """Start all, run the demo if it is asked for, stay until a signal; the status to leave with."""
+        self._demo = demo
         try:
             with home_lock(self._settings.home):
-                return self._up(demo, once)
+                return self._up(once)
         except DataOpsError as error:
             self._errors.print(str(error), style="red")
             return 1
 
-    def _up(self, demo: bool, once: bool) -> int:
+    def _up(self, once: bool) -> int:
         self._refuse_taken_ports()
         shutil.rmtree(self._settings.run_folder, ignore_errors=True)  # of a stack that was killed outright
         began = time.monotonic()
@@ -63,7 +67,7 @@ class Stack:
             if not self._wait_ready():
                 return 0 if self._supervisor.stopping else self._not_ready()
             self._welcome(time.monotonic() - began)
-            status = self._run_demo() if demo else 0
+            status = self._run_demo() if self._demo else 0
             if once:
                 return status
             if not self._supervisor.stopping:
@@ -142,6 +146,8 @@ class Stack:
             "PATH": f"{self._bin}:{env.get('PATH', '/usr/bin:/bin')}",
             "PYTHONWARNINGS": "ignore::DeprecationWarning",
         }
+        if self._demo and not settings.sql_functions:
+            env["DATAOPS_SQL_FUNCTIONS"] = DEMO_FUNCTIONS
         env.pop("DATAOPS_ADMIN_TOKEN", None)
         return env
 

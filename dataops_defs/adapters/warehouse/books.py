@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -80,13 +79,6 @@ def rejects_of(
             values,
         )
         return cursor.fetchall(), counted["n"] if counted else 0
-
-
-def purge_rejects(connection: Connection, older_than: datetime) -> int:
-    """Delete rejected rows older than that; returns their number."""
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM dataops.reject WHERE rejected_at < %s", (older_than,))
-        return cursor.rowcount
 
 
 def _clean(value: Any) -> Any:
