@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, Uuid, text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dataops_defs.catalogue.base import Identified, Json, JsonList, Named, Row, new_id, now
@@ -137,7 +137,11 @@ class ScheduleRow(Identified, Row):
 
 
 class RunRow(Identified, Row):
-    """One execution: the record that survives Dagster's event log."""
+    """One execution: the record that survives Dagster's event log.
+
+    ``attempts`` counts launches handed to Dagster, the next not before ``launch_at``; ``epoch`` counts how often
+    a worker began: it fences off earlier ones, whose lease ended at ``lease_until``.
+    """
 
     __tablename__ = "run"
     __table_args__ = (
@@ -153,30 +157,47 @@ class RunRow(Identified, Row):
     request_id: Mapped[str | None]
     parameters: Mapped[Json] = mapped_column(default=dict)
     dagster_run_id: Mapped[str | None] = mapped_column(index=True)
+    attempts: Mapped[int] = mapped_column(default=0)
+    launch_at: Mapped[datetime] = mapped_column(default=now)
+    launch_error: Mapped[str | None]
+    epoch: Mapped[int] = mapped_column(default=0)
+    lease_until: Mapped[datetime | None]
+    timeout_seconds: Mapped[int | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    steps_total: Mapped[int | None]
     records_processed: Mapped[int] = mapped_column(default=0)
     records_succeeded: Mapped[int] = mapped_column(default=0)
     records_failed: Mapped[int] = mapped_column(default=0)
     error: Mapped[str | None]
     error_code: Mapped[str | None]
     cancel_requested: Mapped[bool] = mapped_column(default=False)
+    pause_requested: Mapped[bool] = mapped_column(default=False)
     result: Mapped[Json] = mapped_column(default=dict)
 
 
 class RunStepRow(Identified, Row):
-    """One piece of work inside an execution: an extraction, a sync, a refresh, an import."""
+    """One piece of work inside an execution: an extraction, a sync, a refresh, an import.
+
+    ``key`` names it within its run: a worker that continues the run finds its predecessor's steps by it.
+    """
 
     __tablename__ = "run_step"
-    __table_args__ = (Index("ix_run_step_subject", "subject_id", "id"),)
+    __table_args__ = (
+        Index("ix_run_step_subject", "subject_id", "id"),
+        Index("uq_run_step_run_id_key", "run_id", "key", unique=True),
+    )
     run_id: Mapped[str] = _reference("run.id", ondelete="CASCADE")
     kind: Mapped[RunKind]
     subject_id: Mapped[str] = mapped_column(Uuid(as_uuid=False))
     subject_name: Mapped[str]
+    key: Mapped[str] = mapped_column(default=new_id)
     state: Mapped[RunState] = mapped_column(default=RunState.RUNNING)
     finished_at: Mapped[datetime | None]
     ledger: Mapped[Json] = mapped_column(default=dict)
-    rows_done: Mapped[int] = mapped_column(default=0)
+    rows_done: Mapped[int] = mapped_column(BigInteger, default=0)
+    rows_total: Mapped[int | None] = mapped_column(BigInteger)
+    batches_done: Mapped[int] = mapped_column(default=0)
     result: Mapped[Json] = mapped_column(default=dict)
     error: Mapped[str | None]
 

@@ -44,7 +44,17 @@ LEDGER = Table(
     Column("committed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     CheckConstraint("read = inserted + updated + unchanged + rejected + filtered", name="ck_ledger_balance"),
     Index("ix_ledger_subject", "subject_id", "id"),
+    Column("step_id", Uuid(as_uuid=False), unique=True),
+    Column("outcome", JSONB),
     Index("ix_ledger_run", "run_id"),
+)
+
+FENCE = Table(
+    "fence",
+    METADATA,
+    Column("run_id", Uuid(as_uuid=False), primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("taken_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
 REJECT = Table(
