@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-import structlog
 from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
@@ -20,20 +19,13 @@ from api_shim.shim import Shim
 from dataops_defs.catalogue.audit import audit
 from dataops_defs.catalogue.idempotency import Claim, IdempotencyKeys
 from dataops_defs.catalogue.models import RunRow, RunStepRow
+from dataops_defs.catalogue.outbox import Outbox
 from dataops_defs.catalogue.runs import Runs
-from dataops_defs.domain.naming import op_name
 from dataops_defs.domain.run import DATAOPS_WORDS, RunKind, RunState
-from dataops_defs.errors import DataOpsError, DependencyUnavailable
+from dataops_defs.errors import DataOpsError
+from dataops_defs.flows.outbox import Launch, launch_of
 
 SECONDS_BETWEEN_LOOKS = 0.1
-JOBS = {
-    RunKind.EXTRACT: "extract_dataset",
-    RunKind.SYNC: "sync_mapping",
-    RunKind.PIPELINE: "execute_pipeline",
-    RunKind.REFRESH: "refresh_datamart",
-    RunKind.IMPORT: "import_file",
-}
-LOG = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -45,6 +37,7 @@ class Order:
     subject_name: str
     action: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    timeout_seconds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -80,11 +73,13 @@ class Work:
             find: looks up what is to be done; NotFound and the like refuse the request before anything is recorded.
 
         Raises:
-            Refused: nobody could be found to do the work; the execution is recorded as failed.
+            QueueFull: too many requests wait already.
         """
-        order, run = await run_in_threadpool(self._record, find)
-        await self._launch(order, run)
-        execution = await self._wait(run.id)
+        run_id, launch = await run_in_threadpool(self._record, find)
+        if launch is not None:
+            # What cannot be launched now stays in the outbox: the caller is told that it goes on.
+            await self._shim.outbox.launch(launch)
+        execution = await self._wait(run_id)
         if execution.run.state.ended:
             return _json(200, finished(execution), {})
         headers = {"Location": execution.status_url, "Retry-After": "1"}
@@ -92,12 +87,14 @@ class Work:
             headers["Preference-Applied"] = "respond-async"
         return _json(202, unfinished(execution), headers)
 
-    def _record(self, find: Callable[[Session], Order]) -> tuple[Order, RunRow]:
+    def _record(self, find: Callable[[Session], Order]) -> tuple[str, Launch | None]:
+        settings = self._shim.settings
         with self._shim.platform.catalogue() as session:
             order = find(session)
-            runs = Runs(session)
+            runs, outbox = Runs(session), Outbox(session)
             if self._claim is not None and self._claim.run_id is not None:
-                return order, runs.get(self._claim.run_id)
+                return self._claim.run_id, None
+            outbox.refuse_when_full(settings.max_waiting_runs)
             run = runs.request(
                 order.kind,
                 order.subject_id,
@@ -105,52 +102,17 @@ class Work:
                 requested_by=self._actor.name,
                 request_id=self._actor.request_id,
                 parameters=dict(order.parameters),
+                timeout_seconds=order.timeout_seconds,
             )
             if self._claim is not None:
                 IdempotencyKeys(session, self._shim.platform.keyring).note_run(self._claim.id, run.id)
             detail = {"name": order.subject_name, "executionId": run.id}
             audit(session, self._actor, order.action, order.subject_id, detail=detail)
-        return order, run
-
-    async def _launch(self, order: Order, run: RunRow) -> None:
-        if run.dagster_run_id is not None or run.state is not RunState.QUEUED:
-            return
-        job = JOBS[order.kind]
-        config = {"ops": {op_name(job): {"config": {"subject_id": order.subject_id, "run_id": run.id}}}}
-        tags = {
-            "dataops/run_id": run.id,
-            "dataops/requested_by": self._actor.name,
-            "dagster/max_runtime": str(self._shim.settings.max_runtime_seconds),
-        }
-        try:
-            dagster_run_id = await self._shim.launcher.launch(run, job, config, tags)
-        except Exception as error:
-            await run_in_threadpool(self._give_up, run, error)
-            raise self._not_launched(run, error) from error
-        if dagster_run_id is not None:
-            await run_in_threadpool(self._launched, run, dagster_run_id)
-
-    def _launched(self, run: RunRow, dagster_run_id: str) -> None:
-        with self._shim.platform.catalogue() as session:
-            Runs(session).launched(run.id, dagster_run_id)
-
-    def _give_up(self, run: RunRow, error: Exception) -> None:
-        if not isinstance(error, DataOpsError):
-            LOG.error("a launch failed", exc_info=error, run_id=run.id)
-        with self._shim.platform.catalogue() as session:
-            # Should the run start after all, its first act finds the record ended and it exits.
-            Runs(session).finish(run.id, RunState.FAILED, error=_why(error), code=DependencyUnavailable.code)
-
-    def _not_launched(self, run: RunRow, error: Exception) -> Refused:
-        return Refused(
-            Refusal(
-                503,
-                DependencyUnavailable.code,
-                _why(error),
-                headers={"Retry-After": "5"},
-                extra={"executionId": run.id, "statusUrl": Execution(run, []).status_url},
-            )
-        )
+            if not outbox.room(settings.max_queued_runs):
+                return run.id, None
+            outbox.hold(run)
+            session.flush()
+            return run.id, launch_of(run, settings.max_runtime_seconds)
 
     async def _wait(self, run_id: str) -> Execution:
         until = time.monotonic() + (0.0 if self._at_once else self._shim.settings.wait_seconds)
@@ -209,11 +171,6 @@ def _errors_by_code() -> dict[str, type[DataOpsError]]:
 
 
 ERRORS = _errors_by_code()
-
-
-def _why(error: Exception) -> str:
-    said = str(error) if isinstance(error, DataOpsError) else "Dagster could not launch the run"
-    return f"The run was not launched: {said}"
 
 
 def _json(status: int, body: BaseModel, headers: Mapping[str, str]) -> JSONResponse:

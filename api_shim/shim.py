@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from api_shim.auth import KnownTokens
 from api_shim.dagster.client import DagsterClient
 from api_shim.dagster.launcher import DagsterLauncher, Launcher
+from api_shim.dagster.outbox import Outbox
 from api_shim.dagster.reloader import Reloader
 from api_shim.dagster.schedules import ScheduleMirror
 from api_shim.health import Health
@@ -43,6 +44,11 @@ class Shim:
         return self._launcher or DagsterLauncher(self.dagster)
 
     @cached_property
+    def outbox(self) -> Outbox:
+        """Launches requests."""
+        return Outbox(self.platform, self.launcher)
+
+    @cached_property
     def mirror(self) -> ScheduleMirror:
         """Keeps schedules alike."""
         return ScheduleMirror(self.dagster, self.platform)
@@ -64,12 +70,14 @@ class Shim:
         # Usually done within milliseconds; while PostgreSQL is starting the app must serve its health already.
         await asyncio.wait({first_token}, timeout=SECONDS_BETWEEN_TRIES)
         self.reloader.start()
+        self.outbox.start()
         try:
             yield
         finally:
             first_token.cancel()
             with suppress(asyncio.CancelledError):
                 await first_token
+            await self.outbox.stop()
             await self.reloader.stop()
             await self.dagster.close()
 

@@ -13,9 +13,14 @@ DataOpsError
 ├── TooLarge                 over a limit that is named
 ├── SourceError              the outside source refused; a person has to mend it
 │   └── SourceUnavailable    the source did not answer; later may help
+├── InsufficientStorage      a disk is full; a person has to make room
 ├── DependencyUnavailable    PostgreSQL or Dagster did not answer; later may help
 ├── LedgerImbalance          rows in and rows accounted for differ: the run fails
-└── RunStopped               the run was cancelled or paused from outside
+├── RunStopped               the run was cancelled from outside
+│   └── RunTimedOut          its time limit is over
+├── RunPaused                the run was paused from outside
+├── StaleWorker              another worker continues the run
+└── QueueFull                too much work waits already; later may help
 """
 
 from collections.abc import Sequence
@@ -124,6 +129,12 @@ class DependencyUnavailable(DataOpsError):
     retryable = True
 
 
+class InsufficientStorage(DataOpsError):
+    """A disk is (nearly) full: nothing that writes is begun until somebody has made room."""
+
+    code = "INSUFFICIENT_STORAGE"
+
+
 class LedgerImbalance(DataOpsError):
     """Rows read and rows accounted for differ; nothing is published."""
 
@@ -134,3 +145,28 @@ class RunStopped(DataOpsError):
     """The run was asked to stop; what it had not published is rolled back."""
 
     code = "RUN_STOPPED"
+
+
+class RunTimedOut(RunStopped):
+    """The run's time limit is over; what it had not published is rolled back."""
+
+    code = "RUN_TIMED_OUT"
+
+
+class RunPaused(DataOpsError):
+    """The run was asked to pause; it goes on from what it has committed."""
+
+    code = "RUN_PAUSED"
+
+
+class StaleWorker(DataOpsError):
+    """Another worker has taken over the run: this one must not commit anything any more."""
+
+    code = "STALE_WORKER"
+
+
+class QueueFull(DataOpsError):
+    """So much work waits already that more is not taken on now."""
+
+    code = "QUEUE_FULL"
+    retryable = True

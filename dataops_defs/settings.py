@@ -46,8 +46,28 @@ class Settings(BaseSettings):
 
     wait_seconds: float = Field(default=25.0, gt=0, le=300, description="How long a request waits for its run")
     max_runtime_seconds: int = Field(default=86_400, gt=0)
-    event_log_days: int = Field(default=90, gt=0, description="Days Dagster's event log is kept")
+    run_launcher: Literal["warm", "default"] = Field(
+        default="warm", description="warm: forked from a parent that has all imported; default: Dagster's own way"
+    )
+    max_workers: int = Field(default=16, ge=1, description="Most workers the warm launcher runs at a time")
+    terminate_seconds: float = Field(default=10.0, gt=0, description="What a terminated run has before it is killed")
+    max_queued_runs: int = Field(default=100, gt=0, description="Requests in Dagster's queue; others wait outside it")
+    max_waiting_runs: int = Field(default=10_000, gt=0, description="Requests that may wait; more are answered 429")
+    event_log_days: int = Field(default=90, ge=0, description="Days Dagster's event log is kept; 0: for ever")
     max_body_bytes: int = Field(default=1_000_000, gt=0)
+
+    raw_days: int = Field(default=90, ge=0, description="Days superseded raw copies are kept; 0: for ever")
+    raw_keep: int = Field(
+        default=3, ge=1, description="Newest raw copies of a dataset that are kept whatever their age"
+    )
+    reject_days: int = Field(default=365, ge=0, description="Days rejected rows of earlier runs are kept; 0: for ever")
+    export_days: int = Field(default=30, ge=0, description="Days exported files are kept; 0: for ever")
+
+    # The smaller of percent and bytes counts: 10 % of a large disk is room for days, 5 GB are all of a small one.
+    disk_low_percent: float = Field(default=10, ge=0, le=100, description="Below this much free, /health warns")
+    disk_low_bytes: int = Field(default=5_000_000_000, ge=0, description="The same in bytes; the smaller one counts")
+    disk_full_percent: float = Field(default=2, ge=0, le=100, description="Below this much free, no work is begun")
+    disk_full_bytes: int = Field(default=500_000_000, ge=0, description="The same in bytes; the smaller one counts")
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -10,12 +10,14 @@ import psycopg2
 from dataops_defs.adapters.warehouse.connection import libpq_url
 from dataops_defs.catalogue.base import new_id
 from dataops_defs.catalogue.datasets import Datasets
+from dataops_defs.catalogue.leases import Leases
 from dataops_defs.catalogue.mappings import Mappings
 from dataops_defs.catalogue.models import DatasetRow, MappingRow, ObjectTypeRow, SourceRow
 from dataops_defs.catalogue.object_types import ObjectTypes
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.catalogue.sources import Sources
 from dataops_defs.domain.run import RunKind
+from dataops_defs.flows.lease import Lease
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.work import Work
 
@@ -63,10 +65,10 @@ class World:
 
     def work(self) -> Work:
         with self.platform.catalogue() as session:
-            runs = Runs(session)
-            row = runs.request(RunKind.ASSETS, None, "test")
-            runs.begin(row.id, new_id())
-        return Work(self.platform, row.id, say=lambda _text: None)
+            row = Runs(session).request(RunKind.ASSETS, None, "test")
+            held = Leases(session).begin(row.id, new_id())
+        assert held is not None
+        return Work(self.platform, Lease(self.platform, held), say=lambda _text: None)
 
     def sql(self, query: str, *values: Any) -> Sequence[tuple[Any, ...]]:
         connection = psycopg2.connect(libpq_url(self.platform.settings.url("warehouse")))

@@ -1,7 +1,7 @@
 """Dagster over GraphQL: stored documents, typed questions, one error when it is away."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -49,10 +49,13 @@ class DagsterClient:
         """Close its connections."""
         await self._http.aclose()
 
-    async def launch(self, job: str, run_config: Mapping[str, Any], tags: Mapping[str, str]) -> str:
-        """Launch a job of the location; returns the id of the Dagster run."""
+    async def launch(
+        self, job: str, run_config: Mapping[str, Any], tags: Mapping[str, str], assets: Sequence[Sequence[str]] = ()
+    ) -> str:
+        """Launch a job of the location, or only some of its assets; returns the id of the Dagster run."""
+        selected = {"assetSelection": [{"path": list(path)} for path in assets]} if assets else {}
         execution = {
-            "selector": {**REPOSITORY, "jobName": job},
+            "selector": {**REPOSITORY, "jobName": job, **selected},
             "runConfigData": run_config,
             "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
         }

@@ -1,10 +1,9 @@
-"""Launching: a run record becomes a Dagster run of a static job."""
+"""Launching: a run record becomes a Dagster run."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from api_shim.dagster.client import DagsterClient
-from dataops_defs.catalogue.models import RunRow
+from dataops_defs.flows.outbox import Launch
 
 
 class Launcher(Protocol):
@@ -13,9 +12,7 @@ class Launcher(Protocol):
     Both raise DependencyUnavailable when that is not possible now.
     """
 
-    async def launch(
-        self, run: RunRow, job_name: str, run_config: Mapping[str, Any], tags: Mapping[str, str]
-    ) -> str | None:
+    async def launch(self, wanted: Launch) -> str | None:
         """Start the work; returns the id of the Dagster run, if there is one."""
         ...
 
@@ -30,11 +27,9 @@ class DagsterLauncher:
     def __init__(self, client: DagsterClient) -> None:
         self._client = client
 
-    async def launch(
-        self, run: RunRow, job_name: str, run_config: Mapping[str, Any], tags: Mapping[str, str]
-    ) -> str | None:
-        """Launch the job; the record's id travels in the tags and the run config it is given."""
-        return await self._client.launch(job_name, run_config, tags)
+    async def launch(self, wanted: Launch) -> str | None:
+        """Launch the job; the record's id travels in the tags and the run config."""
+        return await self._client.launch(wanted.job, wanted.run_config, wanted.tags, wanted.assets)
 
     async def terminate(self, dagster_run_id: str) -> None:
         """Terminate the Dagster run."""

@@ -1,7 +1,9 @@
 """Idempotency-Key on every POST: the same key with the same request repeats the first answer. Source: DECISIONS 25."""
 
+import asyncio
 import hashlib
 import re
+from contextlib import suppress
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -9,10 +11,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dataops_defs.catalogue.idempotency import Answer, Claim, IdempotencyKeys
-from dataops_defs.errors import Invalid
+from dataops_defs.errors import DataOpsError, Invalid
 from dataops_defs.flows.platform import Platform
 
 SANE_KEY = re.compile(r"[!-~]{1,255}")
+SECONDS_BETWEEN_RENEWALS = 4.0
 KEPT_HEADERS = ("content-type", "location", "preference-applied", "x-total-count", "retry-after")
 
 
@@ -47,15 +50,28 @@ class Idempotency:
     async def _work(self, claim: Claim, scope: Scope, receive: Receive) -> Answer:
         scope["state"]["claim"] = claim
         caught = _Caught()
+        heart = asyncio.create_task(self._renew(claim))
         try:
             await self._app(scope, receive, caught)
         except Exception:
             await run_in_threadpool(self._release, claim)
             raise
+        finally:
+            heart.cancel()
         answer = caught.answer()
         # After a failure on our side nothing is settled: the same key may try again.
         await run_in_threadpool(self._release if answer.status >= 500 else self._keep, claim, answer)
         return answer
+
+    async def _renew(self, claim: Claim) -> None:
+        while True:
+            await asyncio.sleep(SECONDS_BETWEEN_RENEWALS)
+            with suppress(DataOpsError):  # while the database is away nobody else can take the key either
+                await run_in_threadpool(self._touch, claim)
+
+    def _touch(self, claim: Claim) -> None:
+        with self._platform.catalogue() as session:
+            IdempotencyKeys(session, self._platform.keyring).renew(claim.id)
 
     def _claim(self, actor: str, key: str, hashed: str) -> Claim:
         with self._platform.catalogue() as session:

@@ -10,6 +10,7 @@ from api_shim.schemas.base import refusals
 from api_shim.schemas.executions import ExecutionOut
 from api_shim.shim import Shim
 from dataops_defs.catalogue.audit import Actor, audit
+from dataops_defs.catalogue.run_control import RunControl
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.run import RunState
 from dataops_defs.errors import DependencyUnavailable
@@ -39,7 +40,7 @@ async def cancel_execution(execution_id: str, shim: ShimDep, actor: ActorDep) ->
 
 def _ask_to_cancel(shim: Shim, actor: Actor, execution_id: str) -> tuple[ExecutionOut, bool]:
     with shim.platform.catalogue() as session:
-        row = Runs(session).ask_to_cancel(execution_id)
+        row = RunControl(session).cancel(execution_id)
         audit(session, actor, "execution.cancel", row.id, detail={"name": row.subject_name})
         session.flush()
         return _shown(session, row.id), row.state is RunState.CANCELLED

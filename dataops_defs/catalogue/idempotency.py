@@ -14,7 +14,7 @@ from dataops_defs.catalogue.sealing import CannotUnseal, Keyring, seal, unseal
 from dataops_defs.errors import Conflict, Invalid, StillRunning
 
 KEPT_FOR = timedelta(hours=24)
-LEASE = timedelta(minutes=10)
+LEASE = timedelta(seconds=15)
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class IdempotencyKeys:
 
         Raises:
             Invalid: the key was used for another request.
-            StillRunning: the first request is at work; one that died is taken over after ten minutes.
+            StillRunning: the first request is at work; one whose server died is taken over 15 seconds later.
         """
         self.purge(now() - KEPT_FOR, actor=actor, key=key)
         made = self._session.scalar(
@@ -93,6 +93,10 @@ class IdempotencyKeys:
             .where(IdempotencyRow.id == id)
             .values(status=answer.status, headers=dict(answer.headers), answer=sealed)
         )
+
+    def renew(self, id: str) -> None:
+        """The request is still at work: nobody takes it over for the next 15 seconds."""
+        self._session.execute(update(IdempotencyRow).where(IdempotencyRow.id == id).values(updated_at=now()))
 
     def release(self, id: str) -> None:
         """Give the key back: nothing was done, so the request may be tried again with it."""

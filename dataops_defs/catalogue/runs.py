@@ -1,7 +1,6 @@
 """The run record: a row for each execution, a step for each piece of work in it. The caller owns the transaction."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -12,7 +11,7 @@ from dataops_defs.catalogue.definitions import as_uuid
 from dataops_defs.catalogue.models import RunRow, RunStepRow
 from dataops_defs.domain.ledger import Ledger
 from dataops_defs.domain.run import ALLOWED, RunKind, RunState
-from dataops_defs.errors import Conflict, NotFound
+from dataops_defs.errors import NotFound
 
 MAX_ERROR = 2000
 OPEN_STATES = tuple(state for state in RunState if not state.ended)
@@ -34,6 +33,7 @@ class Runs:
         requested_by: str | None = None,
         request_id: str | None = None,
         parameters: dict[str, Any] | None = None,
+        timeout_seconds: int | None = None,
     ) -> RunRow:
         """Make the record of an execution that is about to be launched."""
         row = RunRow(
@@ -44,6 +44,7 @@ class Runs:
             requested_by=requested_by,
             request_id=request_id,
             parameters=parameters or {},
+            timeout_seconds=timeout_seconds,
         )
         self._session.add(row)
         self._session.flush()
@@ -57,29 +58,15 @@ class Runs:
             raise NotFound(f"Execution {id[:80]} not found")
         return row
 
-    def begin(self, id: str, dagster_run_id: str) -> bool:
-        """The run's first act: True when this Dagster run may do the work, False when it is cancelled or another's."""
-        moved = self._session.execute(
-            update(RunRow)
-            .where(
-                RunRow.id == id,
-                RunRow.state.in_((RunState.QUEUED, RunState.STARTING)),
-                (RunRow.dagster_run_id.is_(None)) | (RunRow.dagster_run_id == dagster_run_id),
-            )
-            .values(state=RunState.RUNNING, started_at=now(), dagster_run_id=dagster_run_id)
-            .returning(RunRow.id)
-        )
-        return moved.first() is not None
-
-    def launched(self, id: str, dagster_run_id: str) -> None:
-        """Note which Dagster run carries the request, unless the run has noted it itself."""
-        self._session.execute(
-            update(RunRow).where(RunRow.id == id, RunRow.dagster_run_id.is_(None)).values(dagster_run_id=dagster_run_id)
-        )
-
-    def add_step(self, run_id: str, kind: RunKind, subject_id: str, subject_name: str) -> RunStepRow:
-        """Open a step."""
-        row = RunStepRow(run_id=run_id, kind=kind, subject_id=subject_id, subject_name=subject_name)
+    def step(self, run_id: str, key: str, kind: RunKind, subject_id: str, subject_name: str) -> RunStepRow:
+        """The step of that key: a new one, or the one that an earlier worker of the run began."""
+        query = select(RunStepRow).where(RunStepRow.run_id == run_id, RunStepRow.key == key)
+        found = self._session.scalar(query)
+        if found is not None:
+            if found.state is not RunState.SUCCEEDED:
+                found.state, found.finished_at, found.error = RunState.RUNNING, None, None
+            return found
+        row = RunStepRow(run_id=run_id, key=key, kind=kind, subject_id=subject_id, subject_name=subject_name)
         self._session.add(row)
         self._session.execute(
             update(RunRow).where(RunRow.id == run_id, RunRow.subject_name.is_(None)).values(subject_name=subject_name)
@@ -87,9 +74,24 @@ class Runs:
         self._session.flush()
         return row
 
-    def progress(self, step_id: str, rows_done: int) -> None:
+    def expect_steps(self, run_id: str, steps: int) -> None:
+        """Note how many steps the run will have."""
+        self._session.execute(update(RunRow).where(RunRow.id == run_id).values(steps_total=steps))
+
+    def progress(self, step_id: str, rows_done: int, rows_total: int | None, batches_done: int) -> None:
         """Note how far a step is."""
-        self._session.execute(update(RunStepRow).where(RunStepRow.id == step_id).values(rows_done=rows_done))
+        self._session.execute(
+            update(RunStepRow)
+            .where(RunStepRow.id == step_id)
+            .values(rows_done=rows_done, rows_total=rows_total, batches_done=batches_done)
+        )
+
+    def asset_done(self, run_id: str, asset: str) -> int:
+        """Note that an asset of the run is finished; returns how many are."""
+        row = self._session.get_one(RunRow, run_id, with_for_update=True)
+        done = sorted({*row.result.get("assetsDone", []), asset})
+        row.result = {**row.result, "assetsDone": done}
+        return len(done)
 
     def end_step(
         self,
@@ -99,23 +101,31 @@ class Runs:
         result: dict[str, Any],
         error: str | None = None,
     ) -> None:
-        """Close a step with what it counted."""
-        step = self._session.get_one(RunStepRow, step_id)
+        """Close a step with what it counted, unless it is closed already."""
+        step = self._session.get_one(RunStepRow, step_id, with_for_update=True)
+        if step.finished_at is not None:
+            return
         step.state, step.finished_at, step.result = state, now(), result
         step.ledger = ledger.as_json() if ledger else {}
         step.rows_done = ledger.read if ledger else step.rows_done
         step.error = error[:MAX_ERROR] if error else None
 
-    def finish(self, id: str, state: RunState, *, error: str | None = None, code: str | None = None) -> RunState | None:
-        """End an execution; its counts are the sums over its steps. None when it had ended already."""
+    def finish(
+        self, id: str, state: RunState, *, error: str | None = None, code: str | None = None, epoch: int | None = None
+    ) -> RunState | None:
+        """End an execution; its counts are the sums over its steps.
+
+        None when it had ended already, or when the worker of that ``epoch`` is no longer the one that counts.
+        """
         came_from = [each for each, nexts in ALLOWED.items() if state in nexts]
         read, succeeded, rejected = self._sums(id)
         moved = self._session.execute(
             update(RunRow)
-            .where(RunRow.id == id, RunRow.state.in_(came_from))
+            .where(RunRow.id == id, RunRow.state.in_(came_from), RunRow.epoch == (epoch or RunRow.epoch))
             .values(
                 state=state,
                 finished_at=now(),
+                lease_until=None,
                 error=error[:MAX_ERROR] if error else None,
                 error_code=code,
                 records_processed=read,
@@ -130,27 +140,15 @@ class Runs:
             self._close_steps(id, state, error)
         return state
 
-    def ask_to_cancel(self, id: str) -> RunRow:
-        """Raise the flag that flows read between batches; a run that has not begun is cancelled at once.
-
-        Raises:
-            Conflict: the execution has ended.
-        """
-        row = self._session.get(RunRow, as_uuid(id), with_for_update=True) if as_uuid(id) else None
-        if row is None:
-            raise NotFound(f"Execution {id[:80]} not found")
-        if row.state.ended:
-            raise Conflict(f"Execution {id} has ended ({row.state})")
-        row.cancel_requested = True
-        if row.state in (RunState.QUEUED, RunState.STARTING):
-            row.state, row.finished_at, row.error = RunState.CANCELLED, now(), "Cancelled before it began"
-        else:
-            row.state = RunState.CANCELLING
-        return row
-
-    def cancel_requested(self, id: str) -> bool:
-        """Whether somebody asked this execution to stop."""
-        return bool(self._session.scalar(select(RunRow.cancel_requested).where(RunRow.id == id)))
+    def pause(self, id: str) -> None:
+        """Stop a run where it is; what it has committed stays, and its open steps are gone on with later."""
+        self._session.execute(
+            update(RunRow)
+            .where(
+                RunRow.id == id, RunRow.state.in_([each for each, then in ALLOWED.items() if RunState.PAUSED in then])
+            )
+            .values(state=RunState.PAUSED, lease_until=None, dagster_run_id=None)
+        )
 
     def steps(self, run_id: str) -> Sequence[RunStepRow]:
         """Steps in the order they began."""
@@ -189,11 +187,16 @@ class Runs:
         """The record that a Dagster run belongs to."""
         return self._session.scalar(select(RunRow).where(RunRow.dagster_run_id == dagster_run_id).limit(1))
 
-    def unfinished(self, older_than: datetime, limit: int = 200) -> Sequence[RunRow]:
-        """Executions that have not ended and were made before that moment: food for the reconciler."""
+    def by_ids(self, ids: Sequence[str]) -> dict[str, RunRow]:
+        """The records of those ids, as far as they exist."""
+        keys = [key for key in map(as_uuid, ids) if key]
+        return {row.id: row for row in self._session.scalars(select(RunRow).where(RunRow.id.in_(keys)))}
+
+    def carried(self, limit: int = 500) -> Sequence[RunRow]:
+        """Executions that have not ended and that a Dagster run carries: food for the reconciler."""
         query = (
             select(RunRow)
-            .where(RunRow.state.in_(OPEN_STATES), RunRow.created_at < older_than)
+            .where(RunRow.state.in_(OPEN_STATES), RunRow.dagster_run_id.is_not(None))
             .order_by(RunRow.id)
             .limit(limit)
         )

@@ -10,9 +10,10 @@ from dataops_defs.defs.resources import PlatformResource
 from dataops_defs.defs.running import work_of_asset
 from dataops_defs.domain import naming
 from dataops_defs.flows.extract_dataset import extract_dataset
+from dataops_defs.flows.outcome import Check, Outcome
 from dataops_defs.flows.refresh_datamart import refresh_datamart
 from dataops_defs.flows.sync_mapping import reference_check_name, sync_mapping
-from dataops_defs.flows.work import Check, Outcome, Work
+from dataops_defs.flows.work import Work
 
 Row = Mapping[str, Any]
 Flow = Callable[[Work, str], Outcome]

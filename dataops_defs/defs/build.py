@@ -10,10 +10,11 @@ from dataops_defs.catalogue.integrity import Problem, find_problems, note_proble
 from dataops_defs.catalogue.snapshot import read_snapshot
 from dataops_defs.defs import assets
 from dataops_defs.defs.jobs import static_jobs
+from dataops_defs.defs.launching import launching_sensors
 from dataops_defs.defs.resources import PlatformResource
 from dataops_defs.defs.retention import retention_job, retention_schedule
 from dataops_defs.defs.schedules import schedule_definition
-from dataops_defs.defs.sensors import automation_sensor, reconcile_sensor, watch_sensor
+from dataops_defs.defs.sensors import automation_sensor, watch_sensor
 from dataops_defs.domain import naming
 from dataops_defs.flows.platform import Platform
 from dataops_defs.settings import settings
@@ -43,7 +44,7 @@ def build_definitions(state: State) -> dg.Definitions:
         assets=builder.assets(),
         jobs=[*jobs, retention_job, *builder.pipeline_jobs()],
         schedules=[retention_schedule, *builder.schedules(by_name)],
-        sensors=[reconcile_sensor, automation_sensor, *builder.watch_sensors(by_name["import_file"])],
+        sensors=[*launching_sensors(jobs), automation_sensor, *builder.watch_sensors(by_name["import_file"])],
         resources={"platform": PlatformResource()},
         executor=dg.in_process_executor,
     )

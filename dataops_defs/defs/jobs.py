@@ -12,20 +12,22 @@ from dataops_defs.defs.metadata import check_evaluation, materialization_metadat
 from dataops_defs.defs.resources import PlatformResource
 from dataops_defs.defs.running import AlreadyTaken, work_of_job
 from dataops_defs.domain.naming import op_name
-from dataops_defs.domain.run import RunKind
+from dataops_defs.domain.run import JOB_OF, RunKind
+from dataops_defs.errors import RunPaused
 from dataops_defs.flows.execute_pipeline import execute_pipeline
 from dataops_defs.flows.extract_dataset import extract_dataset
 from dataops_defs.flows.import_file import import_file
+from dataops_defs.flows.outcome import Outcome
 from dataops_defs.flows.refresh_datamart import refresh_datamart
 from dataops_defs.flows.sync_mapping import sync_mapping
-from dataops_defs.flows.work import Outcome, Work
+from dataops_defs.flows.work import Work
 
-FLOWS: dict[str, tuple[RunKind, Callable[[Work, str], object], str]] = {
-    "extract_dataset": (RunKind.EXTRACT, extract_dataset, "Extract a dataset into the raw store"),
-    "sync_mapping": (RunKind.SYNC, sync_mapping, "Sync a mapping's dataset into objects"),
-    "execute_pipeline": (RunKind.PIPELINE, execute_pipeline, "Execute a pipeline graph"),
-    "refresh_datamart": (RunKind.REFRESH, refresh_datamart, "Fill a datamart again"),
-    "import_file": (RunKind.IMPORT, import_file, "Import a file of a watched folder into the warehouse"),
+FLOWS: dict[RunKind, tuple[Callable[[Work, str], object], str]] = {
+    RunKind.EXTRACT: (extract_dataset, "Extract a dataset into the raw store"),
+    RunKind.SYNC: (sync_mapping, "Sync a mapping's dataset into objects"),
+    RunKind.PIPELINE: (execute_pipeline, "Execute a pipeline graph"),
+    RunKind.REFRESH: (refresh_datamart, "Fill a datamart again"),
+    RunKind.IMPORT: (import_file, "Import a file of a watched folder into the warehouse"),
 }
 
 
@@ -38,7 +40,7 @@ class Subject(dg.Config):
 
 def static_jobs() -> list[dg.JobDefinition]:
     """One job for each kind of work."""
-    return [_job(name, kind, flow, description) for name, (kind, flow, description) in FLOWS.items()]
+    return [_job(JOB_OF[kind], kind, flow, description) for kind, (flow, description) in FLOWS.items()]
 
 
 def _job(name: str, kind: RunKind, flow: Callable[[Work, str], object], description: str) -> dg.JobDefinition:
@@ -48,7 +50,7 @@ def _job(name: str, kind: RunKind, flow: Callable[[Work, str], object], descript
             with work_of_job(context, platform.open(), kind, config.subject_id, config.run_id) as work:
                 work.report = lambda outcome: log_outcome(context, outcome)
                 flow(work, config.subject_id)
-        except AlreadyTaken as reason:
+        except (AlreadyTaken, RunPaused) as reason:
             context.log.warning(str(reason))
 
     @dg.job(name=name, description=description, tags={"dataops/kind": str(kind)})

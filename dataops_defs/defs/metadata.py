@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from dataops_defs.domain.columns import Column, RejectedRow
-from dataops_defs.flows.work import Check, Outcome
+from dataops_defs.flows.outcome import Check, Outcome
 
 MAX_CELL = 60
 MAX_COLUMNS = 12

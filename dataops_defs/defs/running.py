@@ -1,17 +1,25 @@
 """Where a Dagster run meets its run record: begin once, do the work, end with one readable sentence."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import dagster as dg
+from sqlalchemy.orm import Session
 
+from dataops_defs.catalogue.leases import Held, Leases
+from dataops_defs.catalogue.models import RunRow
+from dataops_defs.catalogue.outbox import Outbox
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.run import RunKind, RunState
-from dataops_defs.errors import DataOpsError, RunStopped
+from dataops_defs.errors import DataOpsError, RunPaused, RunStopped, RunTimedOut
+from dataops_defs.flows.lease import Lease
+from dataops_defs.flows.outbox import RUN_ID_TAG
 from dataops_defs.flows.platform import Platform
-from dataops_defs.flows.work import Work, sentence
+from dataops_defs.flows.work import UNFINISHED, Work, sentence
 
 Context = dg.OpExecutionContext | dg.AssetExecutionContext
+MAX_RUNTIME_TAG = "dagster/max_runtime"
+TERMINATING = (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
 
 
 class AlreadyTaken(Exception):
@@ -26,56 +34,78 @@ def work_of_job(
 
     Raises:
         AlreadyTaken: the record is cancelled, ended or carried by another Dagster run; nothing was done.
+        RunPaused: the record waits for somebody to resume it.
         dg.Failure: the work failed; the description is one readable sentence.
     """
-    record = run_id or _new_record(context, platform, kind, subject_id)
     with platform.catalogue() as session:
-        if not Runs(session).begin(record, context.run_id):
-            raise AlreadyTaken(f"Execution {record} is cancelled, ended, or carried by another run")
-    work = Work(platform, record, say=context.log.info)
-    with _ends_badly(platform, record):
-        yield work
-    with platform.catalogue() as session:
-        Runs(session).finish(record, RunState.SUCCEEDED)
+        record = run_id or _new_record(session, context, kind, subject_id).id
+        held = Leases(session).begin(record, context.run_id)
+    if held is None:
+        raise AlreadyTaken(f"Execution {record} is cancelled, ended, or carried by another run")
+    if run_id is None:
+        context.instance.add_run_tags(context.run_id, {RUN_ID_TAG: record})
+    with Lease(platform, held).kept() as lease, _ends_badly(context, platform, lease):
+        yield Work(platform, lease, say=context.log.info)
+        _finish(platform, lease, RunState.SUCCEEDED)
 
 
 @contextmanager
 def work_of_asset(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Work]:
-    """The work of one asset in a run that was started in the Dagster UI or by the ``dagster`` command.
-
-    All assets of a Dagster run share one record; the last one to finish ends it, and the reconciler ends what a
-    killed worker leaves.
-    """
-    record = _record_of_dagster_run(context, platform)
-    work = Work(platform, record, say=context.log.info)
-    with _ends_badly(platform, record):
-        yield work
+    """The work of one asset; all assets of a Dagster run share one record, and the last one to finish ends it."""
     with platform.catalogue() as session:
-        runs = Runs(session)
-        if len(runs.steps(record)) >= len(context.op_execution_context.job_def.nodes):
-            runs.finish(record, RunState.SUCCEEDED)
+        held = _joined(session, context)
+    context.instance.add_run_tags(context.run_id, {RUN_ID_TAG: held.run_id})
+    with Lease(platform, held).kept() as lease, _ends_badly(context, platform, lease):
+        yield Work(platform, lease, say=context.log.info)
+        with platform.catalogue() as session:
+            done = Runs(session).asset_done(held.run_id, context.asset_key.to_user_string())
+        if done >= len(context.op_execution_context.job_def.nodes):
+            _finish(platform, lease, RunState.SUCCEEDED)
 
 
 @contextmanager
-def _ends_badly(platform: Platform, record: str) -> Iterator[None]:
-    """Write an error into the record, and raise it as Dagster shows it."""
+def _ends_badly(context: Context, platform: Platform, lease: Lease) -> Iterator[None]:
+    """Write an error into the record, or leave the work to another worker; and raise it as Dagster shows it."""
     try:
         yield
+    except RunPaused:
+        with platform.catalogue() as session:
+            Runs(session).pause(lease.run_id)
+        raise
     except BaseException as error:
-        end_badly(platform, record, error)
+        if isinstance(error, UNFINISHED) or (not isinstance(error, Exception) and not _was_terminated(context)):
+            with suppress(DataOpsError):  # the lease ends by itself if the database is away
+                lease.release()
+        else:
+            _end(platform, lease, error)
         if isinstance(error, Exception):
             raise failure(error) from error
         raise
 
 
-def end_badly(platform: Platform, record: str, error: BaseException) -> None:
-    """End a record with its error in one sentence; a stop from outside is a cancellation."""
-    stopped = isinstance(error, RunStopped | KeyboardInterrupt | dg.DagsterExecutionInterruptedError)
-    state = RunState.CANCELLED if stopped else RunState.FAILED
+def _was_terminated(context: Context) -> bool:
+    """Whether somebody wanted this run to end: a worker that is swept away with its machine is continued instead."""
+    run = context.instance.get_run_by_id(context.run_id)
+    in_this_process = run is not None and run.remote_job_origin is None
+    return run is None or in_this_process or run.status in TERMINATING
+
+
+def _end(platform: Platform, lease: Lease, error: BaseException) -> None:
+    state = RunState.FAILED
+    if isinstance(error, RunTimedOut):
+        state = RunState.TIMED_OUT
+    elif isinstance(error, RunStopped) or not isinstance(error, Exception):
+        state = RunState.CANCELLED
     code = error.code if isinstance(error, DataOpsError) else DataOpsError.code
-    text = "The run was cancelled" if stopped and not isinstance(error, RunStopped) else sentence(error)
+    text = sentence(error) if isinstance(error, Exception) else "The run was cancelled"
+    _finish(platform, lease, state, text, code)
+
+
+def _finish(
+    platform: Platform, lease: Lease, state: RunState, error: str | None = None, code: str | None = None
+) -> None:
     with platform.catalogue() as session:
-        Runs(session).finish(record, state, error=text, code=code)
+        Runs(session).finish(lease.run_id, state, error=error, code=code, epoch=lease.epoch)
 
 
 def failure(error: Exception) -> dg.Failure:
@@ -84,22 +114,38 @@ def failure(error: Exception) -> dg.Failure:
     return dg.Failure(description=sentence(error), metadata={"error": code}, allow_retries=False)
 
 
-def _new_record(context: Context, platform: Platform, kind: RunKind, subject_id: str | None) -> str:
+def _new_record(session: Session, context: Context, kind: RunKind, subject_id: str | None) -> RunRow:
+    """The record of a run that was started in Dagster; nobody else launches it."""
     tags = context.run.tags
     trigger = (
         "schedule" if "dagster/schedule_name" in tags else "sensor" if "dagster/sensor_name" in tags else "dagster"
     )
-    with platform.catalogue() as session:
-        name = context.job_name if subject_id is None else None
-        return Runs(session).request(kind, subject_id, name, trigger=trigger).id
+    limit = tags.get(MAX_RUNTIME_TAG, "")
+    row = Runs(session).request(
+        kind,
+        subject_id,
+        context.job_name if subject_id is None else None,
+        trigger=trigger,
+        timeout_seconds=int(limit) if limit.isdigit() else None,
+        parameters=_selected(context) if subject_id is None else None,
+    )
+    Outbox(session).hold(row)
+    session.flush()
+    return row
 
 
-def _record_of_dagster_run(context: dg.AssetExecutionContext, platform: Platform) -> str:
-    with platform.catalogue() as session:
-        found = Runs(session).by_dagster_run(context.run_id)
-        if found is not None:
-            return found.id
-    record = _new_record(context, platform, RunKind.ASSETS, None)
-    with platform.catalogue() as session:
-        Runs(session).begin(record, context.run_id)
-    return record
+def _selected(context: Context) -> dict[str, list[list[str]]]:
+    """The assets of a run, so that it can be launched again."""
+    keys = context.op_execution_context.job_def.asset_layer.selected_asset_keys
+    return {"assets": sorted(list(key.path) for key in keys)}
+
+
+def _joined(session: Session, context: dg.AssetExecutionContext) -> Held:
+    leases, record = Leases(session), context.run.tags.get(RUN_ID_TAG)
+    if record is None:
+        known = Runs(session).by_dagster_run(context.run_id)
+        record = known.id if known else _new_record(session, context, RunKind.ASSETS, None).id
+    held = leases.join(record, context.run_id) or leases.begin(record, context.run_id)
+    if held is None:
+        raise dg.Failure(f"Execution {record} is cancelled, ended, or carried by another run", allow_retries=False)
+    return held

@@ -1,33 +1,16 @@
-"""Sensors: watched folders, the reconciler of run records, and automation of ``on_commit`` datamarts."""
+"""Sensors: watched folders, and automation of ``on_commit`` datamarts."""
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
-from dataops_defs.catalogue.runs import Runs
 from dataops_defs.catalogue.watches import FoundFile, Watches
 from dataops_defs.defs.resources import PlatformResource
 from dataops_defs.domain.naming import op_name, watch_sensor_name
-from dataops_defs.domain.run import RunState
 from dataops_defs.errors import DataOpsError
 from dataops_defs.flows.look_into_folder import look_into_folder
-from dataops_defs.flows.platform import Platform
-
-OLD_ENOUGH = timedelta(seconds=10)
-STATE_OF = {
-    dg.DagsterRunStatus.SUCCESS: RunState.SUCCEEDED,
-    dg.DagsterRunStatus.FAILURE: RunState.FAILED,
-    dg.DagsterRunStatus.CANCELED: RunState.CANCELLED,
-}
-
-SENTENCE_OF = {
-    RunState.FAILED: "The run's worker died before it could finish; nothing of its unfinished step was published,"
-    " and it can be run again",
-    RunState.CANCELLED: "The run was terminated in Dagster",
-}
 
 automation_sensor = dg.AutomationConditionSensorDefinition(
     name="on_commit_datamarts",
@@ -78,31 +61,3 @@ def watch_sensor(row: Mapping[str, Any], job: dg.JobDefinition) -> dg.SensorDefi
 
 def _mark(file: FoundFile) -> str:
     return f"{file.fingerprint}:{file.path}"
-
-
-@dg.sensor(
-    name="reconcile_runs",
-    minimum_interval_seconds=5,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Ends run records whose Dagster run has ended without saying so",
-)
-def reconcile_sensor(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SkipReason:
-    """Repairs run records from Dagster: a killed worker cannot write its own end."""
-    opened = platform.open()
-    ended = reconcile_runs(context.instance, opened)
-    return dg.SkipReason(f"{ended} run records ended")
-
-
-def reconcile_runs(instance: dg.DagsterInstance, platform: Platform) -> int:
-    """End the records whose Dagster run has ended; returns their number."""
-    with platform.catalogue() as session:
-        open_runs = {row.dagster_run_id: row.id for row in Runs(session).unfinished(datetime.now(UTC) - OLD_ENOUGH)}
-    ended = 0
-    known = [id for id in open_runs if id]
-    for run in instance.get_runs(dg.RunsFilter(run_ids=known)) if known else []:
-        state = STATE_OF.get(run.status)
-        if state is not None:
-            error = SENTENCE_OF.get(state)
-            with platform.catalogue() as session:
-                ended += Runs(session).finish(open_runs[run.run_id], state, error=error, code="RUN_ENDED") is not None
-    return ended

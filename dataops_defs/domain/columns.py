@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,11 @@ class Column:
     def as_json(self) -> dict[str, object]:
         """The form kept in the catalogue and printed by the REST API."""
         return {"name": self.name, "type": self.type, "nullable": self.nullable}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Column":
+        """A column from that form."""
+        return cls(value["name"], value["type"], value["nullable"])
 
 
 @dataclass(frozen=True)

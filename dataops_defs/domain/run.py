@@ -26,11 +26,17 @@ class RunState(StrEnum):
 ENDED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED, RunState.TIMED_OUT})
 
 _S = RunState
+WAITING = (_S.QUEUED, _S.STARTING)
+AT_WORK = (_S.RUNNING, _S.PAUSING, _S.CANCELLING)
+
 ALLOWED: dict[RunState, frozenset[RunState]] = {
-    _S.QUEUED: frozenset({_S.STARTING, _S.RUNNING, _S.CANCELLING, _S.CANCELLED, _S.FAILED, _S.TIMED_OUT}),
-    _S.STARTING: frozenset({_S.RUNNING, _S.CANCELLING, _S.CANCELLED, _S.FAILED, _S.TIMED_OUT}),
-    _S.RUNNING: frozenset({_S.PAUSING, _S.CANCELLING, _S.CANCELLED, _S.SUCCEEDED, _S.FAILED, _S.TIMED_OUT}),
-    _S.PAUSING: frozenset({_S.PAUSED, _S.CANCELLING, _S.CANCELLED, _S.SUCCEEDED, _S.FAILED, _S.TIMED_OUT}),
+    _S.QUEUED: frozenset({_S.STARTING, _S.RUNNING, _S.PAUSED, _S.CANCELLING, _S.CANCELLED, _S.FAILED, _S.TIMED_OUT}),
+    _S.STARTING: frozenset({_S.QUEUED, _S.RUNNING, _S.PAUSED, _S.CANCELLING, _S.CANCELLED, _S.FAILED, _S.TIMED_OUT}),
+    # Back to the queue goes a run whose worker died: another one continues it.
+    _S.RUNNING: frozenset(
+        {_S.QUEUED, _S.PAUSING, _S.PAUSED, _S.CANCELLING, _S.CANCELLED, _S.SUCCEEDED, _S.FAILED, _S.TIMED_OUT}
+    ),
+    _S.PAUSING: frozenset({_S.PAUSED, _S.RUNNING, _S.CANCELLING, _S.CANCELLED, _S.SUCCEEDED, _S.FAILED, _S.TIMED_OUT}),
     _S.PAUSED: frozenset({_S.QUEUED, _S.CANCELLED}),
     _S.CANCELLING: frozenset({_S.CANCELLED, _S.SUCCEEDED, _S.FAILED, _S.TIMED_OUT}),
 } | {state: frozenset() for state in ENDED}
@@ -50,6 +56,30 @@ class RunKind(StrEnum):
     REFRESH = "refresh"
     IMPORT = "import"
     ASSETS = "assets"
+
+
+JOB_OF: dict[RunKind, str] = {
+    RunKind.EXTRACT: "extract_dataset",
+    RunKind.SYNC: "sync_mapping",
+    RunKind.PIPELINE: "execute_pipeline",
+    RunKind.REFRESH: "refresh_datamart",
+    RunKind.IMPORT: "import_file",
+    RunKind.ASSETS: "__ASSET_JOB",
+}
+"""The Dagster job that does each kind of work; the last is Dagster's own, with a selection of assets."""
+
+MAX_WORKERS = 5
+"""How many workers may die at one run before it counts as the run's own fault."""
+
+
+def after_death(state: RunState, workers: int, overdue: bool) -> RunState:
+    """What becomes of a run whose worker is gone: what was asked of it, else another worker, but not for ever."""
+    asked = {_S.CANCELLING: _S.CANCELLED, _S.PAUSING: _S.PAUSED}.get(state)
+    if asked is not None:
+        return asked
+    if overdue:
+        return _S.TIMED_OUT
+    return _S.QUEUED if workers < MAX_WORKERS else _S.FAILED
 
 
 DATAOPS_WORDS: dict[RunState, str] = {

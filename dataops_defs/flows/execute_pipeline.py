@@ -19,6 +19,7 @@ def execute_pipeline(work: Work, pipeline_id: str) -> None:
     with work.platform.catalogue() as session:
         row: PipelineRow = Pipelines(session).get(pipeline_id)
     order = execution_order(nodes_of(row.nodes), row.edges)
+    work.expect_steps(sum(node.type is not NodeType.SOURCE for node in order))
     for position, node in enumerate(order, start=1):
         work.say(f"Node {position} of {len(order)}: {node.type} '{node.id}'")
         WORK_OF[node.type](work, node)

@@ -7,20 +7,20 @@ import pyarrow as pa
 
 from dataops_defs.adapters.json_values import json_rows
 from dataops_defs.adapters.sources.base import Reading, columns_of
-from dataops_defs.adapters.storage.raw_store import RawFile
-from dataops_defs.adapters.warehouse.books import Entry, enter, keep_rejects
+from dataops_defs.adapters.warehouse.books import enter, keep_rejects
 from dataops_defs.catalogue.datasets import Datasets
 from dataops_defs.catalogue.models import DatasetRow
 from dataops_defs.catalogue.sources import Sources
-from dataops_defs.domain.columns import Column
+from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.dataset import DEFAULT_BUCKET, Extraction, ExtractionType
 from dataops_defs.domain.ledger import Ledger
 from dataops_defs.domain.naming import dataset_key, raw_key
 from dataops_defs.domain.run import RunKind
 from dataops_defs.domain.source import Source
-from dataops_defs.errors import Invalid, SourceError
+from dataops_defs.errors import Invalid, SourceError, StaleWorker
+from dataops_defs.flows.outcome import Outcome
 from dataops_defs.flows.platform import Platform
-from dataops_defs.flows.work import Outcome, Step, Work, with_retries
+from dataops_defs.flows.work import Step, Work
 
 PREVIEW_ROWS = 10
 
@@ -35,10 +35,10 @@ def extract_dataset(work: Work, dataset_id: str) -> Outcome:
         row = Datasets(session).get(dataset_id)
         sources = Sources(session, work.platform.keyring)
         source = sources.opened(sources.get(row.source_id))
-    with work.step(RunKind.EXTRACT, row.id, row.name) as step:
-        work.say(f"Extracting '{row.name}' from {source.type} source '{source.name}'")
-        step.outcome = with_retries(work.say, lambda: _extract(work, step, row, source))
-    return step.outcome
+    work.say(f"Extracting '{row.name}' from {source.type} source '{source.name}'")
+    outcome = work.do(RunKind.EXTRACT, row.id, row.name, lambda step: _extract(work, step, row, source))
+    _note(work.platform, row.id, outcome)
+    return outcome
 
 
 def _extract(work: Work, step: Step, row: DatasetRow, source: Source) -> Outcome:
@@ -47,22 +47,12 @@ def _extract(work: Work, step: Step, row: DatasetRow, source: Source) -> Outcome
     key = raw_key(row.storage.get("prefix") or row.app, row.id, taken_at, "parquet")
     head = _Head()
     with work.platform.open(source).read(extraction_of(row)) as reading:
+        step.expect(reading.expected_rows)
         batches = head.watch(_counted(reading, step))
         raw = work.platform.raw_store.write(bucket, key, reading.schema, batches)
         rejected, columns = list(reading.rejected), list(columns_of(reading.schema))
     ledger = Ledger(read=raw.rows + len(rejected), inserted=raw.rows, rejected=len(rejected)).balanced()
-    entry = Entry(work.run_id, "dataset", row.id, raw.uri)
-    with work.platform.warehouse("dataops extract") as connection:
-        enter(connection, entry, ledger)
-        keep_rejects(connection, entry, rejected)
-    if raw.rows == 0 and rejected:
-        work.platform.raw_store.delete(raw.uri)
-        raise SourceError(
-            f"No row of '{row.name}' could be read; all {len(rejected)} are kept as rejects, the first because it"
-            f" {rejected[0].reason}"
-        )
-    _note(work.platform, row.id, raw, columns, taken_at)
-    return Outcome(
+    outcome = Outcome(
         ledger=ledger,
         assets=[dataset_key(row.app, row.slug)],
         uri=raw.uri,
@@ -71,7 +61,31 @@ def _extract(work: Work, step: Step, row: DatasetRow, source: Source) -> Outcome
         rejected=rejected[:PREVIEW_ROWS],
         bytes=raw.bytes,
         total_rows=raw.rows,
+        taken_at=taken_at,
     )
+    try:
+        _enter(work, step, row, outcome, rejected)
+    except StaleWorker:
+        work.platform.raw_store.delete(raw.uri)
+        raise
+    if _useless(outcome):
+        work.platform.raw_store.delete(raw.uri)
+        raise SourceError(
+            f"No row of '{row.name}' could be read; all {len(rejected)} are kept as rejects, the first because it"
+            f" {rejected[0].reason}"
+        )
+    return outcome
+
+
+def _enter(work: Work, step: Step, row: DatasetRow, outcome: Outcome, rejected: list[RejectedRow]) -> None:
+    entry = step.entry("dataset", row.id, outcome.uri)
+    with work.warehouse("dataops extract") as connection:
+        keep_rejects(connection, entry, rejected)
+        enter(connection, entry, outcome.ledger, None if _useless(outcome) else outcome.as_json())
+
+
+def _useless(outcome: Outcome) -> bool:
+    return outcome.total_rows == 0 and outcome.ledger.rejected > 0
 
 
 def extraction_of(row: DatasetRow) -> Extraction:
@@ -104,10 +118,10 @@ def _counted(reading: Reading, step: Step) -> Iterator[pa.RecordBatch]:
         yield batch
 
 
-def _note(platform: Platform, id: str, raw: RawFile, columns: list[Column], taken_at: datetime) -> None:
+def _note(platform: Platform, id: str, done: Outcome) -> None:
     with platform.catalogue() as session:
         row = Datasets(session).get(id, lock=True)
         # A slower, older extraction must not take the place of a newer one.
-        if row.last_extracted_at is None or row.last_extracted_at < taken_at:
-            row.raw_uri, row.row_count, row.last_extracted_at = raw.uri, raw.rows, taken_at
-            row.columns = [each.as_json() for each in columns]
+        if row.last_extracted_at is None or done.taken_at is None or row.last_extracted_at < done.taken_at:
+            row.raw_uri, row.row_count, row.last_extracted_at = done.uri, done.total_rows, done.taken_at
+            row.columns = [each.as_json() for each in done.columns]

@@ -7,18 +7,18 @@ from typing import Literal
 from dataops_defs.adapters.sinks.csv_load import load_source
 from dataops_defs.adapters.sources.base import columns_of
 from dataops_defs.adapters.storage.roots import open_file
-from dataops_defs.adapters.warehouse.books import Entry, enter, keep_rejects
+from dataops_defs.adapters.warehouse.books import enter, keep_rejects
 from dataops_defs.catalogue.base import new_id
 from dataops_defs.catalogue.models import WatchedFileRow, WatchRow
 from dataops_defs.catalogue.watches import Watches
 from dataops_defs.domain.dataset import Extraction, ExtractionType
-from dataops_defs.domain.ledger import Ledger
 from dataops_defs.domain.naming import slug, table_key
 from dataops_defs.domain.run import RunKind
 from dataops_defs.domain.source import Source, SourceType
 from dataops_defs.errors import Conflict, NotFound, SourceError
+from dataops_defs.flows.outcome import Outcome
 from dataops_defs.flows.platform import Platform
-from dataops_defs.flows.work import Outcome, Step, Work, sentence
+from dataops_defs.flows.work import UNFINISHED, Step, Work, sentence
 
 TYPES = {".csv": SourceType.CSV, ".tsv": SourceType.CSV, ".txt": SourceType.CSV, ".xlsx": SourceType.EXCEL}
 BLOCK = 1 << 20
@@ -36,11 +36,14 @@ def import_file(work: Work, file_id: str) -> Outcome | None:
             raise NotFound(f"File {file_id} of a watched folder not found")
         watch = watches.get(file.watch_id)
     if file.status == "imported":
+        if file.run_id == work.run_id:
+            return None
         raise Conflict(f"{file.path} is imported already")
     try:
         return _import(work, file, watch)
-    except BaseException as error:
-        _mark(work.platform, file.id, "failed", work.run_id, error=sentence(error))
+    except Exception as error:
+        if not isinstance(error, UNFINISHED):
+            _mark(work.platform, file.id, "failed", work.run_id, error=sentence(error))
         raise
 
 
@@ -52,13 +55,13 @@ def _import(work: Work, file: WatchedFileRow, watch: WatchRow) -> Outcome | None
         work.say(f"{file.path} has the content of {twin.path}, which is imported already")
         _mark(work.platform, file.id, "skipped_duplicate", work.run_id, digest=digest)
         return None
-    with work.step(RunKind.IMPORT, watch.id, f"{watch.name}: {PurePosixPath(file.path).name}") as step:
-        work.say(f"Importing {file.path}")
-        step.outcome = _load(work, step, file, watch)
+    work.say(f"Importing {file.path}")
+    name = f"{watch.name}: {PurePosixPath(file.path).name}"
+    outcome = work.do(RunKind.IMPORT, watch.id, name, lambda step: _load(work, step, file, watch))
     if _digest(work.platform, file.path) != digest:
         work.say(f"{file.path} changed while it was read; the new version will be imported too")
     _mark(work.platform, file.id, "imported", work.run_id, digest=digest)
-    return step.outcome
+    return outcome
 
 
 def _load(work: Work, step: Step, file: WatchedFileRow, watch: WatchRow) -> Outcome:
@@ -66,8 +69,8 @@ def _load(work: Work, step: Step, file: WatchedFileRow, watch: WatchRow) -> Outc
     table = watch.target_table or slug(PurePosixPath(file.path).stem)
     # A table that gathers a folder's files grows; a table named after its file is that file's newest version.
     mode: Literal["append", "replace"] = "append" if watch.target_table else "replace"
-    entry = Entry(work.run_id, "watch", watch.id, f"{watch.target_schema}.{table}")
-    with work.platform.warehouse("dataops import") as connection:
+    entry = step.entry("watch", watch.id, f"{watch.target_schema}.{table}")
+    with work.warehouse("dataops import") as connection:
         (ledger, rejected), columns = load_source(
             connection,
             watch.target_schema,
@@ -77,23 +80,21 @@ def _load(work: Work, step: Step, file: WatchedFileRow, watch: WatchRow) -> Outc
             mode=mode,
             progress=step.progress,
         )
-        enter(connection, entry, ledger)
+        outcome = Outcome(
+            ledger=ledger.balanced(),
+            assets=[table_key(watch.target_schema, table)],
+            uri=f"warehouse:{watch.target_schema}.{table}",
+            columns=columns_of(columns),
+            rejected=rejected[:10],
+            bytes=file.size_bytes,
+            total_rows=ledger.inserted,
+        )
+        useless = ledger.read > 0 and ledger.inserted == 0
         keep_rejects(connection, entry, rejected)
-    return Outcome(
-        ledger=_balanced(ledger, file.path),
-        assets=[table_key(watch.target_schema, table)],
-        uri=f"warehouse:{watch.target_schema}.{table}",
-        columns=columns_of(columns),
-        rejected=rejected[:10],
-        bytes=file.size_bytes,
-        total_rows=ledger.inserted,
-    )
-
-
-def _balanced(ledger: Ledger, path: str) -> Ledger:
-    if ledger.read and not ledger.inserted:
-        raise SourceError(f"No row of {path} could be imported")
-    return ledger.balanced()
+        enter(connection, entry, ledger, None if useless else outcome.as_json())
+    if useless:
+        raise SourceError(f"No row of {file.path} could be imported")
+    return outcome
 
 
 def _as_source(path: str) -> Source:

@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from dataops_defs.adapters.json_values import json_value
 from dataops_defs.adapters.sql.guard import check_query
 from dataops_defs.adapters.sql.lineage import column_lineage
-from dataops_defs.adapters.warehouse.books import Entry, enter
+from dataops_defs.adapters.warehouse.books import enter
 from dataops_defs.catalogue.base import now
 from dataops_defs.catalogue.datamarts import Datamarts
 from dataops_defs.catalogue.models import DatamartRow
@@ -22,8 +22,9 @@ from dataops_defs.domain.ledger import Ledger
 from dataops_defs.domain.naming import AssetPath, object_type_key, table_key
 from dataops_defs.domain.run import RunKind
 from dataops_defs.errors import SourceError
+from dataops_defs.flows.outcome import Check, Outcome
 from dataops_defs.flows.platform import Platform
-from dataops_defs.flows.work import Check, Outcome, Work
+from dataops_defs.flows.work import Step, Work
 
 BUILD_TIME_LIMIT = "30min"
 PREVIEW_ROWS = 10
@@ -38,39 +39,39 @@ def refresh_datamart(work: Work, datamart_id: str) -> Outcome:
     """
     with work.platform.catalogue() as session:
         row = Datamarts(session).get(datamart_id)
-    with work.step(RunKind.REFRESH, row.id, row.name) as step:
-        work.say(f"Refreshing datamart {row.schema}.{row.slug}")
-        step.outcome = _refresh(work, row)
-    return step.outcome
+    work.say(f"Refreshing datamart {row.schema}.{row.slug}")
+    outcome = work.do(RunKind.REFRESH, row.id, row.name, lambda step: _refresh(work, step, row))
+    _note(work.platform, row.id, outcome)
+    return outcome
 
 
-def _refresh(work: Work, row: DatamartRow) -> Outcome:
+def _refresh(work: Work, step: Step, row: DatamartRow) -> Outcome:
     draft = f"_building_{row.slug[:50]}"
     query = check_query(row.query, allowed_functions=work.platform.settings.allowed_functions)
-    with work.platform.warehouse("dataops refresh") as owner:
+    with work.warehouse("dataops refresh") as owner:
         with owner.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"datamart {row.id}",))
             _refuse_other_kind(cursor, row)
-        with _refusals(row.name), work.platform.warehouse("dataops refresh build", role="builder") as builder:
+        with _refusals(row.name), work.warehouse("dataops build", role="builder") as builder:
             _build(builder, row, draft, query)
         with owner.cursor() as cursor:
             _put_in_place(cursor, row, draft)
             rows, size, columns, preview = _look(cursor, row)
         moved = 0 if row.type is DatamartType.VIEW else rows
         ledger = Ledger(read=moved, inserted=moved).balanced()
-        enter(owner, Entry(work.run_id, "datamart", row.id, f"{row.schema}.{row.slug}"), ledger)
-    _note(work.platform, row.id, rows, size)
-    return Outcome(
-        ledger=ledger,
-        assets=[table_key(row.schema, row.slug)],
-        uri=f"warehouse:{row.schema}.{row.slug}",
-        columns=columns,
-        preview=preview,
-        checks=[Check("ledger_balanced", True, f"All {rows} rows are accounted for", ledger.as_json())],
-        lineage=_lineage(work.platform, query),
-        bytes=size,
-        total_rows=rows,
-    )
+        outcome = Outcome(
+            ledger=ledger,
+            assets=[table_key(row.schema, row.slug)],
+            uri=f"warehouse:{row.schema}.{row.slug}",
+            columns=columns,
+            preview=preview,
+            checks=[Check("ledger_balanced", True, f"All {rows} rows are accounted for", ledger.as_json())],
+            lineage=_lineage(work.platform, query),
+            bytes=size,
+            total_rows=rows,
+        )
+        enter(owner, step.entry("datamart", row.id, f"{row.schema}.{row.slug}"), ledger, outcome.as_json())
+    return outcome
 
 
 @contextmanager
@@ -80,6 +81,8 @@ def _refusals(name: str) -> Iterator[None]:
         yield
     except psycopg2.errors.QueryCanceled:
         raise SourceError(f"The query of datamart '{name}' took longer than {BUILD_TIME_LIMIT}") from None
+    except psycopg2.OperationalError:
+        raise
     except psycopg2.Error as error:
         raise SourceError(f"The query of datamart '{name}' was refused: {error.diag.message_primary}") from None
 
@@ -153,7 +156,7 @@ def _lineage(platform: Platform, query: str) -> dict[str, list[tuple[AssetPath, 
         }
 
 
-def _note(platform: Platform, id: str, rows: int, size: int) -> None:
+def _note(platform: Platform, id: str, done: Outcome) -> None:
     with platform.catalogue() as session:
         row = Datamarts(session).get(id, lock=True)
-        row.last_refreshed_at, row.rows_count, row.size_bytes = now(), rows, size
+        row.last_refreshed_at, row.rows_count, row.size_bytes = now(), done.total_rows or 0, done.bytes or 0

@@ -30,9 +30,10 @@ from dataops_defs.domain.naming import AssetPath, dataset_key, mapping_key, obje
 from dataops_defs.domain.object_type import ObjectTable, ObjectType, table_of
 from dataops_defs.domain.run import RunKind
 from dataops_defs.flows.extract_dataset import extract_dataset
+from dataops_defs.flows.outcome import Check, Outcome
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.shape_rows import RowShaper, Shaped, transforms_of
-from dataops_defs.flows.work import Check, Outcome, Step, Work, with_retries
+from dataops_defs.flows.work import Step, Work
 
 BATCH_ROWS = 10_000
 PREVIEW_ROWS = 10
@@ -47,6 +48,7 @@ class Plan:
     key: AssetPath
     dataset_key: AssetPath
     raw_uri: str
+    rows: int | None
     kind: ObjectType
     table: ObjectTable
     mappings: dict[str, PropertyMapping]
@@ -65,11 +67,11 @@ def sync_mapping(work: Work, mapping_id: str) -> Outcome:
     if dataset.raw_uri is None:
         work.say(f"Dataset '{dataset.name}' has no raw copy yet; extracting it first")
         extract_dataset(work, dataset.id)
-    with work.step(RunKind.SYNC, row.id, row.name) as step:
-        plan = _plan(work.platform, row)
-        work.say(f"Syncing '{plan.name}' from {plan.raw_uri} into objects of type '{plan.kind.name}'")
-        step.outcome = with_retries(work.say, lambda: _sync(work, step, plan))
-    return step.outcome
+    plan = _plan(work.platform, row)
+    work.say(f"Syncing '{plan.name}' from {plan.raw_uri} into objects of type '{plan.kind.name}'")
+    outcome = work.do(RunKind.SYNC, row.id, row.name, lambda step: _sync(work, step, plan))
+    _note(work.platform, row.id, outcome.ledger)
+    return outcome
 
 
 def _plan(platform: Platform, row: MappingRow) -> Plan:
@@ -88,6 +90,7 @@ def _plan(platform: Platform, row: MappingRow) -> Plan:
         key=mapping_key(row.app, row.slug),
         dataset_key=dataset_key(dataset.app, dataset.slug),
         raw_uri=dataset.raw_uri or "",
+        rows=dataset.row_count,
         kind=kind,
         table=table_of(kind),
         mappings=property_mappings(row.mappings),
@@ -97,8 +100,9 @@ def _plan(platform: Platform, row: MappingRow) -> Plan:
 
 
 def _sync(work: Work, step: Step, plan: Plan) -> Outcome:
-    entry = Entry(work.run_id, "mapping", plan.mapping_id, f"{plan.table.schema}.{plan.table.table}")
-    with work.platform.warehouse("dataops sync") as connection:
+    entry = step.entry("mapping", plan.mapping_id, f"{plan.table.schema}.{plan.table.table}")
+    step.expect(plan.rows)
+    with work.warehouse("dataops sync") as connection:
         ensure_table(connection, plan.table)
         sink = ObjectSink(connection, plan.table, list(plan.mappings))
         intake = _Intake(connection, entry, sink)
@@ -113,11 +117,10 @@ def _sync(work: Work, step: Step, plan: Plan) -> Outcome:
         done = sink.publish(plan.sync, plan.mapping_id, work.run_id, complete=complete)
         intake.refuse(done.clashes, "an object with this key exists, and the mapping only appends", plan.kind.key_field)
         ledger = intake.ledger(done)
-        enter(connection, entry, ledger)
         checks = [*_checks(plan, ledger, complete), *_reference_checks(connection, plan)]
-        total = count_objects(connection, plan.table)
-    _note(work.platform, plan.mapping_id, ledger)
-    return _outcome(plan, ledger, checks, intake, total)
+        outcome = _outcome(plan, ledger, checks, intake, count_objects(connection, plan.table))
+        enter(connection, entry, ledger, outcome.as_json())
+    return outcome
 
 
 class _Intake:

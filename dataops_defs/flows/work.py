@@ -1,64 +1,32 @@
-"""A run at work: its record, its steps, its progress, and the question whether it shall stop."""
+"""A run at work: its steps, their progress, and each step done once, however many workers the run needs."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import structlog
+from psycopg2.extensions import connection as Connection  # noqa: N812
 from tenacity import RetryCallState, retry, retry_if_exception, stop_after_attempt, wait_exponential
 
+from dataops_defs.adapters.warehouse.books import Entry, written
+from dataops_defs.catalogue.models import RunStepRow
 from dataops_defs.catalogue.runs import Runs
-from dataops_defs.domain.columns import Column, RejectedRow
 from dataops_defs.domain.ledger import Ledger
-from dataops_defs.domain.naming import AssetPath
 from dataops_defs.domain.run import RunKind, RunState
-from dataops_defs.errors import DataOpsError, RunStopped
+from dataops_defs.errors import DataOpsError, DependencyUnavailable, RunPaused, RunStopped, StaleWorker
+from dataops_defs.flows.lease import Lease
+from dataops_defs.flows.outcome import Outcome
 from dataops_defs.flows.platform import Platform
 
 LOG = structlog.get_logger()
 SECONDS_BETWEEN_NOTES = 1.0
+TRIES = 4
+# These say nothing against the step: it stays open for whoever continues the run.
+UNFINISHED = (DependencyUnavailable, RunPaused, StaleWorker)
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class Check:
-    """A check of the data that was written; a failed one warns, it does not undo."""
-
-    name: str
-    passed: bool
-    description: str
-    counts: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one step did, for the record and for Dagster's pages.
-
-    ``assets`` are the asset keys it wrote, the first being the step's own; ``lineage`` names for each output
-    column the (asset key, column) pairs it comes from.
-    """
-
-    ledger: Ledger
-    assets: Sequence[AssetPath]
-    uri: str
-    columns: Sequence[Column] = ()
-    preview: Sequence[dict[str, Any]] = ()
-    checks: Sequence[Check] = ()
-    rejected: Sequence[RejectedRow] = ()
-    lineage: dict[str, list[tuple[AssetPath, str]]] = field(default_factory=dict)
-    bytes: int | None = None
-    total_rows: int | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """What the run record keeps."""
-        return {
-            "uri": self.uri,
-            "bytes": self.bytes,
-            "totalRows": self.total_rows,
-            "checks": [{"name": each.name, "passed": each.passed, **each.counts} for each in self.checks],
-        }
 
 
 @dataclass
@@ -67,64 +35,122 @@ class Step:
 
     work: "Work"
     id: str
-    outcome: Outcome | None = None
+    rows_total: int | None = None
+    _batches: int = 0
     _noted: float = 0.0
 
+    def entry(self, subject_kind: str, subject_id: str, target: str) -> Entry:
+        """How this step's write is entered in the ledger."""
+        return Entry(self.work.run_id, self.id, self.work.lease.epoch, subject_kind, subject_id, target)
+
+    def expect(self, rows: int | None) -> None:
+        """Say how many rows there will be, where that is known."""
+        self.rows_total = rows
+
     def progress(self, rows_done: int) -> None:
-        """Note how far the step is (at most once a second), and stop when somebody asked for it.
+        """To be called after each batch: note how far the step is (at most once a second), heed what is asked.
 
         Raises:
-            RunStopped: the run is to be cancelled.
+            RunStopped, RunPaused, StaleWorker: the run has to end here; see `Lease.check`.
         """
-        if time.monotonic() - self._noted < SECONDS_BETWEEN_NOTES:
-            return
-        self._noted = time.monotonic()
-        with self.work.platform.catalogue() as session:
-            runs = Runs(session)
-            runs.progress(self.id, rows_done)
-            stop = runs.cancel_requested(self.work.run_id)
-        if stop:
-            raise RunStopped("The run was cancelled; nothing of this step was published")
+        self._batches += 1
+        if time.monotonic() - self._noted >= SECONDS_BETWEEN_NOTES:
+            self._noted = time.monotonic()
+            with suppress(DependencyUnavailable), self.work.platform.catalogue() as session:
+                Runs(session).progress(self.id, rows_done, self.rows_total, self._batches)
+            self.work.lease.look()
+        self.work.lease.check()
 
 
 @dataclass
 class Work:
-    """The record of one execution, while it runs. ``report`` is told of every finished step."""
+    """The record of one execution, while a worker is at it. ``report`` is told of every finished step."""
 
     platform: Platform
-    run_id: str
+    lease: Lease
     report: Callable[[Outcome], None] = lambda _outcome: None
     say: Callable[[str], None] = LOG.info
+    _asked: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def run_id(self) -> str:
+        """Id of the run record."""
+        return self.lease.run_id
+
+    def do(self, kind: RunKind, subject_id: str, name: str, action: Callable[[Step], Outcome]) -> Outcome:
+        """Do one step, or find that an earlier worker of the run has done it.
+
+        The action is tried again where that can help. Its write must be entered under ``Step.entry`` with its
+        outcome: that is how a worker knows what its predecessor, or a lost COMMIT, had finished.
+        """
+        self.lease.look()
+        self.lease.check()
+        row = self._open(kind, subject_id, name)
+        if row.state is RunState.SUCCEEDED:
+            self.say(f"'{name}' was finished by an earlier worker of this run")
+            return Outcome.from_json(Ledger(**row.ledger), row.result)
+        step = Step(self, row.id)
+        try:
+            outcome = self._once(step, action)
+        except Exception as error:
+            self._failed(step, error)
+            raise
+        self._note(lambda runs: runs.end_step(step.id, RunState.SUCCEEDED, outcome.ledger, outcome.as_json()))
+        self.report(outcome)
+        return outcome
+
+    def expect_steps(self, steps: int) -> None:
+        """Say how many steps the run will have."""
+        self._note(lambda runs: runs.expect_steps(self.run_id, steps))
 
     @contextmanager
-    def step(self, kind: RunKind, subject_id: str, name: str) -> Iterator[Step]:
-        """Record one piece of work: opened before, closed with its outcome or its error."""
-        with self.platform.catalogue() as session:
-            runs = Runs(session)
-            if runs.cancel_requested(self.run_id):
-                raise RunStopped("The run was cancelled before this step began")
-            step = Step(self, runs.add_step(self.run_id, kind, subject_id, name).id)
-        try:
-            yield step
-        except BaseException as error:
-            state = RunState.CANCELLED if isinstance(error, RunStopped) else RunState.FAILED
-            self._end(step, state, None, {}, sentence(error))
-            raise
-        if step.outcome is None:
-            raise AssertionError("a step must end with an outcome")
-        self._end(step, RunState.SUCCEEDED, step.outcome.ledger, step.outcome.as_json())
-        self.report(step.outcome)
+    def warehouse(self, purpose: str, role: str = "warehouse") -> Iterator[Connection]:
+        """One transaction on the warehouse, ended when the run has to end, by itself or by its next worker."""
+        name = f"{purpose} {self.run_id}:{self.lease.epoch}"
+        with self.platform.warehouse(name, role) as connection, self.lease.interruptible(connection):
+            yield connection
 
-    def _end(
-        self,
-        step: Step,
-        state: RunState,
-        ledger: Ledger | None,
-        result: dict[str, Any],
-        error: str | None = None,
-    ) -> None:
-        with self.platform.catalogue() as session:
-            Runs(session).end_step(step.id, state, ledger, result, error)
+    def _open(self, kind: RunKind, subject_id: str, name: str) -> RunStepRow:
+        stem = f"{kind}:{subject_id}"
+        self._asked[stem] += 1
+        key = f"{stem}:{self._asked[stem]}"
+        return self._note(lambda runs: runs.step(self.run_id, key, kind, subject_id, name))
+
+    def _once(self, step: Step, action: Callable[[Step], Outcome]) -> Outcome:
+        first = self.lease.epoch == 1
+
+        def attempt() -> Outcome:
+            nonlocal first
+            found, first = None if first else self._written(step), False
+            if found is not None:
+                self.say("This step's write was committed before")
+                return found
+            try:
+                return action(step)
+            except Exception:
+                self.lease.look()
+                self.lease.check()  # a statement that was cancelled on order fails with an error of its own
+                raise
+
+        return with_retries(self.say, attempt)
+
+    def _written(self, step: Step) -> Outcome | None:
+        with self.platform.warehouse("dataops look") as connection:
+            found = written(connection, step.id)
+        return Outcome.from_json(*found) if found else None
+
+    def _failed(self, step: Step, error: Exception) -> None:
+        if isinstance(error, UNFINISHED):
+            return
+        state = RunState.CANCELLED if isinstance(error, RunStopped) else RunState.FAILED
+        self._note(lambda runs: runs.end_step(step.id, state, None, {}, sentence(error)))
+
+    def _note(self, write: Callable[[Runs], Result]) -> Result:
+        def attempt() -> Result:
+            with self.platform.catalogue() as session:
+                return write(Runs(session))
+
+        return with_retries(self.say, attempt)
 
 
 def sentence(error: BaseException) -> str:
@@ -147,7 +173,7 @@ def with_retries(say: Callable[[str], None], action: Callable[[], Result]) -> Re
 
     wrapped = retry(
         retry=retry_if_exception(lambda error: isinstance(error, DataOpsError) and error.retryable),
-        stop=stop_after_attempt(4),
+        stop=stop_after_attempt(TRIES),
         wait=wait_exponential(multiplier=1, min=1, max=4),
         before_sleep=tell,
         reraise=True,

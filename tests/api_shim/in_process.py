@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
 from uuid import uuid4
 
-from dataops_defs.catalogue.models import RunRow
+from dataops_defs.catalogue.leases import Leases
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.naming import op_name
 from dataops_defs.domain.run import RunState
 from dataops_defs.errors import DataOpsError, DependencyUnavailable, RunStopped
 from dataops_defs.flows.execute_pipeline import execute_pipeline
 from dataops_defs.flows.extract_dataset import extract_dataset
+from dataops_defs.flows.lease import Lease
+from dataops_defs.flows.outbox import Launch
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.refresh_datamart import refresh_datamart
 from dataops_defs.flows.sync_mapping import sync_mapping
@@ -34,17 +35,17 @@ class InProcessLauncher:
         self._tasks: list[asyncio.Task[None]] = []
         self.held = False
         self.away = False
-        self.launched: list[tuple[str, Mapping[str, Any], Mapping[str, str]]] = []
+        self.launched: list[Launch] = []
         self.terminated: list[str] = []
 
-    async def launch(self, run: RunRow, job_name: str, run_config: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+    async def launch(self, wanted: Launch) -> str:
         if self.away:
             raise DependencyUnavailable("Dagster does not answer; try again shortly")
-        self.launched.append((job_name, run_config, tags))
-        config = run_config["ops"][op_name(job_name)]["config"]
+        self.launched.append(wanted)
         dagster_run_id = str(uuid4())
         if not self.held:
-            work = asyncio.to_thread(self._work, job_name, config, dagster_run_id)
+            config = wanted.run_config["ops"][op_name(wanted.job)]["config"]
+            work = asyncio.to_thread(self._work, wanted.job, config, dagster_run_id)
             self._tasks.append(asyncio.create_task(work))
         return dagster_run_id
 
@@ -54,15 +55,17 @@ class InProcessLauncher:
     def _work(self, job: str, config: Mapping[str, str], dagster_run_id: str) -> None:
         run_id = config["run_id"]
         with self._platform.catalogue() as session:
-            if not Runs(session).begin(run_id, dagster_run_id):
-                return
+            held = Leases(session).begin(run_id, dagster_run_id)
+        if held is None:
+            return
         state, error = RunState.SUCCEEDED, None
-        try:
-            FLOWS[job](Work(self._platform, run_id, say=lambda _text: None), config["subject_id"])
-        except RunStopped as stopped:
-            state, error = RunState.CANCELLED, stopped
-        except Exception as failed:
-            state, error = RunState.FAILED, failed
+        with Lease(self._platform, held).kept() as lease:
+            try:
+                FLOWS[job](Work(self._platform, lease, say=lambda _text: None), config["subject_id"])
+            except RunStopped as stopped:
+                state, error = RunState.CANCELLED, stopped
+            except Exception as failed:
+                state, error = RunState.FAILED, failed
         code = error.code if isinstance(error, DataOpsError) else None
         with self._platform.catalogue() as session:
             Runs(session).finish(run_id, state, error=sentence(error) if error else None, code=code)

@@ -5,7 +5,9 @@ import pytest
 from sqlalchemy.orm import Session
 
 from dataops_defs.catalogue.base import new_id, now
+from dataops_defs.catalogue.leases import Held, Leases, Orders
 from dataops_defs.catalogue.models import TokenRow
+from dataops_defs.catalogue.run_control import RunControl
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.catalogue.tokens import Role, Tokens
 from dataops_defs.domain.ledger import Ledger
@@ -25,16 +27,16 @@ class TestARunRecord:
     def test_is_begun_by_one_dagster_run_only(self, session: Session) -> None:
         runs = Runs(session)
         row = runs.request(RunKind.SYNC, new_id(), "m")
-        assert runs.begin(row.id, "dagster-1")
-        assert not runs.begin(row.id, "dagster-2")
-        assert not runs.begin(row.id, "dagster-1")
+        assert Leases(session).begin(row.id, "dagster-1")
+        assert not Leases(session).begin(row.id, "dagster-2")
+        assert not Leases(session).begin(row.id, "dagster-1")
 
     def test_ends_with_the_sums_of_its_steps(self, session: Session) -> None:
         runs = Runs(session)
         row = runs.request(RunKind.PIPELINE, new_id(), "p")
-        runs.begin(row.id, "d")
+        Leases(session).begin(row.id, "d")
         for ledger in (Ledger(read=10, inserted=8, rejected=2), Ledger(read=5, unchanged=5)):
-            step = runs.add_step(row.id, RunKind.SYNC, new_id(), "m")
+            step = runs.step(row.id, new_id(), RunKind.SYNC, new_id(), "m")
             runs.end_step(step.id, RunState.SUCCEEDED, ledger, {})
         assert runs.finish(row.id, RunState.SUCCEEDED) is RunState.SUCCEEDED
         session.refresh(row)
@@ -43,7 +45,7 @@ class TestARunRecord:
     def test_ends_once(self, session: Session) -> None:
         runs = Runs(session)
         row = runs.request(RunKind.SYNC, new_id(), "m")
-        runs.begin(row.id, "d")
+        Leases(session).begin(row.id, "d")
         assert runs.finish(row.id, RunState.FAILED, error="first")
         assert runs.finish(row.id, RunState.SUCCEEDED) is None
         session.refresh(row)
@@ -52,8 +54,8 @@ class TestARunRecord:
     def test_ended_from_outside_closes_the_step_its_worker_left_open(self, session: Session) -> None:
         runs = Runs(session)
         row = runs.request(RunKind.SYNC, new_id(), "m")
-        runs.begin(row.id, "d")
-        step = runs.add_step(row.id, RunKind.SYNC, new_id(), "m")
+        Leases(session).begin(row.id, "d")
+        step = runs.step(row.id, new_id(), RunKind.SYNC, new_id(), "m")
         runs.finish(row.id, RunState.FAILED, error="The worker died")
         session.refresh(step)
         assert (step.state, step.error) == (RunState.FAILED, "The worker died")
@@ -62,18 +64,18 @@ class TestARunRecord:
     def test_cancelled_before_it_began_it_never_begins(self, session: Session) -> None:
         runs = Runs(session)
         row = runs.request(RunKind.SYNC, new_id(), "m")
-        assert runs.ask_to_cancel(row.id).state is RunState.CANCELLED
-        assert not runs.begin(row.id, "d")
+        assert RunControl(session).cancel(row.id).state is RunState.CANCELLED
+        assert not Leases(session).begin(row.id, "d")
         with pytest.raises(Conflict, match="has ended"):
-            runs.ask_to_cancel(row.id)
+            RunControl(session).cancel(row.id)
 
     def test_cancelled_at_work_it_is_told_and_ends_cancelled(self, session: Session) -> None:
         runs = Runs(session)
         row = runs.request(RunKind.SYNC, new_id(), "m")
-        runs.begin(row.id, "d")
-        assert runs.ask_to_cancel(row.id).state is RunState.CANCELLING
+        Leases(session).begin(row.id, "d")
+        assert RunControl(session).cancel(row.id).state is RunState.CANCELLING
         session.flush()
-        assert runs.cancel_requested(row.id)
+        assert Leases(session).renew(Held(row.id, 1)) == Orders(cancel=True, pause=False)
         assert runs.finish(row.id, RunState.CANCELLED)
 
     def test_an_id_that_is_none_is_not_found(self, session: Session) -> None:

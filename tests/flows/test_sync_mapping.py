@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from dataops_defs.catalogue.run_control import RunControl
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.errors import Invalid, RunStopped
 from dataops_defs.flows.extract_dataset import extract_dataset
@@ -208,6 +209,6 @@ class TestWhenItCannotWork:
         _, mapping = scene(world)
         work = world.work()
         with world.platform.catalogue() as session:
-            Runs(session).ask_to_cancel(work.run_id)
+            RunControl(session).cancel(work.run_id)
         with pytest.raises(RunStopped):
             sync_mapping(work, mapping)

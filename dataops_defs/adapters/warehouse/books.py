@@ -6,37 +6,58 @@ from dataclasses import dataclass
 from typing import Any
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
-from psycopg2.extras import RealDictCursor, execute_values
+from psycopg2.extras import Json, RealDictCursor, execute_values
 
+from dataops_defs.adapters.warehouse.fence import hold_fence
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.ledger import Ledger
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Whose write this is: the run, the definition it was done for, and the target's name."""
+    """Whose write this is: the run, the step and worker of it, the definition it is for, and the target's name."""
 
     run_id: str
+    step_id: str
+    epoch: int
     subject_kind: str
     subject_id: str
     target: str
 
 
-def enter(connection: Connection, entry: Entry, ledger: Ledger) -> None:
-    """Write the ledger row of one write.
+def enter(connection: Connection, entry: Entry, ledger: Ledger, outcome: Mapping[str, Any] | None = None) -> None:
+    """Write the ledger row of one write, as the last act of its transaction.
+
+    Args:
+        outcome: what the step did, for a worker that finds it done; None when the write does not complete the step.
 
     Raises:
         LedgerImbalance: rows in and rows accounted for differ; the caller's transaction must not commit.
+        StaleWorker: another worker continues the run; likewise.
     """
     counts = ledger.balanced().as_json()
+    hold_fence(connection, entry.run_id, entry.epoch)
+    done = {"step_id": entry.step_id, "outcome": Json(outcome)} if outcome is not None else {}
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO dataops.ledger (run_id, subject_kind, subject_id, target, read, inserted, updated,"
-            " unchanged, rejected, filtered, deleted) VALUES (%(run_id)s, %(subject_kind)s, %(subject_id)s,"
-            " %(target)s, %(read)s, %(inserted)s, %(updated)s, %(unchanged)s, %(rejected)s, %(filtered)s,"
-            " %(deleted)s)",
-            {**vars(entry), **counts},
+            "INSERT INTO dataops.ledger (run_id, step_id, subject_kind, subject_id, target, read, inserted, updated,"
+            " unchanged, rejected, filtered, deleted, outcome) VALUES (%(run_id)s, %(step_id)s, %(subject_kind)s,"
+            " %(subject_id)s, %(target)s, %(read)s, %(inserted)s, %(updated)s, %(unchanged)s, %(rejected)s,"
+            " %(filtered)s, %(deleted)s, %(outcome)s)",
+            {**vars(entry), "step_id": None, "outcome": None, **done, **counts},
         )
+
+
+def written(connection: Connection, step_id: str) -> tuple[Ledger, dict[str, Any]] | None:
+    """What a step has committed, if it has: its ledger and its outcome."""
+    names = list(Ledger().as_json())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT outcome, {', '.join(names)} FROM dataops.ledger WHERE step_id = %s",  # noqa: S608 - our names
+            (step_id,),
+        )
+        row = cursor.fetchone()
+    return (Ledger(**dict(zip(names, row[1:], strict=True))), row[0]) if row else None
 
 
 def keep_rejects(connection: Connection, entry: Entry, rejected: Iterable[RejectedRow]) -> None:

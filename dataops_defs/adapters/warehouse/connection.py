@@ -8,6 +8,10 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from dataops_defs.errors import DependencyUnavailable
 
+MAX_PURPOSE = 63
+# A statement whose client is gone ends within two seconds and holds its locks no longer.
+SESSION = "SET TIME ZONE 'UTC'; SET client_connection_check_interval = '2s'"
+
 
 def libpq_url(url: str) -> str:
     """A SQLAlchemy URL as libpq and psql understand it."""
@@ -19,16 +23,23 @@ def warehouse_connection(url: str, purpose: str = "dataops") -> Iterator[Connect
     """A fresh connection, one transaction: committed at the end, rolled back on any error, always closed.
 
     Raises:
-        DependencyUnavailable: the warehouse does not answer.
+        DependencyUnavailable: the warehouse does not answer, was lost, or could not settle a conflict; the
+            transaction may have been committed only when the connection was lost at its very end.
     """
     try:
-        connection = psycopg2.connect(libpq_url(url), connect_timeout=10, application_name=purpose[:60])
+        connection = psycopg2.connect(libpq_url(url), connect_timeout=10, application_name=purpose[:MAX_PURPOSE])
     except psycopg2.OperationalError as error:
         raise DependencyUnavailable("The warehouse database does not answer; try again shortly") from error
     try:
         with connection:
             with connection.cursor() as cursor:
-                cursor.execute("SET TIME ZONE 'UTC'")
+                cursor.execute(SESSION)
             yield connection
+    except (psycopg2.errors.DeadlockDetected, psycopg2.errors.SerializationFailure) as error:
+        raise DependencyUnavailable("Another write to the warehouse was in the way; try again shortly") from error
+    except psycopg2.Error as error:
+        if connection.closed:
+            raise DependencyUnavailable("The connection to the warehouse was lost; try again shortly") from error
+        raise
     finally:
         connection.close()

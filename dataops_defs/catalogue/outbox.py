@@ -1,0 +1,103 @@
+"""The outbox: requests that are rows and not yet Dagster runs. Source: ARCHITECTURE, "One currency, one ledger".
+
+A row is claimed before it is launched, so that two launchers seldom take the same one; should it happen, the runs'
+first act (`Leases.begin`) lets one of them work. The caller owns the transaction.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import Interval, cast, func, select, update
+from sqlalchemy.orm import Session
+
+from dataops_defs.catalogue.models import RunRow
+from dataops_defs.catalogue.runs import MAX_ERROR, Runs
+from dataops_defs.domain.run import RunKind, RunState
+from dataops_defs.errors import QueueFull
+
+CLAIM = timedelta(seconds=20)
+LONGEST_PAUSE_SECONDS = 30
+PATIENCE = timedelta(hours=24)
+
+
+class Outbox:
+    """Claims requests that are to be launched, and notes what came of it."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def refuse_when_full(self, most: int) -> None:
+        """Take on no more work when ``most`` requests wait.
+
+        Raises:
+            QueueFull: as many as that wait.
+        """
+        waiting = self._session.scalar(
+            select(func.count())
+            .select_from(RunRow)
+            .where(RunRow.state == RunState.QUEUED, RunRow.finished_at.is_(None))
+        )
+        if (waiting or 0) >= most:
+            raise QueueFull(f"{waiting} requests wait already; send it again when some are done")
+
+    def room(self, most: int) -> int:
+        """How many more requests Dagster's queue may take, when it shall hold ``most`` of ours."""
+        handed_over = self._session.scalar(
+            select(func.count())
+            .select_from(RunRow)
+            .where(RunRow.state == RunState.QUEUED, RunRow.finished_at.is_(None), RunRow.dagster_run_id.is_not(None))
+        )
+        return max(0, most - (handed_over or 0))
+
+    def claim(self, limit: int, of_assets: bool | None = None) -> Sequence[RunRow]:
+        """Requests that are due, oldest first; nobody else launches them for the next 20 seconds.
+
+        What could not be launched for a day ends as failed.
+        """
+        due = (
+            select(RunRow)
+            .where(RunRow.state == RunState.QUEUED, RunRow.dagster_run_id.is_(None), RunRow.launch_at <= func.now())
+            .order_by(RunRow.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        if of_assets is not None:
+            due = due.where(RunRow.kind == RunKind.ASSETS if of_assets else RunRow.kind != RunKind.ASSETS)
+        claimed = []
+        for row in self._session.scalars(due).all():
+            if self._hopeless(row):
+                continue
+            self.hold(row)
+            claimed.append(row)
+        self._session.flush()
+        return claimed
+
+    def hold(self, row: RunRow) -> None:
+        """Claim one request."""
+        row.attempts += 1
+        row.launch_at = func.now() + cast(CLAIM, Interval)
+
+    def launched(self, id: str, dagster_run_id: str) -> None:
+        """Note which Dagster run carries the request, unless the run has noted it itself."""
+        self._session.execute(
+            update(RunRow)
+            .where(RunRow.id == id, RunRow.dagster_run_id.is_(None))
+            .values(dagster_run_id=dagster_run_id, launch_error=None)
+        )
+
+    def postpone(self, id: str, reason: str) -> None:
+        """Note why a launch failed; the next try comes after 1, 2, 4, … at most 30 seconds."""
+        row = self._session.get(RunRow, id, with_for_update=True)
+        if row is None or row.state is not RunState.QUEUED or row.dagster_run_id is not None:
+            return
+        row.launch_error = reason[:MAX_ERROR]
+        pause = min(2 ** min(row.attempts - 1, 10), LONGEST_PAUSE_SECONDS)
+        row.launch_at = func.now() + cast(timedelta(seconds=pause), Interval)
+
+    def _hopeless(self, row: RunRow) -> bool:
+        too_old = self._session.scalar(select(func.now() - cast(PATIENCE, Interval) > row.created_at))
+        if too_old and row.epoch == 0 and row.launch_error:
+            error = f"The run could not be launched for a day: {row.launch_error}"
+            Runs(self._session).finish(row.id, RunState.FAILED, error=error, code="UNAVAILABLE")
+            return True
+        return False

@@ -1,0 +1,84 @@
+"""Run records and Dagster's runs brought to agree: what died is continued, what was ended in Dagster is ended here.
+
+Source: ARCHITECTURE, "How Dagster sees it", runs; SAFETY design, section 2, point 6.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+
+from dataops_defs.catalogue.leases import Leases
+from dataops_defs.catalogue.models import RunRow
+from dataops_defs.catalogue.outbox import Outbox
+from dataops_defs.catalogue.runs import Runs
+from dataops_defs.domain.run import WAITING, RunState
+from dataops_defs.flows.outbox import RUN_ID_TAG
+from dataops_defs.flows.platform import Platform
+
+MANY = 500
+UNDER_WAY = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+NOT_BEGUN = UNDER_WAY[:3]
+CANCELLED_IN_DAGSTER = "The run was terminated in Dagster"
+
+
+def reconcile(instance: dg.DagsterInstance, platform: Platform) -> str:
+    """Bring both to agree; returns one sentence on what was done."""
+    told = _note_launches(instance, platform)
+    with platform.catalogue() as session:
+        carried = list(Runs(session).carried(MANY))
+    ids = [row.dagster_run_id for row in carried if row.dagster_run_id]
+    runs = {run.run_id: run for run in instance.get_runs(dg.RunsFilter(run_ids=ids))} if ids else {}
+    ended = sum(_settle(platform, row, runs.get(row.dagster_run_id or "")) for row in carried)
+    closed = _close_abandoned(instance, platform)
+    return f"{told} launches noted, {ended} records settled, {closed} abandoned runs closed"
+
+
+def _note_launches(instance: dg.DagsterInstance, platform: Platform) -> int:
+    """A run that a sensor asked for is known to its record before it begins, so that it is not launched twice."""
+    waiting = _by_record(instance.get_runs(dg.RunsFilter(statuses=NOT_BEGUN), limit=MANY))
+    with platform.catalogue() as session:
+        for record, run in waiting.items():
+            Outbox(session).launched(record, run.run_id)
+    return len(waiting)
+
+
+def _settle(platform: Platform, row: RunRow, run: dg.DagsterRun | None) -> bool:
+    """Whether something had to be done for a record, given the Dagster run that carries it (None: deleted)."""
+    if run is not None and not run.is_finished:
+        return False
+    if run is None and row.state not in WAITING:
+        return False  # its lease decides
+    with platform.catalogue() as session:
+        if run is not None and run.status is dg.DagsterRunStatus.CANCELED:
+            Runs(session).finish(row.id, RunState.CANCELLED, error=CANCELLED_IN_DAGSTER, code="RUN_ENDED")
+        else:
+            Leases(session).release_of(row.dagster_run_id or "")
+    return True
+
+
+def _close_abandoned(instance: dg.DagsterInstance, platform: Platform) -> int:
+    """End, in Dagster, runs whose record another run carries by now, or has ended without them."""
+    under_way = instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY), limit=MANY)
+    records = _records(platform, under_way)
+    closed = 0
+    for run in under_way:
+        row = records.get(run.tags.get(RUN_ID_TAG, ""))
+        if row is not None and row.epoch > 0 and row.dagster_run_id not in (None, run.run_id):
+            instance.report_run_failed(run, "Another run continues this one: its worker was gone")
+            closed += 1
+    return closed
+
+
+def _records(platform: Platform, runs: Sequence[dg.DagsterRun]) -> Mapping[str, RunRow]:
+    with platform.catalogue() as session:
+        return Runs(session).by_ids(list(_by_record(runs)))
+
+
+def _by_record(runs: Sequence[dg.DagsterRun]) -> dict[str, dg.DagsterRun]:
+    return {run.tags[RUN_ID_TAG]: run for run in runs if RUN_ID_TAG in run.tags}

@@ -1,0 +1,129 @@
+"""A worker's lease: kept alive by a heartbeat, it hears what is asked of the run and fences off earlier workers.
+
+Used by whoever does a run's work::
+
+    with Lease(platform, held).kept() as lease:
+        for batch in batches:
+            lease.check()
+            ...
+
+Source: SAFETY design, section 2.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from dataops_defs.adapters.warehouse.fence import take_fence
+from dataops_defs.catalogue.leases import Held, Leases
+from dataops_defs.errors import DataOpsError, DependencyUnavailable, RunPaused, RunStopped, RunTimedOut, StaleWorker
+from dataops_defs.flows.platform import Platform
+
+SECONDS_BETWEEN_BEATS = 1.0
+# A batch usually ends within that time; a statement that goes on for longer is cancelled.
+SECONDS_TO_END_A_BATCH = 2.0
+
+
+class Lease:
+    """The right to do one run's work, as long as nobody takes it away."""
+
+    def __init__(self, platform: Platform, held: Held) -> None:
+        self._platform, self._held = platform, held
+        self._deadline = None if held.seconds_left is None else time.monotonic() + held.seconds_left
+        self._order: DataOpsError | None = None
+        self._ordered_at = 0.0
+        self._at_work: set[Connection] = set()
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+
+    @property
+    def run_id(self) -> str:
+        """The run whose work it is."""
+        return self._held.run_id
+
+    @property
+    def epoch(self) -> int:
+        """The how-manieth worker of the run this is, from 1."""
+        return self._held.epoch
+
+    @contextmanager
+    def kept(self) -> Iterator["Lease"]:
+        """Renew it every second until the work is over.
+
+        A worker that continues a run first ends what its predecessor may still have open in the warehouse.
+        """
+        if self.epoch > 1:
+            with self._platform.warehouse("dataops takeover") as connection:
+                take_fence(connection, self.run_id, self.epoch)
+        heart = threading.Thread(target=self._beat, name=f"lease of {self.run_id}", daemon=True)
+        heart.start()
+        try:
+            yield self
+        finally:
+            self._over.set()
+            heart.join(timeout=SECONDS_BETWEEN_BEATS)
+
+    def check(self) -> None:
+        """To be called between batches.
+
+        Raises:
+            RunStopped: the run was cancelled. RunTimedOut: its time is over. RunPaused: it shall pause.
+            StaleWorker: another worker has taken over.
+        """
+        if self._order is not None:
+            raise self._order
+
+    def look(self) -> None:
+        """Renew now, and hear what is asked of the run; `check` tells."""
+        try:
+            with self._platform.catalogue() as session:
+                orders = Leases(session).renew(self._held)
+        except DependencyUnavailable:
+            # Nobody can take over either while the database is away.
+            return
+        order: DataOpsError | None = None
+        if orders is None:
+            order = StaleWorker("Another worker continues this run")
+        elif orders.cancel:
+            order = RunStopped("The run was cancelled; nothing unfinished was published")
+        elif self._deadline is not None and time.monotonic() > self._deadline:
+            order = RunTimedOut("The run took longer than its time limit; nothing unfinished was published")
+        elif orders.pause:
+            order = RunPaused("The run was paused; it goes on from what it has committed")
+        if order is not None and type(order) is not type(self._order):
+            self._ordered_at = time.monotonic()
+        self._order = order
+
+    @contextmanager
+    def interruptible(self, connection: Connection) -> Iterator[None]:
+        """Let statements of that connection be cancelled when the run has to end."""
+        with self._lock:
+            self._at_work.add(connection)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._at_work.discard(connection)
+
+    def release(self) -> None:
+        """Give the work back unfinished; another worker continues it at once."""
+        with self._platform.catalogue() as session:
+            Leases(session).release(self._held)
+
+    def _beat(self) -> None:
+        while not self._over.wait(SECONDS_BETWEEN_BEATS):
+            self.look()
+            if isinstance(self._order, RunStopped | StaleWorker):
+                self._cancel_statements()
+
+    def _cancel_statements(self) -> None:
+        if time.monotonic() - self._ordered_at < SECONDS_TO_END_A_BATCH:
+            return
+        with self._lock:
+            for connection in self._at_work:
+                with suppress(psycopg2.Error):
+                    connection.cancel()

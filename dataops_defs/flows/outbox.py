@@ -1,0 +1,80 @@
+"""From a run record to a launch: what Dagster is asked for. Used by the REST API and by a sensor, which share the work.
+
+Source: ARCHITECTURE, "Asking for work is an outbox"; SAFETY design, section 2, point 6.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dataops_defs.catalogue.leases import Leases
+from dataops_defs.catalogue.models import RunRow
+from dataops_defs.catalogue.outbox import Outbox
+from dataops_defs.domain.naming import AssetPath, op_name
+from dataops_defs.domain.run import JOB_OF, RunKind, RunState
+from dataops_defs.flows.platform import Platform
+
+LAUNCHES_AT_ONCE = 20
+# Dagster ends a run by this much later than the run itself would, should its worker not do so.
+GRACE_SECONDS = 60
+RUN_ID_TAG = "dataops/run_id"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A Dagster run to be launched for a record: a job with its configuration, or a selection of assets."""
+
+    run_id: str
+    attempt: int
+    job: str
+    run_config: Mapping[str, Any]
+    tags: Mapping[str, str]
+    assets: Sequence[AssetPath] = ()
+
+
+def launch_of(row: RunRow, max_runtime_seconds: int) -> Launch:
+    """What Dagster is asked for to have a record's work done."""
+    job = JOB_OF[row.kind]
+    limit = max_runtime_seconds if row.timeout_seconds is None else row.timeout_seconds + GRACE_SECONDS
+    tags = {
+        RUN_ID_TAG: row.id,
+        "dataops/requested_by": row.requested_by or row.trigger,
+        "dagster/max_runtime": str(limit),
+    }
+    if row.kind is RunKind.ASSETS:
+        assets = [tuple(path) for path in row.parameters.get("assets", [])]
+        return Launch(row.id, row.attempts, job, {}, tags, assets)
+    config = {"ops": {op_name(job): {"config": {"subject_id": row.subject_id, "run_id": row.id}}}}
+    return Launch(row.id, row.attempts, job, config, tags)
+
+
+def due_launches(platform: Platform, of_assets: bool | None = None) -> list[Launch]:
+    """Decide for the dead, then claim the requests that are due, oldest first.
+
+    Args:
+        of_assets: only runs of assets, or only those of static jobs; None for both.
+    """
+    reap(platform)
+    with platform.catalogue() as session:
+        outbox = Outbox(session)
+        room = outbox.room(platform.settings.max_queued_runs)
+        rows = outbox.claim(min(LAUNCHES_AT_ONCE, room), of_assets) if room else []
+        return [launch_of(row, platform.settings.max_runtime_seconds) for row in rows]
+
+
+def reap(platform: Platform) -> int:
+    """Decide for all runs whose worker is gone; returns how many another worker will continue."""
+    with platform.catalogue() as session:
+        return sum(state is RunState.QUEUED for _, state in Leases(session).reap())
+
+
+def note_launched(platform: Platform, run_id: str, dagster_run_id: str) -> None:
+    """Note which Dagster run carries the request."""
+    with platform.catalogue() as session:
+        Outbox(session).launched(run_id, dagster_run_id)
+
+
+def note_not_launched(platform: Platform, run_id: str, reason: str) -> None:
+    """Note why a launch failed; it is tried again later."""
+    with platform.catalogue() as session:
+        Outbox(session).postpone(run_id, reason)

@@ -1,0 +1,71 @@
+"""Requests that cannot be launched now: they are kept, launched later, and bounded in number."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api_shim.app import create_app
+from dataops_defs.settings import Settings
+from tests.api_shim.conftest import ADMIN, Api
+from tests.api_shim.in_process import InProcessLauncher
+
+
+@pytest.fixture
+def client(shim_settings: Settings, launcher: InProcessLauncher) -> Iterator[TestClient]:
+    """An app whose queues are short."""
+    short = shim_settings.model_copy(update={"max_queued_runs": 2, "max_waiting_runs": 3})
+    app = create_app(short, launcher)
+    with TestClient(app, headers={"Authorization": f"Bearer {ADMIN}", "Prefer": "respond-async"}) as client:
+        yield client
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def extract(api: Api) -> str:
+    return f"/api/v1/dataops/datasets/{api.dataset()['id']}/extract"
+
+
+class TestARequestThatCannotBeLaunched:
+    def test_waits_while_dagster_is_away_and_is_launched_once_it_is_back(
+        self, api: Api, launcher: InProcessLauncher
+    ) -> None:
+        launcher.away = True
+        reply = api.client.post(extract(api))
+        assert reply.status_code == 202
+        id = reply.json()["executionId"]
+        assert api.get(f"/executions/{id}")["status"] == "running"
+
+        launcher.away = False
+
+        wait_for(lambda: bool(api.get(f"/executions/{id}")["status"] == "completed"))
+        assert len(launcher.launched) == 1
+
+    def test_waits_outside_a_full_queue_of_dagster_and_follows_when_there_is_room(
+        self, api: Api, launcher: InProcessLauncher
+    ) -> None:
+        launcher.held = True
+        path = extract(api)
+        waiting = [api.client.post(path).json()["executionId"] for _ in range(3)]
+        assert len(launcher.launched) == 2
+
+        for id in waiting[:2]:
+            api.post(f"/executions/{id}/cancel")
+
+        wait_for(lambda: len(launcher.launched) == 3)
+        assert launcher.launched[2].run_id == waiting[2]
+
+    def test_is_refused_when_too_many_wait(self, api: Api, launcher: InProcessLauncher) -> None:
+        launcher.held = True
+        path = extract(api)
+        answers = [api.client.post(path) for _ in range(4)]
+
+        assert [each.status_code for each in answers] == [202, 202, 202, 429]
+        assert answers[3].json()["code"] == "QUEUE_FULL"
+        assert int(answers[3].headers["Retry-After"]) > 0
