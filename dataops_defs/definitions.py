@@ -4,7 +4,8 @@ import warnings
 
 import dagster as dg
 
-from dataops_defs.defs.build import State, build_definitions, read_state
+from dataops_defs.defs.build import Revision, build_revision, keep_state, read_state
+from dataops_defs.defs.selection import selected
 from dataops_defs.defs.state_backed import CatalogueLoader
 from dataops_defs.services.guardian import ensure_database
 from dataops_defs.settings import settings
@@ -14,13 +15,18 @@ for kind in (dg.BetaWarning, dg.PreviewWarning):
     warnings.filterwarnings("ignore", category=kind)
 
 
-def read() -> State:
-    """The state of the catalogue, whose database is started first where nothing else runs it."""
+def read() -> Revision:
+    """The catalogue as it is now, whose database is started first where nothing else runs it."""
     ensure_database(settings())
-    return read_state()
+    return keep_state(read_state())
+
+
+def build(revision: Revision) -> dg.Definitions:
+    """The definitions of a revision, or those that this worker's run selects."""
+    return build_revision(revision, selected())
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """Everything Dagster sees."""
-    return CatalogueLoader(read, build_definitions).build_defs()
+    return CatalogueLoader(read, build).build_defs()

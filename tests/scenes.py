@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from dataops_defs.catalogue.base import new_id
 from dataops_defs.catalogue.datasets import Datasets
 from dataops_defs.catalogue.leases import Leases
 from dataops_defs.catalogue.mappings import Mappings
-from dataops_defs.catalogue.models import DatasetRow, MappingRow, ObjectTypeRow, SourceRow
+from dataops_defs.catalogue.models import DatasetRow, MappingRow, ObjectTypeRow, PipelineRow, SourceRow
 from dataops_defs.catalogue.object_types import ObjectTypes
+from dataops_defs.catalogue.pipelines import Pipelines
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.catalogue.sources import Sources
 from dataops_defs.domain.run import RunKind
@@ -62,6 +64,13 @@ class World:
                 name=f"Mapping {new_id()}", dataset_id=dataset_id, object_type_id=type_id, mappings=mappings, sync=sync
             )
             return Mappings(session).add(row).id
+
+    def pipeline(self, name: str, nodes: Mapping[str, str]) -> str:
+        """A graph of nodes, given as kind and id of the definition each works at; each follows the one before it."""
+        drawn = [{"id": kind, "type": kind, "data": {f"{kind}Id": id}} for kind, id in nodes.items()]
+        edges = [{"source": a, "target": b} for a, b in pairwise(nodes)]
+        with self.platform.catalogue() as session:
+            return Pipelines(session).add(PipelineRow(name=name, nodes=drawn, edges=edges)).id
 
     def work(self) -> Work:
         with self.platform.catalogue() as session:

@@ -240,3 +240,12 @@ class IdempotencyRow(Identified, Row):
     headers: Mapped[Json] = mapped_column(default=dict)
     answer: Mapped[bytes | None] = mapped_column(LargeBinary)
     run_id: Mapped[str | None] = mapped_column(Uuid(as_uuid=False))
+
+
+class SnapshotRow(Row):
+    """What a code location was built from, by the digest of its content: runs name it instead of carrying it."""
+
+    __tablename__ = "definitions_snapshot"
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+    kept_at: Mapped[datetime] = mapped_column(default=now, index=True)

@@ -1,12 +1,14 @@
 """One catalogue snapshot becomes one set of definitions; a broken row is set aside, named, never fatal."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import lru_cache
 from typing import Any
 
 import dagster as dg
 
 from dataops_defs.catalogue.integrity import Problem, find_problems, note_problems
+from dataops_defs.catalogue.kept_snapshots import KeptSnapshots
 from dataops_defs.catalogue.snapshot import read_snapshot
 from dataops_defs.defs import assets
 from dataops_defs.defs.jobs import static_jobs
@@ -14,12 +16,14 @@ from dataops_defs.defs.launching import launching_sensors
 from dataops_defs.defs.resources import PlatformResource
 from dataops_defs.defs.retention import retention_job, retention_schedule
 from dataops_defs.defs.schedules import schedule_definition
+from dataops_defs.defs.selection import Selected
 from dataops_defs.defs.sensors import automation_sensor, watch_sensor
 from dataops_defs.domain import naming
 from dataops_defs.flows.platform import Platform
 from dataops_defs.settings import settings
 
 State = dict[str, Any]
+Revision = dict[str, Any]
 Rows = Mapping[str, Mapping[str, Any]]
 Asset = dg.AssetsDefinition | dg.AssetSpec
 
@@ -35,16 +39,41 @@ def read_state() -> State:
     return {**snapshot, "problems": [asdict(each) for each in problems]}
 
 
-def build_definitions(state: State) -> dg.Definitions:
-    """Assets, jobs, schedules and sensors of one state. Cheap and free of side effects: it runs twice a process."""
-    builder = _Builder(state)
+def keep_state(state: State) -> Revision:
+    """Keep a state for the workers of runs; its revision is all that travels with a run."""
+    with Platform(settings()).catalogue() as session:
+        return {"revision": KeptSnapshots(session).keep(state)}
+
+
+@lru_cache(maxsize=1)
+def state_of(revision: str) -> State:
+    """The state of a revision, read once in a process."""
+    with Platform(settings()).catalogue() as session:
+        return KeptSnapshots(session).read(revision)
+
+
+def build_revision(revision: Revision, only: Selected | None = None) -> dg.Definitions:
+    """The definitions of a revision; a worker whose run selects no assets need not even read it."""
+    nothing = only is not None and not only.assets and only.pipeline is None
+    return build_definitions({} if nothing else state_of(revision["revision"]), only)
+
+
+def build_definitions(state: State, only: Selected | None = None) -> dg.Definitions:
+    """Assets, jobs, schedules and sensors of one state, or only those a run selects.
+
+    Cheap and free of side effects: it runs twice a process.
+    """
+    builder = _Builder(state, only)
     jobs = static_jobs()
     by_name = {job.name: job for job in jobs}
+    served = only is None
     return dg.Definitions(
         assets=builder.assets(),
         jobs=[*jobs, retention_job, *builder.pipeline_jobs()],
-        schedules=[retention_schedule, *builder.schedules(by_name)],
-        sensors=[*launching_sensors(jobs), automation_sensor, *builder.watch_sensors(by_name["import_file"])],
+        schedules=[retention_schedule, *builder.schedules(by_name)] if served else [],
+        sensors=[*launching_sensors(jobs), automation_sensor, *builder.watch_sensors(by_name["import_file"])]
+        if served
+        else [],
         resources={"platform": PlatformResource()},
         executor=dg.in_process_executor,
     )
@@ -53,7 +82,7 @@ def build_definitions(state: State) -> dg.Definitions:
 class _Builder:
     """Builds each kind row by row; a row that fails is added to the problems."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, only: Selected | None) -> None:
         self._problems = [Problem(**each) for each in state.get("problems", [])]
         broken = {each.id for each in self._problems}
         self._rows: dict[str, dict[str, Mapping[str, Any]]] = {
@@ -62,6 +91,7 @@ class _Builder:
             if kind != "problems"
         }
         self._taken: set[dg.AssetKey] = set()
+        self._only = only and self._with_nodes(only)
 
     def assets(self) -> list[Asset]:
         """Assets of all sound rows, and one for each row that was set aside."""
@@ -80,6 +110,8 @@ class _Builder:
         made += self._each("datamarts", lambda row: assets.datamart_asset(row, self._upstream(row)))
         watches = [row for row in self._of("watches").values() if row["target_table"]]
         made += self._each("watches", assets.table_spec, watches)
+        if self._only is not None:
+            return made
         return made + [assets.problem_spec(each.kind, each.name, each.slug, each.reason) for each in self._problems]
 
     def pipeline_jobs(self) -> list[Any]:
@@ -102,6 +134,8 @@ class _Builder:
     ) -> list[Any]:
         made = []
         for row in list(self._of(kind).values()) if rows is None else rows:
+            if self._only is not None and not self._only.takes(kind, row):
+                continue
             try:
                 thing = build(row)
                 self._claim(thing)
@@ -119,6 +153,12 @@ class _Builder:
         if keys & self._taken:
             raise ValueError(f"another definition is already shown as {min(keys).to_user_string()}")
         self._taken |= keys
+
+    def _with_nodes(self, only: Selected) -> Selected:
+        """A pipeline graph's job needs the assets of its nodes."""
+        graphs = [row for row in self._of("pipelines").values() if only.takes("pipelines", row)]
+        nodes = {path for row in graphs for node in row["nodes"] if (path := self._node_key(node))}
+        return replace(only, assets=only.assets | nodes)
 
     def _pipeline_job(self, row: Mapping[str, Any]) -> Any:
         keys = [dg.AssetKey(list(path)) for node in row["nodes"] if (path := self._node_key(node))]

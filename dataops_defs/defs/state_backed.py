@@ -1,6 +1,6 @@
 """The only import of Dagster's private loader: the catalogue is read once per load, never in a run worker.
 
-The state travels with each run, so it holds what assets are built from and nothing else.
+The state travels with each run, so it is nothing but the name of a revision.
 """
 
 from collections.abc import Callable

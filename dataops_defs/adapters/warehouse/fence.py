@@ -22,23 +22,19 @@ def take_fence(connection: Connection, run_id: str, epoch: int) -> None:
             " AND pid <> pg_backend_pid() AND application_name LIKE %(any)s AND application_name NOT LIKE %(mine)s",
             {"any": f"% {run_id}:%", "mine": f"% {run_id}:{epoch}"},
         )
-    _move(connection, run_id, epoch, "<=")
+    hold_fence(connection, run_id, epoch)
 
 
 def hold_fence(connection: Connection, run_id: str, epoch: int) -> None:
-    """Make sure, until this transaction ends, that no other worker takes the run over.
+    """Make sure, until this transaction ends, that no later worker takes the run over.
 
     Raises:
         StaleWorker: one has done so; the transaction must not commit.
     """
-    _move(connection, run_id, epoch, "=")
-
-
-def _move(connection: Connection, run_id: str, epoch: int, relation: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO dataops.fence AS held (run_id, epoch) VALUES (%s, %s) ON CONFLICT (run_id)"
-            f" DO UPDATE SET epoch = excluded.epoch, taken_at = now() WHERE held.epoch {relation} excluded.epoch"
+            " DO UPDATE SET epoch = excluded.epoch, taken_at = now() WHERE held.epoch <= excluded.epoch"
             " RETURNING epoch",
             (run_id, epoch),
         )
