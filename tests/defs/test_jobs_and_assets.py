@@ -1,7 +1,6 @@
 """The same work from the REST API's jobs and from the assets of the Dagster UI, recorded alike."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 import dagster as dg
@@ -131,23 +130,3 @@ class TestABrokenRow:
             from dataops_defs.catalogue.datasets import Datasets
 
             assert "witchcraft" in (Datasets(session).get(bad).problem or "")
-
-
-class TestRetention:
-    def test_purges_old_ended_runs_from_dagster_and_keeps_their_records(
-        self, world: World, plane: dict[str, str], instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        old = run_job("extract_dataset", instance, subject_id=plane["dataset"])
-        monkeypatch.setattr("dataops_defs.defs.retention.datetime", InAYear)
-        purge = build_definitions(read_state()).resolve_job_def("retention")
-        assert purge.execute_in_process(instance=instance).success
-        assert instance.get_run_by_id(old.run_id) is None
-        assert [row.dagster_run_id for row in records(world)] == [old.run_id]
-
-
-class InAYear(datetime):
-    """A clock that is a year ahead."""
-
-    @classmethod
-    def now(cls, tz: tzinfo | None = None) -> datetime:
-        return datetime.now(tz) + timedelta(days=366)

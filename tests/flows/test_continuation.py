@@ -192,11 +192,15 @@ class TestAStaleWorker:
     def test_in_the_middle_of_a_write_is_cut_off_by_its_successor(self, world: World, plane: dict[str, str]) -> None:
         run = request(world, plane["mapping"])
         stale = worker(world, run)
-        with pytest.raises(DependencyUnavailable, match="lost"), stale.warehouse("dataops sync") as connection:
-            with connection.cursor() as cursor:
+
+        def half_a_write() -> None:
+            with stale.warehouse("dataops sync") as connection, connection.cursor() as cursor:
                 cursor.execute("CREATE TABLE public.half_done (a int)")
-            with continued(world, run).lease.kept():
-                pass
+                with continued(world, run).lease.kept():
+                    pass
+
+        with pytest.raises(DependencyUnavailable, match="lost"):
+            half_a_write()
 
         assert world.sql("SELECT to_regclass('public.half_done') IS NULL") == [(True,)]
 

@@ -1,0 +1,161 @@
+"""Run records and Dagster's runs agree again, whichever side has missed something."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from dataops_defs.catalogue.base import new_id
+from dataops_defs.catalogue.leases import Leases
+from dataops_defs.catalogue.models import RunRow
+from dataops_defs.catalogue.outbox import Outbox
+from dataops_defs.catalogue.runs import Runs
+from dataops_defs.defs.build import build_definitions, read_state
+from dataops_defs.defs.reconcile import reconcile
+from dataops_defs.domain.run import RunKind, RunState
+from dataops_defs.flows.outbox import RUN_ID_TAG, due_launches, reap
+from tests.scenes import World
+
+Status = dg.DagsterRunStatus
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+@dg.job
+def some_job() -> None: ...
+
+
+def dagster_run(instance: dg.DagsterInstance, status: Status, record: str | None = None) -> str:
+    tags = {RUN_ID_TAG: record} if record else {}
+    return instance.create_run_for_job(some_job, status=status, tags=tags).run_id
+
+
+def request(world: World) -> str:
+    with world.platform.catalogue() as session:
+        row = Runs(session).request(RunKind.EXTRACT, new_id(), "test")
+        Outbox(session).hold(row)
+        return row.id
+
+
+def launched(world: World, record: str, run: str) -> None:
+    with world.platform.catalogue() as session:
+        Outbox(session).launched(record, run)
+
+
+def begun(world: World, run: str) -> str:
+    record = request(world)
+    with world.platform.catalogue() as session:
+        assert Leases(session).begin(record, run)
+    return record
+
+
+def row(world: World, record: str) -> RunRow:
+    with world.platform.catalogue() as session:
+        return Runs(session).get(record)
+
+
+class TestARecordWhoseRun:
+    @pytest.mark.parametrize("status", [Status.FAILURE, Status.SUCCESS])
+    def test_ended_before_it_began_is_launched_again(
+        self, world: World, instance: dg.DagsterInstance, status: Status
+    ) -> None:
+        record = request(world)
+        launched(world, record, dagster_run(instance, status))
+
+        reconcile(instance, world.platform)
+
+        assert [each.run_id for each in due_launches(world.platform)] == [record]
+
+    def test_was_deleted_before_it_began_is_launched_again(self, world: World, instance: dg.DagsterInstance) -> None:
+        record = request(world)
+        launched(world, record, new_id())
+
+        reconcile(instance, world.platform)
+
+        assert [each.run_id for each in due_launches(world.platform)] == [record]
+
+    @pytest.mark.parametrize("status", [Status.FAILURE, Status.SUCCESS])
+    def test_ended_without_saying_so_is_continued(
+        self, world: World, instance: dg.DagsterInstance, status: Status
+    ) -> None:
+        record = begun(world, dagster_run(instance, status))
+
+        reconcile(instance, world.platform)
+
+        assert reap(world.platform) == 1
+        assert (row(world, record).state, row(world, record).dagster_run_id) == (RunState.QUEUED, None)
+
+    def test_was_terminated_in_dagster_is_cancelled(self, world: World, instance: dg.DagsterInstance) -> None:
+        record = begun(world, dagster_run(instance, Status.CANCELED))
+
+        reconcile(instance, world.platform)
+
+        assert (row(world, record).state, row(world, record).error) == (
+            RunState.CANCELLED,
+            "The run was terminated in Dagster",
+        )
+
+    def test_is_under_way_is_left_alone(self, world: World, instance: dg.DagsterInstance) -> None:
+        record = begun(world, dagster_run(instance, Status.STARTED))
+
+        reconcile(instance, world.platform)
+
+        assert reap(world.platform) == 0
+        assert row(world, record).state is RunState.RUNNING
+
+    def test_was_asked_for_by_a_sensor_is_not_launched_twice(self, world: World, instance: dg.DagsterInstance) -> None:
+        record = request(world)
+        run = dagster_run(instance, Status.NOT_STARTED, record)
+
+        reconcile(instance, world.platform)
+
+        assert row(world, record).dagster_run_id == run
+
+
+class TestADagsterRun:
+    def test_whose_record_another_run_carries_by_now_is_closed(
+        self, world: World, instance: dg.DagsterInstance
+    ) -> None:
+        record = begun(world, dagster_run(instance, Status.STARTED))
+        abandoned = dagster_run(instance, Status.STARTED, record)
+
+        reconcile(instance, world.platform)
+
+        closed = instance.get_run_by_id(abandoned)
+        assert closed is not None
+        assert closed.status is Status.FAILURE
+
+
+class TestARunOfAssets:
+    def test_that_is_continued_does_what_was_left_under_the_same_record(
+        self, world: World, instance: dg.DagsterInstance
+    ) -> None:
+        dataset = world.dataset(world.csv("planes.csv", "tailnum,year\nN1,2001\n"))
+        kind = world.object_type("plane", "tail", {"tail": {"type": "string"}})
+        world.mapping(dataset, kind, {"tail": "tailnum"})
+        first = materialize(instance)
+        with world.platform.catalogue() as session:
+            [record] = session.query(RunRow).all()
+            assert instance.get_run_by_id(first.run_id).tags[RUN_ID_TAG] == record.id  # type: ignore[union-attr]
+            # As if its worker had died before its last asset was noted.
+            record.state, record.finished_at, record.lease_until = RunState.RUNNING, None, record.created_at
+            record.result = {}
+
+        [launch] = due_launches(world.platform)
+        assert launch.job == "__ASSET_JOB"
+        assert [path[1] for path in launch.assets] == ["raw", "sync"]
+        assert materialize(instance, tags=dict(launch.tags)).success
+
+        again = row(world, record.id)
+        assert (again.state, again.epoch, again.records_processed) == (RunState.SUCCEEDED, 2, 2)
+        assert world.sql("SELECT count(*) FROM dataops.ledger") == [(2,)]
+
+
+def materialize(instance: dg.DagsterInstance, **more: Any) -> dg.ExecuteInProcessResult:
+    job = build_definitions(read_state()).resolve_implicit_global_asset_job_def()
+    return job.execute_in_process(instance=instance, **more)
