@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from sqlalchemy.exc import IntegrityError
@@ -85,10 +86,16 @@ def known_parameters_only(request: Request) -> None:
 
 def _parameters(route: APIRoute) -> frozenset[str] | None:
     """Names of a route's query parameters; None when a model takes them, which refuses strangers itself."""
-    found = route.dependant.query_params
+    found = list(_query_parameters(route.dependant))
     if any(_is_model(each.field_info.annotation) for each in found):
         return None
     return frozenset(each.alias for each in found)
+
+
+def _query_parameters(dependant: Dependant) -> Iterator[Any]:
+    yield from dependant.query_params
+    for each in dependant.dependencies:
+        yield from _query_parameters(each)
 
 
 def _is_model(kind: object) -> bool:

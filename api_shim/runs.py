@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
@@ -37,7 +37,6 @@ class Order:
     subject_name: str
     action: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    timeout_seconds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -54,13 +53,18 @@ class Execution:
 
 
 Form = Callable[[Execution], BaseModel]
+TimeLimit = Annotated[
+    int | None,
+    Query(alias="timeoutSeconds", ge=1, le=31_536_000, description="The run is ended when it takes longer"),
+]
 
 
 class Work:
     """Carries out orders for one request."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, timeout_seconds: TimeLimit = None) -> None:
         self._shim: Shim = shim_of(request)
+        self._time_limit = timeout_seconds
         self._actor = actor_of(request)
         self._claim: Claim | None = getattr(request.state, "claim", None)
         wishes = request.headers.get("prefer", "").lower().replace(" ", "")
@@ -102,7 +106,7 @@ class Work:
                 requested_by=self._actor.name,
                 request_id=self._actor.request_id,
                 parameters=dict(order.parameters),
-                timeout_seconds=order.timeout_seconds,
+                timeout_seconds=self._time_limit,
             )
             if self._claim is not None:
                 IdempotencyKeys(session, self._shim.platform.keyring).note_run(self._claim.id, run.id)

@@ -69,3 +69,18 @@ class TestARequestThatCannotBeLaunched:
         assert [each.status_code for each in answers] == [202, 202, 202, 429]
         assert answers[3].json()["code"] == "QUEUE_FULL"
         assert int(answers[3].headers["Retry-After"]) > 0
+
+
+class TestATimeLimit:
+    def test_is_kept_with_the_run_and_told_to_dagster_as_a_backstop(
+        self, api: Api, launcher: InProcessLauncher
+    ) -> None:
+        reply = api.client.post(f"{extract(api)}?timeoutSeconds=90")
+        assert reply.status_code == 202, reply.text
+
+        assert launcher.launched[0].tags["dagster/max_runtime"] == "150"
+
+    def test_must_be_a_number_of_seconds(self, api: Api) -> None:
+        path = extract(api)
+        assert api.client.post(f"{path}?timeoutSeconds=0").status_code == 422
+        assert api.client.post(f"{path}?timeoutSeconds=soon").status_code == 422
