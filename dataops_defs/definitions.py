@@ -23,7 +23,7 @@ def read() -> Revision:
 
 def build(revision: Revision) -> dg.Definitions:
     """The definitions of a revision, or those that this worker's run selects."""
-    return build_revision(revision, selected())
+    return build_revision(revision["revision"], selected())
 
 
 @dg.definitions

@@ -45,24 +45,24 @@ def keep_state(state: State) -> Revision:
         return {"revision": KeptSnapshots(session).keep(state)}
 
 
-@lru_cache(maxsize=1)
 def state_of(revision: str) -> State:
-    """The state of a revision, read once in a process."""
+    """The state of a revision."""
     with Platform(settings()).catalogue() as session:
         return KeptSnapshots(session).read(revision)
 
 
-def build_revision(revision: Revision, only: Selected | None = None) -> dg.Definitions:
-    """The definitions of a revision; a worker whose run selects no assets need not even read it."""
+@lru_cache(maxsize=1)
+def build_revision(revision: str, only: Selected | None = None) -> dg.Definitions:
+    """The definitions of a revision; Dagster asks for them twice in each process that loads the location.
+
+    A worker whose run selects no assets need not even read it.
+    """
     nothing = only is not None and not only.assets and only.pipeline is None
-    return build_definitions({} if nothing else state_of(revision["revision"]), only)
+    return build_definitions({} if nothing else state_of(revision), only)
 
 
 def build_definitions(state: State, only: Selected | None = None) -> dg.Definitions:
-    """Assets, jobs, schedules and sensors of one state, or only those a run selects.
-
-    Cheap and free of side effects: it runs twice a process.
-    """
+    """Assets, jobs, schedules and sensors of one state, or only the assets and jobs that a run selects."""
     builder = _Builder(state, only)
     jobs = static_jobs()
     by_name = {job.name: job for job in jobs}

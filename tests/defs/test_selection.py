@@ -26,7 +26,7 @@ class TestAWorker:
         scene(world)
         only = Selected.of_run("extract_dataset", [])
 
-        built = build_revision({"revision": "of no content at all"}, only)
+        built = build_revision("of no content at all", only)
 
         assert keys_of(built) == set()
         assert built.resolve_job_def("extract_dataset").name == "extract_dataset"
@@ -35,7 +35,7 @@ class TestAWorker:
         scene(world)
         revision = keep_state(read_state())
 
-        built = build_revision(revision, Selected.of_run("__ASSET_JOB", [("default", "raw", "planes")]))
+        built = build_revision(revision["revision"], Selected.of_run("__ASSET_JOB", [("default", "raw", "planes")]))
 
         assert keys_of(built) == {"default/raw/planes"}
 
@@ -43,7 +43,7 @@ class TestAWorker:
         scene(world)
         revision = keep_state(read_state())
 
-        built = build_revision(revision, Selected.of_run("pipeline__fleet", []))
+        built = build_revision(revision["revision"], Selected.of_run("pipeline__fleet", []))
 
         assert {key.split("/")[1] for key in keys_of(built)} == {"raw", "sync"}
         assert "default/raw/others" not in keys_of(built)
