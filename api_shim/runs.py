@@ -106,7 +106,7 @@ class Work:
                 requested_by=self._actor.name,
                 request_id=self._actor.request_id,
                 parameters=dict(order.parameters),
-                timeout_seconds=self._time_limit,
+                timeout_seconds=self._time_limit or settings.max_runtime_seconds,
             )
             if self._claim is not None:
                 IdempotencyKeys(session, self._shim.platform.keyring).note_run(self._claim.id, run.id)

@@ -12,13 +12,15 @@ from dataops_defs.catalogue.outbox import Outbox
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.run import RunKind, RunState
 from dataops_defs.errors import DataOpsError, RunPaused, RunStopped, RunTimedOut
-from dataops_defs.flows.lease import Lease
+from dataops_defs.flows.lease import OVERDUE, Lease
 from dataops_defs.flows.outbox import RUN_ID_TAG
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.work import UNFINISHED, Work, sentence
 
 Context = dg.OpExecutionContext | dg.AssetExecutionContext
 MAX_RUNTIME_TAG = "dagster/max_runtime"
+# Dagster ends a run at its limit too; its clock began a little earlier.
+DAGSTER_WAS_FASTER_SECONDS = 5.0
 TERMINATING = (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
 
 
@@ -38,7 +40,7 @@ def work_of_job(
         dg.Failure: the work failed; the description is one readable sentence.
     """
     with platform.catalogue() as session:
-        record = run_id or _new_record(session, context, kind, subject_id).id
+        record = run_id or _new_record(session, context, platform.settings.max_runtime_seconds, kind, subject_id).id
         held = Leases(session).begin(record, context.run_id)
     if held is None:
         raise AlreadyTaken(f"Execution {record} is cancelled, ended, or carried by another run")
@@ -53,7 +55,7 @@ def work_of_job(
 def work_of_asset(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Work]:
     """The work of one asset; all assets of a Dagster run share one record, and the last one to finish ends it."""
     with platform.catalogue() as session:
-        held = _joined(session, context)
+        held = _joined(session, context, platform.settings.max_runtime_seconds)
     context.instance.add_run_tags(context.run_id, {RUN_ID_TAG: held.run_id})
     with Lease(platform, held).kept() as lease, _ends_badly(context, platform, lease):
         yield Work(platform, lease, say=context.log.info)
@@ -91,6 +93,8 @@ def _was_terminated(context: Context) -> bool:
 
 
 def _end(platform: Platform, lease: Lease, error: BaseException) -> None:
+    if not isinstance(error, Exception) and lease.seconds_left < DAGSTER_WAS_FASTER_SECONDS:
+        error = RunTimedOut(OVERDUE)
     state = RunState.FAILED
     if isinstance(error, RunTimedOut):
         state = RunState.TIMED_OUT
@@ -114,19 +118,19 @@ def failure(error: Exception) -> dg.Failure:
     return dg.Failure(description=sentence(error), metadata={"error": code}, allow_retries=False)
 
 
-def _new_record(session: Session, context: Context, kind: RunKind, subject_id: str | None) -> RunRow:
+def _new_record(session: Session, context: Context, limit: int, kind: RunKind, subject_id: str | None) -> RunRow:
     """The record of a run that was started in Dagster; nobody else launches it."""
     tags = context.run.tags
     trigger = (
         "schedule" if "dagster/schedule_name" in tags else "sensor" if "dagster/sensor_name" in tags else "dagster"
     )
-    limit = tags.get(MAX_RUNTIME_TAG, "")
+    tagged = tags.get(MAX_RUNTIME_TAG, "")
     row = Runs(session).request(
         kind,
         subject_id,
         context.job_name if subject_id is None else None,
         trigger=trigger,
-        timeout_seconds=int(limit) if limit.isdigit() else None,
+        timeout_seconds=int(tagged) if tagged.isdigit() else limit,
         parameters=_selected(context) if subject_id is None else None,
     )
     Outbox(session).hold(row)
@@ -140,11 +144,11 @@ def _selected(context: Context) -> dict[str, list[list[str]]]:
     return {"assets": sorted(list(key.path) for key in keys)}
 
 
-def _joined(session: Session, context: dg.AssetExecutionContext) -> Held:
+def _joined(session: Session, context: dg.AssetExecutionContext, limit: int) -> Held:
     leases, record = Leases(session), context.run.tags.get(RUN_ID_TAG)
     if record is None:
         known = Runs(session).by_dagster_run(context.run_id)
-        record = known.id if known else _new_record(session, context, RunKind.ASSETS, None).id
+        record = known.id if known else _new_record(session, context, limit, RunKind.ASSETS, None).id
     held = leases.join(record, context.run_id) or leases.begin(record, context.run_id)
     if held is None:
         raise dg.Failure(f"Execution {record} is cancelled, ended, or carried by another run", allow_retries=False)

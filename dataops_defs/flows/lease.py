@@ -26,6 +26,7 @@ from dataops_defs.flows.platform import Platform
 SECONDS_BETWEEN_BEATS = 1.0
 # A batch usually ends within that time; a statement that goes on for longer is cancelled.
 SECONDS_TO_END_A_BATCH = 2.0
+OVERDUE = "The run took longer than its time limit; nothing unfinished was published"
 
 
 class Lease:
@@ -49,6 +50,11 @@ class Lease:
     def epoch(self) -> int:
         """The how-manieth worker of the run this is, from 1."""
         return self._held.epoch
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the run's time is over; infinite for a run without a limit."""
+        return float("inf") if self._deadline is None else self._deadline - time.monotonic()
 
     @contextmanager
     def kept(self) -> Iterator["Lease"]:
@@ -90,8 +96,8 @@ class Lease:
             order = StaleWorker("Another worker continues this run")
         elif orders.cancel:
             order = RunStopped("The run was cancelled; nothing unfinished was published")
-        elif self._deadline is not None and time.monotonic() > self._deadline:
-            order = RunTimedOut("The run took longer than its time limit; nothing unfinished was published")
+        elif self.seconds_left <= 0:
+            order = RunTimedOut(OVERDUE)
         elif orders.pause:
             order = RunPaused("The run was paused; it goes on from what it has committed")
         if order is not None and type(order) is not type(self._order):

@@ -35,7 +35,7 @@ class Launch:
 def launch_of(row: RunRow, max_runtime_seconds: int) -> Launch:
     """What Dagster is asked for to have a record's work done."""
     job = JOB_OF[row.kind]
-    limit = max_runtime_seconds if row.timeout_seconds is None else row.timeout_seconds + GRACE_SECONDS
+    limit = (row.timeout_seconds or max_runtime_seconds) + GRACE_SECONDS
     tags = {
         RUN_ID_TAG: row.id,
         "dataops/requested_by": row.requested_by or row.trigger,

@@ -179,7 +179,7 @@ class TestExtracting:
         assert launch.job == "extract_dataset"
         assert launch.run_config == {"ops": {"extract_dataset_by_id": {"config": ids}}}
         assert launch.tags["dataops/run_id"] == done["executionId"]
-        assert launch.tags["dagster/max_runtime"] == "86400"
+        assert launch.tags["dagster/max_runtime"] == "86460"
 
     def test_a_request_that_does_not_wait_is_told_where_to_look(self, api: Api, launcher: InProcessLauncher) -> None:
         launcher.held = True
