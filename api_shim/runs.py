@@ -78,7 +78,9 @@ class Work:
 
         Raises:
             QueueFull: too many requests wait already.
+            InsufficientStorage: a disk is full.
         """
+        await self._shim.health.ensure_room()
         run_id, launch = await run_in_threadpool(self._record, find)
         if launch is not None:
             # What cannot be launched now stays in the outbox: the caller is told that it goes on.

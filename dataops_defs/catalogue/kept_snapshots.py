@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -46,11 +46,9 @@ class KeptSnapshots:
         return found
 
     def purge(self, before: datetime) -> int:
-        """Forget snapshots last loaded before that moment, except the newest; returns their number."""
-        newest = select(SnapshotRow.digest).order_by(SnapshotRow.kept_at.desc()).limit(1).scalar_subquery()
+        """Forget snapshots that another one had replaced before that moment; returns their number."""
+        replacement = select(func.max(SnapshotRow.kept_at)).where(SnapshotRow.kept_at < before).scalar_subquery()
         gone = self._session.execute(
-            delete(SnapshotRow)
-            .where(SnapshotRow.kept_at < before, SnapshotRow.digest != newest)
-            .returning(SnapshotRow.digest)
+            delete(SnapshotRow).where(SnapshotRow.kept_at < replacement).returning(SnapshotRow.digest)
         )
         return len(gone.all())

@@ -12,6 +12,7 @@ from dataops_defs.catalogue.models import RunRow
 from dataops_defs.catalogue.outbox import Outbox
 from dataops_defs.domain.naming import AssetPath, op_name
 from dataops_defs.domain.run import JOB_OF, RunKind, RunState
+from dataops_defs.flows.disk_space import Room, disks
 from dataops_defs.flows.platform import Platform
 
 LAUNCHES_AT_ONCE = 20
@@ -55,6 +56,8 @@ def due_launches(platform: Platform, of_assets: bool | None = None) -> list[Laun
         of_assets: only runs of assets, or only those of static jobs; None for both.
     """
     reap(platform)
+    if any(disk.room is Room.FULL for disk in disks(platform.settings)):
+        return []  # what waits goes on waiting, until there is room
     with platform.catalogue() as session:
         outbox = Outbox(session)
         room = outbox.room(platform.settings.max_queued_runs)

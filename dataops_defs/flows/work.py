@@ -17,6 +17,7 @@ from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.ledger import Ledger
 from dataops_defs.domain.run import RunKind, RunState
 from dataops_defs.errors import DataOpsError, DependencyUnavailable, RunPaused, RunStopped, StaleWorker
+from dataops_defs.flows.disk_space import disks, ensure_room
 from dataops_defs.flows.lease import Lease
 from dataops_defs.flows.outcome import Outcome
 from dataops_defs.flows.platform import Platform
@@ -82,9 +83,13 @@ class Work:
 
         The action is tried again where that can help. Its write must be entered under ``Step.entry`` with its
         outcome: that is how a worker knows what its predecessor, or a lost COMMIT, had finished.
+
+        Raises:
+            InsufficientStorage: a disk is full; PostgreSQL would stop next.
         """
         self.lease.look()
         self.lease.check()
+        ensure_room(disks(self.platform.settings))
         row = self._open(kind, subject_id, name)
         if row.state is RunState.SUCCEEDED:
             self.say(f"'{name}' was finished by an earlier worker of this run")

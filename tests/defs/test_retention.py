@@ -10,9 +10,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from dataops_defs.catalogue.datasets import Datasets
 from dataops_defs.catalogue.models import RunRow
+from dataops_defs.defs.build import build_definitions, read_state
 from dataops_defs.defs.resources import PlatformResource
 from dataops_defs.defs.retention import retention_job, retention_schedule
+from dataops_defs.domain.naming import op_name
 from dataops_defs.domain.run import RunKind
 from dataops_defs.settings import PROJECT
 from tests.scenes import World
@@ -108,6 +111,33 @@ class TestWhatRunsPrinted:
         assert newest in left
         assert shown(result, "purge_compute_logs")["folders"] >= 1
         assert shown(result, "purge_compute_logs")["bytes"] > 0
+
+
+class TestADatasetExtractedAgainAndAgain:
+    def test_keeps_its_current_copy_which_can_be_synced_a_year_later(
+        self, world: World, instance: dg.DagsterInstance, in_a_year: None
+    ) -> None:
+        dataset = world.dataset(world.csv("planes.csv", "tail\nN1\nN2\n"))
+        kind = world.object_type("plane", "tail", {"tail": {"type": "string"}})
+        mapping = world.mapping(dataset, kind, {"tail": "tail"})
+        world.platform.settings.raw_keep = 1
+        definitions = build_definitions(read_state())
+
+        def run(job: str, **config: str) -> dg.ExecuteInProcessResult:
+            run_config = {"ops": {op_name(job): {"config": config}}} if config else {}
+            return definitions.resolve_job_def(job).execute_in_process(run_config, instance=instance)
+
+        for _ in range(3):
+            run("extract_dataset", subject_id=dataset)
+        purged = run("retention")
+
+        with world.platform.catalogue() as session:
+            current = Datasets(session).get(dataset).raw_uri or ""
+        folder = current.rpartition("/")[0]
+        assert [copy.uri for copy in world.platform.raw_store.copies(folder)] == [current]
+        assert shown(purged, "purge_raw_copies")["superseded"] == 2
+        assert run("sync_mapping", subject_id=mapping).success
+        assert world.sql("SELECT count(*) FROM objects.plane") == [(2,)]
 
 
 class TestTheJob:

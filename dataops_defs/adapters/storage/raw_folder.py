@@ -1,16 +1,21 @@
 """Raw copies in a local folder: a file is written beside its place and renamed into it."""
 
+import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from dataops_defs.errors import DependencyUnavailable, NotFound
+from dataops_defs.adapters.storage.raw_copy import RawCopy
+from dataops_defs.errors import DataOpsError, DependencyUnavailable, InsufficientStorage, NotFound
 
 PREFIX = "raw:"
 PARTIAL = ".partial"
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class FolderPlaces:
@@ -68,6 +73,33 @@ class FolderPlaces:
         except NotFound:
             return False
 
+    def copies(self, folder: str) -> Iterator[RawCopy]:
+        """The finished files directly in a folder, in no order."""
+        for file, found in self._files(folder):
+            if file.suffix != PARTIAL:
+                yield RawCopy(f"{folder}/{file.name}", found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
+    def discard_unfinished(self, folder: str, before: datetime) -> list[int]:
+        """Remove files that were being written and have not grown since ``before``; the bytes of each."""
+        gone = []
+        for file, found in self._files(folder):
+            if file.suffix == PARTIAL and found.st_mtime < before.timestamp():
+                file.unlink(missing_ok=True)
+                gone.append(found.st_size)
+        return gone
+
+    def _files(self, folder: str) -> Iterator[tuple[Path, os.stat_result]]:
+        try:
+            for each in self._place(folder).iterdir():
+                with suppress(FileNotFoundError):  # a writer has just renamed it
+                    found = each.lstat()
+                    if stat.S_ISREG(found.st_mode):
+                        yield each, found
+        except (NotFound, FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise _unavailable(error, "read") from None
+
     def _place(self, uri: str) -> Path:
         inside = uri.removeprefix(PREFIX)
         if inside == uri or any(part in ("", ".", "..") for part in inside.split("/")) or "\x00" in uri:
@@ -75,5 +107,7 @@ class FolderPlaces:
         return self._root / inside
 
 
-def _unavailable(error: OSError) -> DependencyUnavailable:
-    return DependencyUnavailable(f"the raw store cannot be written: {os.strerror(error.errno or 0).lower()}")
+def _unavailable(error: OSError, done: str = "written") -> DataOpsError:
+    if error.errno in FULL:
+        return InsufficientStorage("The disk of the raw store is full: make room on it, then try again")
+    return DependencyUnavailable(f"the raw store cannot be {done}: {os.strerror(error.errno or 0).lower()}")

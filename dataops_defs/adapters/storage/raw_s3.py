@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import Any
 
 import boto3
@@ -10,12 +11,13 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from pyarrow import fs
 
+from dataops_defs.adapters.storage.raw_copy import RawCopy
 from dataops_defs.adapters.storage.s3_upload import S3Upload
 from dataops_defs.errors import DataOpsError, DependencyUnavailable, NotFound
 
 PREFIX = "s3://"
 REGION = "us-east-1"
-_MISSING = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NotFound"})
+_MISSING = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NoSuchUpload", "NotFound"})
 
 
 class S3Places:
@@ -67,6 +69,34 @@ class S3Places:
             self._s3().head_object(Bucket=bucket, Key=key)
             return True
         return False
+
+    def copies(self, folder: str) -> Iterator[RawCopy]:
+        """The objects directly below an address, in no order."""
+        for each in self._listed("list_objects_v2", "Contents", folder):
+            yield RawCopy(f"{folder}/{each['Key'].rpartition('/')[2]}", each["Size"], each["LastModified"])
+
+    def discard_unfinished(self, folder: str, before: datetime) -> list[int]:
+        """Abort uploads begun before that moment and never completed; the bytes of each (S3 bills for them)."""
+        gone = []
+        for each in self._listed("list_multipart_uploads", "Uploads", folder):
+            if each["Initiated"] >= before:
+                continue
+            upload = {"Bucket": _parsed(folder)[0], "Key": each["Key"], "UploadId": each["UploadId"]}
+            with _errors(), _nothing_if_missing():
+                parts = self._s3().get_paginator("list_parts").paginate(**upload)
+                gone.append(sum(part["Size"] for page in parts for part in page.get("Parts", ())))
+                self._s3().abort_multipart_upload(**upload)
+        return gone
+
+    def _listed(self, operation: str, what: str, folder: str) -> Iterator[Any]:
+        """What lies directly below an address of this store; nothing below an address of another."""
+        bucket, _, key = folder.removeprefix(PREFIX).partition("/")
+        if not folder.startswith(PREFIX) or not key or bucket != (self._only or bucket):
+            return
+        with _errors(), _nothing_if_missing():
+            pages = self._s3().get_paginator(operation).paginate(Bucket=bucket, Prefix=f"{key}/", Delimiter="/")
+            for page in pages:
+                yield from page.get(what, ())
 
     def _place(self, bucket: str, key: str) -> tuple[str, str]:
         return (self._only, f"{bucket}/{key}") if self._only else (bucket, key)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataops_defs.adapters.sources.base import BATCH_ROWS
+from dataops_defs.adapters.storage.raw_copy import RawCopy, folder_of
 from dataops_defs.adapters.storage.raw_folder import FolderPlaces
 from dataops_defs.errors import Invalid, NotFound
 
@@ -55,6 +57,14 @@ class Places(Protocol):
         """Whether the copy is there."""
         ...
 
+    def copies(self, folder: str) -> Iterator[RawCopy]:
+        """The copies directly in a folder, in no order; none in one that is not of this place."""
+        ...
+
+    def discard_unfinished(self, folder: str, before: datetime) -> list[int]:
+        """Remove what writers that died left half-written before that moment; the bytes of each."""
+        ...
+
 
 class RawStore:
     """Raw copies by bucket and key.
@@ -67,9 +77,9 @@ class RawStore:
     """
 
     def __init__(self, url: str, endpoint: str | None = None) -> None:
-        parts = urlsplit(url)
-        if parts.scheme == "file" and parts.path.startswith("/"):
-            self._places: Places = FolderPlaces(Path(unquote(parts.path)))
+        parts, folder = urlsplit(url), local_folder(url)
+        if folder is not None:
+            self._places: Places = FolderPlaces(folder)
         elif parts.scheme == "s3":
             # boto3 takes a third of a second to import: only those who use it pay.
             from dataops_defs.adapters.storage.raw_s3 import S3Places
@@ -85,7 +95,8 @@ class RawStore:
 
         Raises:
             Invalid: a bucket or key that cannot be a name.
-            DependencyUnavailable: the place did not answer, or is full.
+            DependencyUnavailable: the place did not answer.
+            InsufficientStorage: the place is full.
         """
         _check_bucket(bucket)
         _check_key(key)
@@ -112,6 +123,26 @@ class RawStore:
         """Whether a raw copy is there."""
         return self._places.exists(uri)
 
+    def folder(self, bucket: str, key: str) -> str:
+        """The address of the folder that a copy of that key would be in."""
+        return folder_of(self._places.uri(bucket, key))
+
+    def copies(self, folder: str) -> Iterator[RawCopy]:
+        """The copies directly in a folder, in no order; none where the folder is gone or is another store's.
+
+        Raises:
+            DependencyUnavailable: the place did not answer.
+        """
+        return self._places.copies(folder)
+
+    def discard_unfinished(self, folder: str, before: datetime) -> list[int]:
+        """Remove what writers that died left half-written in a folder before that moment; the bytes of each.
+
+        Raises:
+            DependencyUnavailable: the place did not answer.
+        """
+        return self._places.discard_unfinished(folder, before)
+
     def _batches(self, uri: str) -> Iterator[pa.Schema | pa.RecordBatch]:
         """The schema first, then the batches: one generator, so that one ``with`` holds the file."""
         with self._places.open(uri) as file:
@@ -121,6 +152,12 @@ class RawStore:
                 raise NotFound(f"raw copy {uri} is damaged") from None
             yield parquet.schema_arrow
             yield from parquet.iter_batches(batch_size=BATCH_ROWS)
+
+
+def local_folder(url: str) -> Path | None:
+    """The folder of a ``file:///folder`` address; None for addresses of other kinds."""
+    parts = urlsplit(url)
+    return Path(unquote(parts.path)) if parts.scheme == "file" and parts.path.startswith("/") else None
 
 
 class _Counted:

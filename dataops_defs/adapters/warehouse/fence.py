@@ -3,6 +3,8 @@
 Source: SAFETY design, section 2, points 2 to 4.
 """
 
+from datetime import datetime
+
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from dataops_defs.errors import StaleWorker
@@ -40,3 +42,10 @@ def hold_fence(connection: Connection, run_id: str, epoch: int) -> None:
         )
         if cursor.fetchone() is None:
             raise StaleWorker("Another worker continues this run; this one commits nothing any more")
+
+
+def purge_fences(connection: Connection, before: datetime) -> int:
+    """Remove the rows of runs last taken before that moment, when none of them can be at work any more."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM dataops.fence WHERE taken_at < %s", (before,))
+        return cursor.rowcount

@@ -5,6 +5,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
@@ -108,6 +109,22 @@ class TestWritingARawCopy:
     def test_a_bucket_that_is_no_name_is_refused(self, tmp_path: Path, bucket: str):
         with pytest.raises(Invalid):
             RawStore(tmp_path.as_uri()).write(bucket, "k", SCHEMA, some_batches())
+
+
+class TestListing:
+    def test_tells_address_size_and_age_of_each_copy_in_a_folder(self, store: RawStore):
+        began = datetime.now(UTC) - timedelta(seconds=2)
+        made = [store.write("listed", f"a/ds-1/{name}.parquet", SCHEMA, some_batches()) for name in "xy"]
+        store.write("listed", "a/ds-1/deeper/z.parquet", SCHEMA, some_batches())
+        store.write("listed", "a/ds-10/z.parquet", SCHEMA, some_batches())
+        copies = list(store.copies(store.folder("listed", "a/ds-1/any.parquet")))
+        assert {(copy.uri, copy.bytes) for copy in copies} == {(each.uri, each.bytes) for each in made}
+        assert all(began < copy.written_at < began + timedelta(minutes=5) for copy in copies)
+
+    def test_finds_nothing_where_there_is_nothing_or_another_store(self, store: RawStore):
+        for folder in (store.folder("listed", "none/x"), "raw:..", "raw:listed/../..", "s3://", "elsewhere:b/k"):
+            assert list(store.copies(folder)) == []
+            assert store.discard_unfinished(folder, datetime.now(UTC)) == []
 
 
 class TestTheLocalFolder:
