@@ -12,12 +12,14 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
 from dataops_defs.catalogue.models import RunRow
+from dataops_defs.catalogue.outbox import Outbox
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.run import AT_WORK, WAITING, RunState, after_death
 
 LEASE = timedelta(seconds=30)
 PAUSES_BETWEEN_WORKERS = (timedelta(0), timedelta(seconds=1), timedelta(seconds=2), timedelta(seconds=4))
 DIED = "The run's worker died before it could finish, {workers} times in a row; nothing unfinished was published"
+NEVER_BEGAN = "The Dagster run ended before its work began; its log in Dagster says why"
 LATE = "The run took longer than its limit of {seconds} s; nothing unfinished was published"
 
 
@@ -95,11 +97,10 @@ class Leases:
             .where(RunRow.dagster_run_id == dagster_run_id, RunRow.state.in_(AT_WORK))
             .values(lease_until=func.now())
         )
-        self._session.execute(
-            update(RunRow)
-            .where(RunRow.dagster_run_id == dagster_run_id, RunRow.state.in_(WAITING))
-            .values(dagster_run_id=None, state=RunState.QUEUED, launch_at=func.now())
-        )
+        query = select(RunRow).where(RunRow.dagster_run_id == dagster_run_id, RunRow.state.in_(WAITING))
+        for row in self._session.scalars(query.with_for_update()):
+            row.dagster_run_id, row.state = None, RunState.QUEUED
+            Outbox(self._session).postpone(row.id, NEVER_BEGAN, free_tries=2)
 
     def reap(self, limit: int = 100) -> Sequence[tuple[str, RunState]]:
         """Decide for every run whose lease has ended; returns their ids with what became of them."""

@@ -18,6 +18,7 @@ from dataops_defs.errors import QueueFull
 CLAIM = timedelta(seconds=20)
 LONGEST_PAUSE_SECONDS = 30
 PATIENCE = timedelta(hours=24)
+MOST_LAUNCHES = 100
 
 
 class Outbox:
@@ -52,7 +53,7 @@ class Outbox:
     def claim(self, limit: int, of_assets: bool | None = None) -> Sequence[RunRow]:
         """Requests that are due, oldest first; nobody else launches them for the next 20 seconds.
 
-        What could not be launched for a day ends as failed.
+        What could not be launched for a day, or a hundred times, ends as failed.
         """
         due = (
             select(RunRow)
@@ -85,19 +86,24 @@ class Outbox:
             .values(dagster_run_id=dagster_run_id, launch_error=None)
         )
 
-    def postpone(self, id: str, reason: str) -> None:
-        """Note why a launch failed; the next try comes after 1, 2, 4, … at most 30 seconds."""
+    def postpone(self, id: str, reason: str, *, free_tries: int = 0) -> None:
+        """Note why a launch failed; the next try comes after 1, 2, 4, … at most 30 seconds.
+
+        Args:
+            free_tries: as many come at once.
+        """
         row = self._session.get(RunRow, id, with_for_update=True)
         if row is None or row.state is not RunState.QUEUED or row.dagster_run_id is not None:
             return
         row.launch_error = reason[:MAX_ERROR]
-        pause = min(2 ** min(row.attempts - 1, 10), LONGEST_PAUSE_SECONDS)
+        tries = max(row.attempts, 1) - free_tries
+        pause = min(2 ** min(tries - 1, 10), LONGEST_PAUSE_SECONDS) if tries > 0 else 0
         row.launch_at = func.now() + cast(timedelta(seconds=pause), Interval)
 
     def _hopeless(self, row: RunRow) -> bool:
         too_old = self._session.scalar(select(func.now() - cast(PATIENCE, Interval) > row.created_at))
-        if too_old and row.epoch == 0 and row.launch_error:
-            error = f"The run could not be launched for a day: {row.launch_error}"
+        if (too_old or row.attempts >= MOST_LAUNCHES) and row.epoch == 0 and row.launch_error:
+            error = f"The run could not be launched, {row.attempts} times: {row.launch_error}"
             Runs(self._session).finish(row.id, RunState.FAILED, error=error, code="UNAVAILABLE")
             return True
         return False

@@ -4,14 +4,20 @@ Source: ARCHITECTURE, "How Dagster sees it", runs; SAFETY design, section 2, poi
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
+from sqlalchemy.orm import Session
 
 from dataops_defs.catalogue.leases import Leases
 from dataops_defs.catalogue.models import RunRow
 from dataops_defs.catalogue.outbox import Outbox
 from dataops_defs.catalogue.runs import Runs
-from dataops_defs.domain.run import WAITING, RunState
+from dataops_defs.defs.running import trigger_of
+from dataops_defs.defs.selection import PIPELINE_PREFIX
+from dataops_defs.domain.naming import op_name
+from dataops_defs.domain.run import JOB_OF, WAITING, RunKind, RunState
 from dataops_defs.flows.outbox import RUN_ID_TAG
 from dataops_defs.flows.platform import Platform
 
@@ -24,6 +30,8 @@ UNDER_WAY = [
     dg.DagsterRunStatus.CANCELING,
 ]
 NOT_BEGUN = UNDER_WAY[:3]
+LOST_LATELY = timedelta(minutes=15)
+KIND_OF = {job: kind for kind, job in JOB_OF.items()}
 CANCELLED_IN_DAGSTER = "The run was terminated in Dagster"
 
 
@@ -36,7 +44,8 @@ def reconcile(instance: dg.DagsterInstance, platform: Platform) -> str:
     runs = {run.run_id: run for run in instance.get_runs(dg.RunsFilter(run_ids=ids))} if ids else {}
     ended = sum(_settle(platform, row, runs.get(row.dagster_run_id or "")) for row in carried)
     closed = _close_abandoned(instance, platform)
-    return f"{told} launches noted, {ended} records settled, {closed} abandoned runs closed"
+    taken = _take_up_lost(instance, platform)
+    return f"{told} launches noted, {ended} records settled, {closed} abandoned runs closed, {taken} lost ones taken up"
 
 
 def _note_launches(instance: dg.DagsterInstance, platform: Platform) -> int:
@@ -82,3 +91,42 @@ def _records(platform: Platform, runs: Sequence[dg.DagsterRun]) -> Mapping[str, 
 
 def _by_record(runs: Sequence[dg.DagsterRun]) -> dict[str, dg.DagsterRun]:
     return {run.tags[RUN_ID_TAG]: run for run in runs if RUN_ID_TAG in run.tags}
+
+
+def _take_up_lost(instance: dg.DagsterInstance, platform: Platform) -> int:
+    """Make a request of each run of ours that a schedule, a sensor or a person started and that died before its work
+    began: it is launched again.
+    """
+    lately = datetime.now(UTC) - LOST_LATELY
+    failed = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=lately), limit=MANY)
+    taken = 0
+    for run in failed:
+        if RUN_ID_TAG in run.tags or run.remote_job_origin is None:
+            continue
+        with platform.catalogue() as session:
+            known = Runs(session).by_dagster_run(run.run_id)
+            row = known or request_again(session, run, platform.settings.max_runtime_seconds)
+            if row is None:
+                continue
+        instance.add_run_tags(run.run_id, {RUN_ID_TAG: row.id})
+        taken += known is None
+    return taken
+
+
+def request_again(session: Session, run: dg.DagsterRun, limit: int) -> RunRow | None:
+    """The request for what a Dagster run was to do; None for a run that is no work of ours."""
+    kind = KIND_OF.get(run.job_name)
+    subject: str | None = None
+    parameters: dict[str, Any] = {}
+    if run.job_name.startswith(PIPELINE_PREFIX):
+        kind, subject = RunKind.PIPELINE, run.tags.get("dataops/id")
+    elif kind is RunKind.ASSETS:
+        parameters = {"assets": sorted(list(key.path) for key in run.asset_selection or ())}
+    elif kind is not None:
+        ops: Any = run.run_config.get("ops", {})
+        subject = ops.get(op_name(run.job_name), {}).get("config", {}).get("subject_id")
+    if kind is None or not (subject or parameters.get("assets")):
+        return None
+    return Runs(session).request(
+        kind, subject, None, trigger=trigger_of(run.tags), timeout_seconds=limit, parameters=parameters
+    )

@@ -1,6 +1,6 @@
 """Where a Dagster run meets its run record: begin once, do the work, end with one readable sentence."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 import dagster as dg
@@ -39,12 +39,13 @@ def work_of_job(
         RunPaused: the record waits for somebody to resume it.
         dg.Failure: the work failed; the description is one readable sentence.
     """
+    given = None if context.run.parent_run_id else run_id  # run again in Dagster, it is an execution of its own
     with platform.catalogue() as session:
-        record = run_id or _new_record(session, context, platform.settings.max_runtime_seconds, kind, subject_id).id
+        record = given or _new_record(session, context, platform.settings.max_runtime_seconds, kind, subject_id).id
         held = Leases(session).begin(record, context.run_id)
     if held is None:
         raise AlreadyTaken(f"Execution {record} is cancelled, ended, or carried by another run")
-    if run_id is None:
+    if record != run_id:
         context.instance.add_run_tags(context.run_id, {RUN_ID_TAG: record})
     with Lease(platform, held).kept() as lease, _ends_badly(context, platform, lease):
         yield Work(platform, lease, say=context.log.info)
@@ -121,21 +122,25 @@ def failure(error: Exception) -> dg.Failure:
 def _new_record(session: Session, context: Context, limit: int, kind: RunKind, subject_id: str | None) -> RunRow:
     """The record of a run that was started in Dagster; nobody else launches it."""
     tags = context.run.tags
-    trigger = (
-        "schedule" if "dagster/schedule_name" in tags else "sensor" if "dagster/sensor_name" in tags else "dagster"
-    )
     tagged = tags.get(MAX_RUNTIME_TAG, "")
     row = Runs(session).request(
         kind,
         subject_id,
         context.job_name if subject_id is None else None,
-        trigger=trigger,
+        trigger=trigger_of(tags),
         timeout_seconds=int(tagged) if tagged.isdigit() else limit,
         parameters=_selected(context) if subject_id is None else None,
     )
     Outbox(session).hold(row)
     session.flush()
     return row
+
+
+def trigger_of(tags: Mapping[str, str]) -> str:
+    """What started a Dagster run that no request asked for."""
+    if "dagster/schedule_name" in tags:
+        return "schedule"
+    return "sensor" if "dagster/sensor_name" in tags else "dagster"
 
 
 def _selected(context: Context) -> dict[str, list[list[str]]]:
@@ -145,10 +150,12 @@ def _selected(context: Context) -> dict[str, list[list[str]]]:
 
 
 def _joined(session: Session, context: dg.AssetExecutionContext, limit: int) -> Held:
-    leases, record = Leases(session), context.run.tags.get(RUN_ID_TAG)
+    leases, known = Leases(session), Runs(session).by_dagster_run(context.run_id)
+    record = known.id if known else None
+    if record is None and not context.run.parent_run_id:
+        record = context.run.tags.get(RUN_ID_TAG)
     if record is None:
-        known = Runs(session).by_dagster_run(context.run_id)
-        record = known.id if known else _new_record(session, context, limit, RunKind.ASSETS, None).id
+        record = _new_record(session, context, limit, RunKind.ASSETS, None).id
     held = leases.join(record, context.run_id) or leases.begin(record, context.run_id)
     if held is None:
         raise dg.Failure(f"Execution {record} is cancelled, ended, or carried by another run", allow_retries=False)

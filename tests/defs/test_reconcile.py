@@ -5,6 +5,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
 
 from dataops_defs.catalogue.base import new_id
 from dataops_defs.catalogue.leases import Leases
@@ -13,6 +18,7 @@ from dataops_defs.catalogue.outbox import Outbox
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.defs.build import build_definitions, read_state
 from dataops_defs.defs.reconcile import reconcile
+from dataops_defs.domain.naming import op_name
 from dataops_defs.domain.run import RunKind, RunState
 from dataops_defs.flows.outbox import RUN_ID_TAG, due_launches, reap
 from tests.scenes import World
@@ -115,6 +121,39 @@ class TestARecordWhoseRun:
         reconcile(instance, world.platform)
 
         assert row(world, record).dagster_run_id == run
+
+
+class TestADagsterRunOfASchedule:
+    def lost(self, instance: dg.DagsterInstance, subject: str) -> str:
+        """As a worker leaves it that was killed before its first act."""
+        job = build_definitions({}).resolve_job_def("extract_dataset")
+        origin = RemoteJobOrigin(
+            RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("dataops"), "__repository__"), "extract_dataset"
+        )
+        run = instance.create_run_for_job(
+            job,
+            run_config={"ops": {op_name("extract_dataset"): {"config": {"subject_id": subject}}}},
+            tags={"dagster/schedule_name": "dataset__planes"},
+            remote_job_origin=origin,
+            job_code_origin=None,
+        )
+        instance.report_run_failed(run, "its worker was killed")
+        return run.run_id
+
+    def test_that_died_before_it_began_becomes_a_request_once(self, world: World, instance: dg.DagsterInstance) -> None:
+        subject = new_id()
+        lost = self.lost(instance, subject)
+
+        for _ in range(2):
+            reconcile(instance, world.platform)
+
+        [launch] = due_launches(world.platform)
+        assert launch.run_config["ops"][op_name("extract_dataset")]["config"]["subject_id"] == subject
+        record = row(world, launch.run_id)
+        assert (record.kind, record.trigger, record.subject_id) == (RunKind.EXTRACT, "schedule", subject)
+        run = instance.get_run_by_id(lost)
+        assert run is not None
+        assert run.tags[RUN_ID_TAG] == launch.run_id
 
 
 class TestADagsterRun:
