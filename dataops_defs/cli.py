@@ -45,6 +45,14 @@ def demo() -> None:
 
 
 @app.command()
+def launcher() -> None:
+    """Keep a process warm that runs are forked from; 'dataops up' starts and watches one."""
+    from dataops_defs.instance.warm.parent import WarmParent
+
+    raise typer.Exit(WarmParent(Settings()).serve())
+
+
+@app.command()
 def env() -> None:
     """Print the addresses and database URLs of the running stack as shell assignments."""
     from dataops_defs.services.lock import is_held

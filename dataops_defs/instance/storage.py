@@ -1,17 +1,33 @@
 """Dagster's storage from the environment: one ``dagster.yaml`` serves ``make up``, ``dagster dev`` and production."""
 
+from functools import lru_cache
 from typing import Any
 
-from dagster._core.storage.base_storage import DagsterStorage
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
+from dagster_postgres.event_log import PostgresEventLogStorage
+from dagster_postgres.run_storage import PostgresRunStorage
+from dagster_postgres.schedule_storage import PostgresScheduleStorage
 from dagster_postgres.storage import DagsterPostgresStorage
+from dagster_postgres.utils import create_pg_engine, set_pg_statement_timeout
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
+from dataops_defs.instance.in_worker import is_worker
 from dataops_defs.services.guardian import ensure_database
 from dataops_defs.settings import settings
+
+RECYCLED_SECONDS = 600
+KEPT_CONNECTIONS = 3
 
 
 class EnvStorage(DagsterPostgresStorage, ConfigurableClass):
     """PostgreSQL at the instance URL of the settings; the embedded server is started when nothing else runs it."""
+
+    def __init__(self, url: str, inst_data: ConfigurableClassData | None, *, create: bool) -> None:
+        super().__init__(postgres_url=url, should_autocreate_tables=create, inst_data=inst_data)
+        self._run_storage = RunStorage(url)
+        self._event_log_storage = EventLogStorage(url)
+        self._schedule_storage = ScheduleStorage(url)
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
@@ -21,9 +37,73 @@ class EnvStorage(DagsterPostgresStorage, ConfigurableClass):
     @classmethod
     def from_config_value(  # type: ignore[override]
         cls, inst_data: ConfigurableClassData | None, config_value: dict[str, Any]
-    ) -> DagsterStorage:
+    ) -> "EnvStorage":
         """The storage; called by Dagster in every process that opens the instance."""
+        if is_worker():  # whoever launched it has started the database and made the tables
+            return cls(settings().url("instance"), inst_data, create=False)
         ensure_database(settings())
-        return DagsterPostgresStorage(
-            postgres_url=settings().url("instance"), should_autocreate_tables=True, inst_data=inst_data
-        )
+        return cls(settings().url("instance"), inst_data, create=True)
+
+
+class _SharedConnections:
+    """All storages of a process use the same few connections, where Dagster opens one for each query.
+
+    Opening one takes six milliseconds, and a run makes a hundred queries. Dagster has no setting for it.
+    """
+
+    postgres_url: str
+    _engine: Any
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, should_autocreate_tables=False)  # type: ignore[call-arg]
+        self._engine = engine(url)
+
+    def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
+        """The same connections with the webserver's limit on a statement, in milliseconds."""
+        self._engine = engine(self.postgres_url, statement_timeout)
+
+
+class RunStorage(_SharedConnections, PostgresRunStorage):
+    """Runs. Which columns their table has is asked once: Dagster asks at each event of a run."""
+
+    _has_stats_columns = _has_backfill_column = False
+
+    def has_run_stats_index_cols(self) -> bool:
+        """Whether the table has the columns for start and end."""
+        self._has_stats_columns = self._has_stats_columns or super().has_run_stats_index_cols()
+        return self._has_stats_columns
+
+    def has_backfill_id_column(self) -> bool:
+        """Whether the table has the column for the backfill."""
+        self._has_backfill_column = self._has_backfill_column or super().has_backfill_id_column()
+        return self._has_backfill_column
+
+
+class EventLogStorage(_SharedConnections, PostgresEventLogStorage):
+    """Events of runs."""
+
+
+class ScheduleStorage(_SharedConnections, PostgresScheduleStorage):
+    """State of schedules and sensors."""
+
+
+@lru_cache
+def engine(url: str, statement_timeout: int = 0) -> Engine:
+    """The engine of this process: some connections are kept for the next query, more are opened when needed.
+
+    Whether a kept one still lives is asked first, so that a server that was started again goes unnoticed.
+
+    Args:
+        statement_timeout: milliseconds; 0 is no limit.
+    """
+    made = create_pg_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        pool_size=KEPT_CONNECTIONS,
+        max_overflow=-1,
+        pool_pre_ping=True,
+        pool_recycle=RECYCLED_SECONDS,
+    )
+    if statement_timeout:
+        event.listen(made, "connect", lambda connection, _: set_pg_statement_timeout(connection, statement_timeout))
+    return made

@@ -1,4 +1,4 @@
-"""The whole stack behind ``make up``: PostgreSQL, code server, webserver, daemon, REST API."""
+"""The whole stack behind ``make up``: PostgreSQL, launcher, code server, webserver, daemon, REST API."""
 
 import os
 import secrets
@@ -83,6 +83,8 @@ class Stack:
     def _start(self) -> None:
         """Everything in order; a signal in between ends it early."""
         self._settings.roots[0].mkdir(parents=True, exist_ok=True)
+        if self._settings.run_launcher == "warm":  # first: its imports need no database, and a processor is idle now
+            self._supervisor.add(self._child("launcher", "dataops", "launcher"))
         if self._settings.embedded:
             postgres = self._start_postgres()
             if self._supervisor.stopping:
@@ -111,7 +113,7 @@ class Stack:
         return postgres
 
     def _children(self) -> list[Child]:
-        settings, logs = self._settings, self._settings.home / "logs"
+        settings, child = self._settings, self._child
         code_port = free_port()
         home = settings.home / "dagster"
         home.mkdir(parents=True, exist_ok=True)
@@ -119,12 +121,6 @@ class Stack:
         workspace = home / "workspace.yaml"
         server = {"host": "127.0.0.1", "port": code_port, "location_name": "dataops"}
         workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
-        env = self._environment(home)
-
-        def child(name: str, *command: str) -> Child:
-            program = str(self._bin / command[0])
-            return Child(name, logs / f"{name}.log", [program, *command[1:]], env, cwd=Path.cwd())
-
         return [
             child("code-server", "dagster", "code-server", "start", "-m", "dataops_defs.definitions", "-h", "127.0.0.1",
                   "-p", str(code_port), "--location-name", "dataops"),
@@ -134,6 +130,12 @@ class Stack:
                   str(settings.dagster_port)),
             child("daemon", "dagster-daemon", "run", "-w", str(workspace)),
         ]  # fmt: skip
+
+    def _child(self, name: str, *command: str) -> Child:
+        """A program of this installation, in the environment all of them share."""
+        log = self._settings.home / "logs" / f"{name}.log"
+        env = self._environment(self._settings.home / "dagster")
+        return Child(name, log, [str(self._bin / command[0]), *command[1:]], env, cwd=Path.cwd())
 
     def _environment(self, dagster_home: Path) -> dict[str, str]:
         settings = self._settings
@@ -183,7 +185,7 @@ class Stack:
         if answer.status_code == httpx.codes.OK:
             return None
         parts = answer.json().get("parts", {}) if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else {}
-        return ", ".join(name for name, state in parts.items() if state != "up") or "the REST API"
+        return ", ".join(name for name, state in parts.items() if state == "down") or "the REST API"
 
     def _not_ready(self) -> int:
         self._errors.print(f"Not ready after {READY_SECONDS:.0f} s: see {self._settings.home}/logs", style="red")
