@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: up demo test check bench test-deps clean
+.PHONY: up demo test check bench chaos test-deps clean
 
 up: $(STAMP)
 	@exec $(BIN)/dataops up
@@ -27,6 +27,10 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+# Kills processes at random while N requests are made; status 1 when a promise was broken.
+chaos: $(STAMP)
+	$(BIN)/python -m tests.chaos --requests $(or $(N),200)
 
 # Debian packages that tests of the user interface need; as root.
 test-deps:
