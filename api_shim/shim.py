@@ -14,6 +14,8 @@ from api_shim.dagster.launcher import DagsterLauncher, Launcher
 from api_shim.dagster.outbox import Outbox
 from api_shim.dagster.reloader import Reloader
 from api_shim.dagster.schedules import ScheduleMirror
+from api_shim.ending import when_asked_to_end
+from api_shim.events import Events
 from api_shim.health import Health
 from dataops_defs.catalogue.tokens import Tokens
 from dataops_defs.errors import DataOpsError
@@ -63,6 +65,11 @@ class Shim:
         """Looks after the parts."""
         return Health(self.platform, self.dagster)
 
+    @cached_property
+    def events(self) -> Events:
+        """Tells of changed runs."""
+        return Events(self.platform)
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The background work, from the start of the app to its end."""
@@ -71,9 +78,12 @@ class Shim:
         await asyncio.wait({first_token}, timeout=SECONDS_BETWEEN_TRIES)
         self.reloader.start()
         self.outbox.start()
+        self.events.start()
         try:
-            yield
+            with when_asked_to_end(self.events.end_streams):
+                yield
         finally:
+            await self.events.stop()
             first_token.cancel()
             with suppress(asyncio.CancelledError):
                 await first_token

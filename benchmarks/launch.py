@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             Path(folder).chmod(0o755)
             with running(Path(folder) / "home", DATAOPS_RUN_LAUNCHER=launcher) as stack:
                 found[launcher] = _Workload(stack, launcher).measure()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 130)
     console.print(_table("Launching, median seconds", found, lambda each: each.seconds, GOALS))
     console.print(_table(f"Where launchRun to SUCCESS goes, {FEW} datasets", found, lambda each: each.parts, {}))
     for launcher, figures in found.items():

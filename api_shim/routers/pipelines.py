@@ -25,7 +25,7 @@ from dataops_defs.catalogue.definitions import Definitions
 from dataops_defs.catalogue.mappings import Mappings
 from dataops_defs.catalogue.models import PipelineRow
 from dataops_defs.catalogue.pipelines import Pipelines
-from dataops_defs.catalogue.runs import Runs
+from dataops_defs.catalogue.run_lists import RunLists, Wanted
 from dataops_defs.catalogue.schedules import Schedules
 from dataops_defs.catalogue.sources import Sources
 from dataops_defs.domain.pipeline import REFERENCE, DefinitionStatus, NodeType, execution_order, nodes_of
@@ -127,11 +127,11 @@ async def execute_pipeline(pipeline_id: str, work: WorkDep) -> JSONResponse:
 def list_executions(
     pipeline_id: str, page: Annotated[Page, Query()], session: ReadingDep, response: Response
 ) -> list[ExecutionOut]:
-    """Its executions, newest first."""
+    """Its executions with their progress, newest first."""
     row = Pipelines(session).get(pipeline_id)
-    runs = Runs(session)
-    count(response, runs.count_of(row.id))
-    return [ExecutionOut.of(each) for each in runs.of(row.id, limit=page.limit, offset=page.offset)]
+    found, total = RunLists(session).page(Wanted(subject_id=row.id), limit=page.limit, offset=page.offset)
+    count(response, total)
+    return [ExecutionOut.listed(each) for each in found]
 
 
 def _documented(nodes: Sequence[NodeIn]) -> list[dict[str, Any]]:

@@ -6,7 +6,15 @@ from pydantic import ConfigDict, Field
 
 from api_shim.schemas.base import Moment, Reply
 from dataops_defs.catalogue.models import RunRow, RunStepRow
-from dataops_defs.domain.run import DATAOPS_WORDS, RunKind
+from dataops_defs.catalogue.run_lists import ListedRun
+from dataops_defs.domain.progress import percent, share_of_rows
+from dataops_defs.domain.run import DATAOPS_WORDS, WAITING, RunKind, RunState
+
+AS_THEY_STAND = (
+    *("id", "subject_id", "records_processed", "records_succeeded", "records_failed", "error", "error_code"),
+    *("cancel_requested", "trigger", "requested_by", "dagster_run_id"),
+)
+PERCENT: Any = Field(default=None, ge=0, le=100, description="Only where it is known; 100 when it has succeeded")
 
 
 class StepOut(Reply):
@@ -16,9 +24,13 @@ class StepOut(Reply):
     subject_id: str
     name: str
     status: str
+    state: str
     started_at: Moment
     completed_at: Moment | None = None
     rows_done: int
+    rows_total: int | None = None
+    batches_done: int
+    percent: float | None = PERCENT
     ledger: dict[str, int]
     uri: str | None = None
     checks: list[dict[str, Any]] = []
@@ -32,9 +44,13 @@ class StepOut(Reply):
             subject_id=row.subject_id,
             name=row.subject_name,
             status=DATAOPS_WORDS[row.state],
+            state=str(row.state),
             started_at=row.created_at,
             completed_at=row.finished_at,
             rows_done=row.rows_done,
+            rows_total=row.rows_total,
+            batches_done=row.batches_done,
+            percent=_percent_of(row),
             ledger=row.ledger,
             uri=row.result.get("uri"),
             checks=row.result.get("checks", []),
@@ -42,9 +58,27 @@ class StepOut(Reply):
         )
 
 
+class ProgressOut(Reply):
+    """How far an execution is. What cannot be known is left out."""
+
+    rows_done: int
+    rows_total: int | None = Field(default=None, description="Once every step has begun and knows its rows")
+    batches_done: int
+    steps_done: int
+    steps_total: int | None = None
+    percent: float | None = PERCENT
+    seconds_left: float | None = Field(
+        default=None, ge=0, description="At the pace since the start, interruptions included; while it runs"
+    )
+    rows_per_second: float | None = None
+
+
 class ExecutionOut(Reply):
-    """An execution; ``startedAt`` is when it was asked for while it waits. Status: running, completed, failed,
-    cancelled."""
+    """An execution; ``startedAt`` is when it was asked for while it waits.
+
+    Status: running, paused, completed, failed, cancelled. State, the exact word: queued, starting, running, pausing,
+    paused, succeeded, failed, cancelling, cancelled, timed_out.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -61,6 +95,17 @@ class ExecutionOut(Reply):
                     "recordsFailed": 4,
                     "cancelRequested": False,
                     "trigger": "rest",
+                    "state": "succeeded",
+                    "workersUsed": 1,
+                    "progress": {
+                        "rowsDone": 1234,
+                        "rowsTotal": 1234,
+                        "batchesDone": 2,
+                        "stepsDone": 2,
+                        "stepsTotal": 2,
+                        "percent": 100.0,
+                        "rowsPerSecond": 308.5,
+                    },
                 }
             ]
         }
@@ -71,6 +116,11 @@ class ExecutionOut(Reply):
     subject_id: str | None = None
     name: str | None = None
     status: str
+    state: str
+    progress: ProgressOut | None = Field(default=None, description="In lists, events and where one is asked for")
+    waiting_since: Moment | None = Field(default=None, description="While nobody has begun with it")
+    launch_error: str | None = Field(default=None, description="Why it still waits, where that is known")
+    workers_used: int | None = Field(default=None, description="Above 1: it was continued after a pause or a death")
     started_at: Moment
     completed_at: Moment | None = None
     records_processed: int
@@ -89,19 +139,28 @@ class ExecutionOut(Reply):
     @classmethod
     def of(cls, row: RunRow, steps: list[RunStepRow] | None = None) -> "ExecutionOut":
         """The form of a run record."""
-        same = ("id", "subject_id", "records_processed", "records_succeeded", "records_failed", "error")
+        waits = row.state in WAITING
         return cls(
-            **{name: getattr(row, name) for name in (*same, "error_code", "cancel_requested", "trigger")},
+            **{name: getattr(row, name) for name in AS_THEY_STAND},
             pipeline_id=row.subject_id if row.kind is RunKind.PIPELINE else None,
             kind=str(row.kind),
             name=row.subject_name,
             status=DATAOPS_WORDS[row.state],
+            state=str(row.state),
+            waiting_since=row.created_at if waits and row.started_at is None else None,
+            launch_error=row.launch_error if waits else None,
+            workers_used=row.epoch or None,
             started_at=row.started_at or row.created_at,
             completed_at=row.finished_at,
-            requested_by=row.requested_by,
-            dagster_run_id=row.dagster_run_id,
             steps=None if steps is None else [StepOut.of(each) for each in steps],
         )
+
+    @classmethod
+    def listed(cls, found: ListedRun, steps: list[RunStepRow] | None = None) -> "ExecutionOut":
+        """The form that tells the progress: that of lists, events, and, with its steps, of one execution."""
+        made = cls.of(found.run, steps)
+        made.progress = ProgressOut.model_validate(found.progress)
+        return made
 
 
 class Accepted(Reply):
@@ -128,8 +187,12 @@ class HistoryOut(Reply):
 
     execution_id: str
     status: str
+    state: str
     started_at: Moment
     completed_at: Moment | None = None
+    rows_done: int
+    rows_total: int | None = None
+    percent: float | None = PERCENT
     records: int | None = None
     rejected: int | None = None
     s3_path: str | None = Field(default=None, alias="s3Path")
@@ -141,10 +204,19 @@ class HistoryOut(Reply):
         return cls(
             execution_id=row.run_id,
             status=DATAOPS_WORDS[row.state],
+            state=str(row.state),
             started_at=row.created_at,
             completed_at=row.finished_at,
+            rows_done=row.rows_done,
+            rows_total=row.rows_total,
+            percent=_percent_of(row),
             records=row.ledger.get("inserted"),
             rejected=row.ledger.get("rejected"),
             s3_path=row.result.get("uri"),
             error=row.error,
         )
+
+
+def _percent_of(step: RunStepRow) -> float | None:
+    share = 1.0 if step.state is RunState.SUCCEEDED else share_of_rows(step.rows_done, step.rows_total)
+    return None if share is None else percent(share, step.state)

@@ -32,8 +32,12 @@ GET,POST pipelines
 GET,PATCH,DELETE pipelines/{pipeline_id}
 POST pipelines/{pipeline_id}/execute
 GET pipelines/{pipeline_id}/executions
+GET events
+GET executions
 GET executions/{execution_id}
 POST executions/{execution_id}/cancel
+POST executions/{execution_id}/pause
+POST executions/{execution_id}/resume
 GET,POST tokens
 DELETE tokens/{token_id}
 GET audit

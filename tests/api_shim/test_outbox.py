@@ -84,3 +84,30 @@ class TestATimeLimit:
         path = extract(api)
         assert api.client.post(f"{path}?timeoutSeconds=0").status_code == 422
         assert api.client.post(f"{path}?timeoutSeconds=soon").status_code == 422
+
+
+class TestARequestThatIsPaused:
+    def test_leaves_the_queue_and_is_launched_again_when_it_is_resumed(
+        self, api: Api, launcher: InProcessLauncher
+    ) -> None:
+        launcher.held = True
+        id = api.client.post(extract(api)).json()["executionId"]
+        queued = api.get(f"/executions/{id}")["dagsterRunId"]
+
+        paused = api.post(f"/executions/{id}/pause")
+
+        assert (paused["status"], launcher.terminated) == ("paused", [queued])
+        launcher.held = False
+        api.post(f"/executions/{id}/resume")
+        wait_for(lambda: bool(api.get(f"/executions/{id}")["status"] == "completed"))
+
+    def test_may_be_cancelled_and_one_that_has_ended_can_be_neither(
+        self, api: Api, launcher: InProcessLauncher
+    ) -> None:
+        launcher.held = True
+        id = api.client.post(extract(api)).json()["executionId"]
+        api.post(f"/executions/{id}/pause")
+
+        assert api.post(f"/executions/{id}/cancel")["status"] == "cancelled"
+        assert api.refused("POST", f"/executions/{id}/pause")[0] == 409
+        assert api.refused("POST", f"/executions/{id}/resume")[0] == 409

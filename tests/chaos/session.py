@@ -55,6 +55,7 @@ class Session:
         self._chance = Random(plan.seed)
         self._clients = Clients(place, plan.patience)
         self.recoveries = Recoveries(place)
+        self._since = ""
         self._told = 0.0
         self._began = time.monotonic()
         self._figures: dict[str, object] = {}
@@ -63,18 +64,22 @@ class Session:
         """Everything; the promises, kept and broken."""
         for workload in self._workloads:
             workload.prepare(self.place)
-        since = newest_record(self.place)
+        self._since = newest_record(self.place)
         self._under_fire()
-        settled = self._settle(since)
+        settled = self._settle()
         self._wait(lambda: False, self._plan.linger if self.recoveries.all else 0, "waiting for the lease to end")
-        closed = self._close(since, self._plan.settle if settled.kept else CLOSING_OF_THE_UNSETTLED)
-        verifier = Verifier(self.place, self._clients.sent, since)
-        verdicts = [self._stands(), settled, closed, *verifier.verdicts()]
+        closed = self._close(self._plan.settle if settled.kept else CLOSING_OF_THE_UNSETTLED)
+        verdicts = [self._stands(), settled, closed, *self.judge(), *litter(self.place)]
+        self._figures["raw copies without a ledger row"] = unnamed_copies(self.place)
+        return verdicts
+
+    def judge(self) -> list[Verdict]:
+        """Look at records, ledger, targets and raw copies as they are now."""
+        verifier = Verifier(self.place, self._clients.sent, self._since)
+        verdicts = list(verifier.verdicts())
         for workload in self._workloads:
             verdicts += workload.verdicts(self.place)
-        verdicts += litter(self.place)
-        states = ", ".join(f"{count} {state}" for state, count in verifier.states().most_common())
-        self._figures |= {"records": states, "raw copies without a ledger row": unnamed_copies(self.place)}
+        self._figures["records"] = ", ".join(f"{count} {state}" for state, count in verifier.states().most_common())
         return verdicts
 
     def figures(self) -> dict[str, object]:
@@ -130,7 +135,7 @@ class Session:
         request.id = f"chaos-{self._plan.seed}-{number:05}"
         self._clients.send(request)
 
-    def _settle(self, since: str) -> Verdict:
+    def _settle(self) -> Verdict:
         """Wait until all is accepted, all work has ended and everything that was killed is back."""
         verdict = Verdict(f"all work ends within {self._plan.settle:.0f} s of the last request")
 
@@ -138,13 +143,13 @@ class Session:
             answered = all(
                 each.execution_id or each.refused or each.waited > self._plan.patience for each in self._clients.sent
             )
-            return answered and self.recoveries.settled() and self._open(since) == 0
+            return answered and self.recoveries.settled() and self._open() == 0
 
         if not self._wait(quiet, self._plan.settle, "settling"):
-            verdict.broken(Harm.LEFT, f"{self._open(since)} records, files or runs of Dagster were still open", 0)
+            verdict.broken(Harm.LEFT, f"{self._open()} records, files or runs of Dagster were still open", 0)
         return verdict
 
-    def _close(self, since: str, seconds: float) -> Verdict:
+    def _close(self, seconds: float) -> Verdict:
         """The closing requests, undisturbed, so that targets can be compared with their sources."""
         verdict = Verdict("after the last kill requests work as ever")
         groups = [group for each in self._workloads for group in each.closing()]
@@ -155,7 +160,7 @@ class Session:
                 number += 1
             ours = list(self._clients.sent[-len(group) :])
             accepted = self._wait(lambda: all(each.execution_id for each in ours), seconds, "closing")  # noqa: B023
-            if not accepted or not self._wait(lambda: self._open(since) == 0, seconds, "closing"):
+            if not accepted or not self._wait(lambda: self._open() == 0, seconds, "closing"):
                 verdict.broken(Harm.LEFT, "the closing requests did not end", 0)
         self._clients.finish()
         self.recoveries.stop()
@@ -163,9 +168,9 @@ class Session:
             self._log.write_text("".join(f"{each.line()}\n" for each in self.recoveries.all))
         return verdict
 
-    def _open(self, since: str) -> int:
+    def _open(self) -> int:
         try:
-            return still_open(self.place, since) + sum(each.busy(self.place) for each in self._workloads)
+            return still_open(self.place, self._since) + sum(each.busy(self.place) for each in self._workloads)
         except psycopg2.Error:
             return 1
 

@@ -115,7 +115,9 @@ class Platform:
 
     def close(self) -> None:
         self._stack.close()
-        end_groups([each.pid for each in self._started.values()], signal.SIGTERM, 3)
+        if "launcher" in self._started:
+            end_groups([self.process("launcher").pid], signal.SIGTERM, 5)
+        end_groups([each.pid for each in self._started.values()], signal.SIGKILL, 0)
         for each in self._started.values():
             each.wait()
 

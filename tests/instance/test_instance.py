@@ -7,7 +7,9 @@ import pytest
 import yaml
 from dagster import AssetMaterialization, DagsterInstance, asset, materialize
 
+from dataops_defs.instance.coordinator import AtOnceRunCoordinator
 from dataops_defs.instance.storage import EnvStorage
+from dataops_defs.instance.warm_launcher import WarmRunLauncher
 from dataops_defs.settings import PROJECT, Settings
 from tests.services.test_bootstrap import ask
 
@@ -52,6 +54,11 @@ class TestTheInstance:
         assert instance.run_monitoring_max_runtime_seconds == 86_400
         assert not instance.telemetry_enabled
         assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 4
+
+    def test_it_launches_at_once_and_warm(self, instance: DagsterInstance) -> None:
+        assert isinstance(instance.run_launcher, WarmRunLauncher)
+        assert isinstance(instance.run_coordinator, AtOnceRunCoordinator)
+        assert instance.get_concurrency_config().run_queue_config.max_user_code_failure_retries > 0
 
 
 class TestTheWorkspace:

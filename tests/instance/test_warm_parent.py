@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import time
 
 import psutil
@@ -11,7 +12,7 @@ import pytest
 from dataops_defs.instance.warm.protocol import address, ask, encode, socket_path
 from dataops_defs.instance.worker import Process
 from dataops_defs.settings import Settings
-from tests.instance.conftest import Platform
+from tests.instance.conftest import BIN, Platform
 
 
 def cold(warm: Platform, run_id: str) -> bool:
@@ -29,6 +30,14 @@ class TestTheParent:
         assert os.getpgid(worker.process.pid) == worker.process.pid
         warm.let_go()
         warm.ends(run_id, "SUCCESS")
+
+    def test_is_the_only_one_of_its_home(self, warm: Platform) -> None:
+        second = subprocess.run([BIN / "dataops", "launcher"], capture_output=True, text=True, check=False)
+
+        assert second.returncode == 1
+        assert len(second.stderr.splitlines()) == 1
+        assert "Another launcher" in second.stderr
+        assert (warm.ping() or {})["pid"] == warm.process("launcher").pid
 
     def test_reaps_and_reports_a_killed_worker(self, warm: Platform) -> None:
         parent = psutil.Process(warm.process("launcher").pid)
@@ -116,11 +125,12 @@ class TestNewCode:
         warm.until(lambda: warm.log("launcher").count("ready") > before, 30)
         next_run = warm.launch("trivial")
         warm.ends(next_run, "SUCCESS")
+        known = ask(Settings(), 5, do="status", run_id=run_id)
         warm.let_go()
 
         warm.ends(run_id, "SUCCESS")
         assert (warm.ping() or {})["pid"] == parent
-        assert psutil.Process(worker.process.pid).ppid() == parent if worker.process.alive else True
+        assert known == {"pid": worker.process.pid, "started": worker.process.ticks}
         assert not cold(warm, next_run)
         warm.until(lambda: psutil.Process(parent).children() == [], 10)
 
