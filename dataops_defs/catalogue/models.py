@@ -147,6 +147,7 @@ class RunRow(Identified, Row):
     __table_args__ = (
         Index("ix_run_subject", "subject_id", "id"),
         Index("ix_run_open", "state", postgresql_where=text("finished_at IS NULL")),
+        Index("ix_run_finished_at", "finished_at"),
     )
     kind: Mapped[RunKind]
     subject_id: Mapped[str | None] = mapped_column(Uuid(as_uuid=False))

@@ -181,7 +181,7 @@ def _listed(chosen: Select[str]) -> tuple[Select[Any], ColumnElement[datetime]]:
 
 def _steps_of(run_id: ColumnElement[str]) -> FromClause:
     step, done = RunStepRow, RunStepRow.state == RunState.SUCCEEDED
-    share = func.least(cast(step.rows_done, Double) / func.nullif(step.rows_total, 0), 1.0)
+    share = func.least(cast(step.rows_done, Double) / step.rows_total, 1.0)
 
     def total(value: ColumnElement[Any] | Any) -> ColumnElement[Any]:
         return func.coalesce(func.sum(value), 0)
@@ -193,7 +193,7 @@ def _steps_of(run_id: ColumnElement[str]) -> FromClause:
             total(step.rows_done).label("rows_done"),
             total(case((done, step.rows_done), else_=step.rows_total)).label("rows_expected"),
             func.count(step.id).filter(~done, step.rows_total.is_(None)).label("uncounted"),
-            total(case((~done, share))).label("open_share"),
+            total(case((~done & (step.rows_total > 0), share))).label("open_share"),
             total(step.batches_done).label("batches_done"),
             func.max(step.updated_at).label("changed_at"),
         )

@@ -166,21 +166,9 @@ class Runs:
         )
         return self._session.scalars(query).all()
 
-    def of(self, subject_id: str, *, limit: int, offset: int = 0) -> Sequence[RunRow]:
-        """The executions of one definition, newest first."""
-        query = (
-            select(RunRow).where(RunRow.subject_id == subject_id).order_by(RunRow.id.desc()).limit(limit).offset(offset)
-        )
-        return self._session.scalars(query).all()
-
     def count_history(self, subject_id: str) -> int:
         """Number of steps done for a dataset or mapping."""
         query = select(func.count()).select_from(RunStepRow).where(RunStepRow.subject_id == subject_id)
-        return self._session.scalar(query) or 0
-
-    def count_of(self, subject_id: str) -> int:
-        """Number of executions of one definition."""
-        query = select(func.count()).select_from(RunRow).where(RunRow.subject_id == subject_id)
         return self._session.scalar(query) or 0
 
     def by_dagster_run(self, dagster_run_id: str) -> RunRow | None:

@@ -125,7 +125,7 @@ class Stack:
             child("code-server", "dagster", "code-server", "start", "-m", "dataops_defs.definitions", "-h", "127.0.0.1",
                   "-p", str(code_port), "--location-name", "dataops"),
             child("api", "uvicorn", self._api, "--factory", "--host", settings.api_host, "--port",
-                  str(settings.api_port), "--no-access-log", "--log-level", "warning"),
+                  str(settings.api_port), "--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "8"),
             child("webserver", "dagster-webserver", "-w", str(workspace), "-h", "127.0.0.1", "-p",
                   str(settings.dagster_port)),
             child("daemon", "dagster-daemon", "run", "-w", str(workspace)),

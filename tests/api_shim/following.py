@@ -3,12 +3,14 @@
 import json
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import psycopg2
 import uvicorn
 from fastapi import FastAPI
 
@@ -155,3 +157,27 @@ class AnExecution:
         with self.platform.catalogue() as session:
             assert Runs(session).finish(self.id, state) is state
         return self
+
+
+def execute(connection: psycopg2.extensions.connection, statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def many_copies(connection: psycopg2.extensions.connection, run: AnExecution, number: int) -> None:
+    """As many executions like this one, all new."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT column_name FROM information_schema.columns WHERE table_name = 'run'")
+        names = ", ".join(sorted({row[0] for row in cursor.fetchall()} - {"id", "updated_at"}))
+        cursor.execute(
+            f"INSERT INTO run (id, updated_at, {names}) SELECT gen_random_uuid(), clock_timestamp(), {names}"
+            " FROM run, generate_series(1, %s) WHERE id = %s",
+            (number, run.id),
+        )

@@ -135,7 +135,7 @@ class Platform:
     def start_launcher(self, **variables: str) -> subprocess.Popen[bytes]:
         self.variables |= variables
         started = self.start("launcher", sys.executable, "-c", LAUNCHER, str(self.sources))
-        self.until(lambda: (self.ping() or {}).get("pid") == started.pid, 30)
+        self.until(lambda: (self.ping() or {}).get("pid") == started.pid, 60)
         return started
 
     def with_launcher(self) -> subprocess.Popen[bytes]:
@@ -212,7 +212,7 @@ class Platform:
         assert grandchild is not None
         return run_id, self.worker(run_id), grandchild
 
-    def ends(self, run_id: str, status: str, seconds: float = 30) -> None:
+    def ends(self, run_id: str, status: str, seconds: float = 60) -> None:
         self.until(lambda: self.run(run_id).is_finished, seconds)
         assert self.status(run_id) == status
 

@@ -1,4 +1,4 @@
-"""snapshots of the definitions: what a code location was built from, for the workers of its runs"""
+"""snapshots of the definitions: what a code location was built from, for the workers of its runs; runs by their end"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,7 +18,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_definitions_snapshot")),
     )
     op.create_index(op.f("ix_definitions_snapshot_kept_at"), "definitions_snapshot", ["kept_at"])
+    op.create_index("ix_run_finished_at", "run", ["finished_at"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_run_finished_at", table_name="run")
     op.drop_table("definitions_snapshot")
