@@ -99,6 +99,17 @@ class DagsterClient:
         if answer["__typename"] != "ScheduleStateResult":
             raise _refused("Dagster did not stop the schedule", answer)
 
+    async def location_lost(self) -> bool:
+        """Whether Dagster has given the code location up; it does not load it again by itself.
+
+        So it is when the process behind the code server that holds the definitions dies.
+        """
+        entries = (await self._data("Health", {}, SECONDS))["workspaceOrError"].get("locationEntries", [])
+        return any(
+            entry["name"] == LOCATION and (entry["locationOrLoadError"] or {}).get("__typename") == "PythonError"
+            for entry in entries
+        )
+
     async def location_loaded_and_daemons_healthy(self) -> tuple[bool, bool]:
         """Whether the code location is loaded, and whether all daemons that must run have a heartbeat."""
         data = await self._data("Health", {}, SECONDS)

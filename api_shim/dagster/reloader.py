@@ -10,7 +10,8 @@ from api_shim.dagster.schedules import ScheduleMirror
 from dataops_defs.errors import DataOpsError
 
 SECONDS_TO_JOIN = 0.3
-SECONDS_BETWEEN_LOOKS = 30.0
+SECONDS_BETWEEN_LOOKS = 5.0
+LOOKS_BETWEEN_ALIGNMENTS = 6
 SECONDS_BEFORE_RETRY = (1.0, 2.0, 4.0, 8.0)
 LOG = structlog.get_logger()
 
@@ -44,11 +45,15 @@ class Reloader:
             self._loop.call_soon_threadsafe(self._wanted.set)
 
     async def _serve(self) -> None:
-        failures = 0
+        failures = looks = 0
         while True:
             asked = await self._asked()
+            looks += 1
             try:
-                await self._reload() if asked else await self._mirror.align()
+                if asked or await self._client.location_lost():
+                    await self._reload()
+                elif looks % LOOKS_BETWEEN_ALIGNMENTS == 0:
+                    await self._mirror.align()
                 failures = 0
             except Exception as error:
                 _log(error, asked, failures)
@@ -58,7 +63,7 @@ class Reloader:
                     self._wanted.set()
 
     async def _asked(self) -> bool:
-        """True when a reload is wanted, False when it is only time to look at the schedules."""
+        """True when a reload is wanted, False when it is only time to look at the location and the schedules."""
         try:
             async with asyncio.timeout(SECONDS_BETWEEN_LOOKS):
                 await self._wanted.wait()

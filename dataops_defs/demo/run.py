@@ -183,7 +183,8 @@ class Demo:
         for step in execution["steps"]:
             for check in step["checks"]:
                 if not check["passed"]:
-                    counts = {key: value for key, value in check.items() if key not in ("name", "passed")}
+                    told_of = check.keys() - {"name", "passed", "description"}
+                    counts = {key: check[key] for key in sorted(told_of)}
                     told = ", ".join(f"{key} {value:,}" for key, value in counts.items())
                     self._console.print(f"Check {check['name']} of '{step['name']}' warns: {told}")
         self._console.print(f"Datamart analytics.{datamart['datamart_name']}: {datamart['rows_refreshed']:,} aircraft")

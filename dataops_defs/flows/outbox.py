@@ -42,6 +42,8 @@ def launch_of(row: RunRow, max_runtime_seconds: int) -> Launch:
         "dataops/requested_by": row.requested_by or row.trigger,
         "dagster/max_runtime": str(limit),
     }
+    if row.epoch:
+        tags["dagster/priority"] = "1"  # what was under way goes before what waits
     if row.kind is RunKind.ASSETS:
         assets = [tuple(path) for path in row.parameters.get("assets", [])]
         return Launch(row.id, row.attempts, job, {}, tags, assets)

@@ -52,6 +52,8 @@ def _kills(recoveries: Sequence[Recovery]) -> Table:
             _row(table, kind, "serves again", those, [each.back for each in those])
             continue
         known = [each for each in those if each.dagster_run]
+        if unknown := len(those) - len(known):
+            table.add_row(kind, "nobody knew its run yet", str(unknown))
         _row(table, kind, "Dagster shows its run as ended", known, [each.noticed for each in known])
         recorded = [each for each in those if each.record]
         _row(table, "", "its record is continued", recorded, [each.continued for each in recorded])

@@ -61,8 +61,20 @@ class TestAKilledWorker:
 
 class TestAKilledServer:
     def test_of_each_kind_is_started_again_and_the_platform_is_healthy(self, stack: RunningStack) -> None:
-        for name in ("api", "webserver", "daemon", "code-server", "postgres"):
+        for name in ("launcher", "api", "webserver", "daemon", "code-server", "postgres"):
             old = stack.pid(name)
             os.kill(old, signal.SIGKILL)
             wait_for(lambda: stack.pid(name) != old, 30)  # noqa: B023 - asked at once
         stack.wait_ready()
+
+    def test_also_the_one_behind_the_code_server_that_nobody_else_would_start(self, stack: RunningStack) -> None:
+        stack.wait_ready()
+        [definitions] = [
+            each for each in psutil.Process(stack.pid("code-server")).children() if "grpc" in each.cmdline()
+        ]
+        definitions.kill()
+
+        wait_for(lambda: stack.api.get("/health").json()["status"] != "healthy", 60)
+        stack.wait_ready()
+        id = execute(stack)
+        wait_for(lambda: execution(stack, id)["status"] == "completed", 120)
