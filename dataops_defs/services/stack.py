@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -84,7 +85,7 @@ class Stack:
         """Everything in order; a signal in between ends it early."""
         self._settings.roots[0].mkdir(parents=True, exist_ok=True)
         if self._settings.run_launcher == "warm":  # first: its imports need no database, and a processor is idle now
-            self._supervisor.add(self._child("launcher", "dataops", "launcher"))
+            self._supervisor.add(replace(self._child("launcher", "dataops", "launcher"), without=True))
         if self._settings.embedded:
             postgres = self._start_postgres()
             if self._supervisor.stopping:

@@ -26,6 +26,7 @@ class Child:
     """A process to keep running. ``start`` makes it; the default runs ``command`` with its output in a log.
 
     Children of a higher ``stage`` are stopped later: PostgreSQL goes after those that speak to it while they end.
+    One that keeps dying ends the stack, unless the others can do ``without`` it.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Child:
     cwd: Path = Path("/")
     ending: Signals = signal.SIGTERM
     stage: int = 0
+    without: bool = False
     start: Callable[[], subprocess.Popen[bytes]] | None = None
     process: subprocess.Popen[bytes] | None = None
     deaths: list[float] = field(default_factory=list)
@@ -138,7 +140,7 @@ class Supervisor:
         # What it had started goes on, such as the workers of runs; it ends with the rest of the stack.
         if child.process is not None:
             self._orphaned.add(child.process.pid)
-        if len(child.deaths) >= MAX_DEATHS:
+        if len(child.deaths) >= MAX_DEATHS and not child.without:
             raise DependencyUnavailable(
                 f"{child.name} keeps dying ({how}); the last line of its log: {last_line(child.log) or 'none'}"
             )

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from dataops_defs.errors import DependencyUnavailable
 from dataops_defs.services.processes import is_alive, wait_until
-from dataops_defs.services.supervisor import Child, Supervisor
+from dataops_defs.services.supervisor import MAX_DEATHS, Child, Supervisor
 
 FOREVER = ["/usr/bin/sleep", "1000"]
 WITH_A_GRANDCHILD = ["/bin/sh", "-c", "sleep 1000 & echo $! > grandchild; wait"]
@@ -77,6 +78,14 @@ class TestAKilledChild:
 
         assert not is_alive(grandchild)
 
+    def test_that_the_others_can_do_without_never_ends_them(self, stage: Stage) -> None:
+        child = Child("extra", stage.folder / "extra.log", ["/bin/false"], dict(os.environ), without=True)
+        child.deaths = [time.monotonic()] * MAX_DEATHS
+
+        stage.supervisor.add(child)
+
+        stage.until(lambda: len(child.deaths) > MAX_DEATHS)
+
 
 class TestAChildThatKeepsDying:
     def test_is_named_with_the_last_line_of_its_log(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +130,7 @@ class TestASupervisorThatIsKilled:
         program = f"""
             import os, sys, time
             from pathlib import Path
-            from dataops_defs.services.supervisor import Child, Supervisor
+            from dataops_defs.services.supervisor import MAX_DEATHS, Child, Supervisor
             folder = Path({str(tmp_path)!r})
             supervisor = Supervisor(folder / "run", folder / "logs", print)
             supervisor.add(Child("worker", folder / "log", {WITH_A_GRANDCHILD!r}, dict(os.environ), folder))
