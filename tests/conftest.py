@@ -3,6 +3,12 @@
 They are left to the end of the server: dropping one costs more than making one.
 """
 
+import os
+
+# A process that holds gRPC channels may hang in fork() otherwise; our children execute another program at once.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
+
+
 import itertools
 from collections.abc import Iterator
 from contextlib import closing
