@@ -96,13 +96,15 @@ def _was_terminated(context: Context) -> bool:
 def _end(platform: Platform, lease: Lease, error: BaseException) -> None:
     if not isinstance(error, Exception) and lease.seconds_left < DAGSTER_WAS_FASTER_SECONDS:
         error = RunTimedOut(OVERDUE)
+    elif not isinstance(error, Exception):
+        error = RunStopped("The run was cancelled; nothing unfinished was published")
     state = RunState.FAILED
     if isinstance(error, RunTimedOut):
         state = RunState.TIMED_OUT
-    elif isinstance(error, RunStopped) or not isinstance(error, Exception):
+    elif isinstance(error, RunStopped):
         state = RunState.CANCELLED
     code = error.code if isinstance(error, DataOpsError) else DataOpsError.code
-    text = sentence(error) if isinstance(error, Exception) else "The run was cancelled"
+    text = sentence(error)
     _finish(platform, lease, state, text, code)
 
 
