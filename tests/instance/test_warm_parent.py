@@ -89,7 +89,7 @@ class TestAKilledParent:
         warm.start_launcher()
 
         warm.ends(run_id, "FAILURE")
-        assert not worker.process.alive
+        warm.until(lambda: not worker.process.alive, 5)
         warm.until(lambda: not grandchild.alive, 5)
 
     def test_leaves_runs_that_can_still_be_terminated(self, warm: Platform) -> None:

@@ -48,5 +48,5 @@ class TestAMapping:
 class TestAutomation:
     def test_shows_schedules_and_sensors(self, stack: RunningStack, page: Page) -> None:
         page.goto(f"{stack.ui_url}/automation")
-        for name in ("pipeline__aircraft_data_pipeline", "watch__weather_files", "retention", "reconcile_runs"):
+        for name in ("pipeline__aircraft_data_pipeline", "watch__weather_files", "retention", "launch_requests"):
             expect(page.get_by_text(name).first).to_be_visible(timeout=PATIENCE)
