@@ -69,6 +69,9 @@ async def _end_when_gone(receive: Receive, subscriber: Subscriber) -> None:
     subscriber.end()
 
 
+FIRST_YEAR, LAST_YEAR = 2000, 9999
+
+
 def event(name: str, id: str, data: str) -> bytes:
     """One event as it is sent; ``data`` is JSON in one line."""
     return f"event: {name}\nid: {id}\ndata: {data}\n\n".encode()
@@ -85,4 +88,6 @@ def cursor_of(text: str) -> datetime | None:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return moment if moment.tzinfo else None
+    if moment.tzinfo is None or not FIRST_YEAR <= moment.year < LAST_YEAR:
+        return None
+    return min(moment, datetime.now(UTC))

@@ -99,8 +99,13 @@ class IdempotencyKeys:
         self._session.execute(update(IdempotencyRow).where(IdempotencyRow.id == id).values(updated_at=now()))
 
     def release(self, id: str) -> None:
-        """Give the key back: nothing was done, so the request may be tried again with it."""
-        self._session.execute(delete(IdempotencyRow).where(IdempotencyRow.id == id))
+        """Give the key back: nothing was done, so the request may be tried again with it.
+
+        A key whose request has made an execution stays with that one; whoever repeats the request takes it over.
+        """
+        mine = IdempotencyRow.id == id
+        self._session.execute(delete(IdempotencyRow).where(mine, IdempotencyRow.run_id.is_(None)))
+        self._session.execute(update(IdempotencyRow).where(mine).values(updated_at=now() - LEASE))
 
     def purge(self, older_than: datetime, *, actor: str | None = None, key: str | None = None) -> int:
         """Forget keys older than that; returns their number."""

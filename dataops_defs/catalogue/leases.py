@@ -68,8 +68,13 @@ class Leases:
         return self._held(run_id) if moved.first() else None
 
     def join(self, run_id: str, dagster_run_id: str) -> Held | None:
-        """The right to work that this Dagster run has taken already: its assets share one record."""
-        query = select(RunRow.id).where(RunRow.id == run_id, RunRow.dagster_run_id == dagster_run_id, RunRow.epoch > 0)
+        """The right to work that this Dagster run has taken already: its assets share one record.
+
+        None while the record waits, for whoever continues it has to begin it.
+        """
+        query = select(RunRow.id).where(
+            RunRow.id == run_id, RunRow.dagster_run_id == dagster_run_id, RunRow.state.not_in(WAITING)
+        )
         return self._held(run_id) if self._session.scalar(query) else None
 
     def renew(self, held: Held) -> Orders | None:
@@ -123,7 +128,7 @@ class Leases:
             row.launch_at = moment + PAUSES_BETWEEN_WORKERS[min(row.epoch, len(PAUSES_BETWEEN_WORKERS)) - 1]
             row.dagster_run_id, row.lease_until, row.state = None, None, state
         elif state is RunState.PAUSED:
-            runs.pause(row.id)
+            runs.pause(row.id, row.epoch)
         elif state is RunState.FAILED:
             runs.finish(row.id, state, error=DIED.format(workers=row.epoch), code="WORKER_DIED")
         elif state is RunState.TIMED_OUT:

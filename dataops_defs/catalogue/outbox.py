@@ -82,7 +82,7 @@ class Outbox:
         """Note which Dagster run carries the request, unless the run has noted it itself."""
         self._session.execute(
             update(RunRow)
-            .where(RunRow.id == id, RunRow.dagster_run_id.is_(None))
+            .where(RunRow.id == id, RunRow.dagster_run_id.is_(None), RunRow.state == RunState.QUEUED)
             .values(dagster_run_id=dagster_run_id, launch_error=None)
         )
 
@@ -102,7 +102,8 @@ class Outbox:
 
     def _hopeless(self, row: RunRow) -> bool:
         too_old = self._session.scalar(select(func.now() - cast(PATIENCE, Interval) > row.created_at))
-        if (too_old or row.attempts >= MOST_LAUNCHES) and row.epoch == 0 and row.launch_error:
+        given_up = row.attempts >= MOST_LAUNCHES or (too_old and row.epoch == 0)
+        if given_up and row.launch_error:
             error = f"The run could not be launched, {row.attempts} times: {row.launch_error}"
             Runs(self._session).finish(row.id, RunState.FAILED, error=error, code="UNAVAILABLE")
             return True

@@ -140,15 +140,23 @@ class Runs:
             self._close_steps(id, state, error)
         return state
 
-    def pause(self, id: str) -> None:
-        """Stop a run where it is; what it has committed stays, and its open steps are gone on with later."""
-        self._session.execute(
+    def pause(self, id: str, epoch: int) -> bool:
+        """Stop a run where that worker is; what it has committed stays, open steps are gone on with later.
+
+        False when nobody wants it to pause any more, or another worker is at it: nothing has changed then.
+        """
+        moved = self._session.execute(
             update(RunRow)
             .where(
-                RunRow.id == id, RunRow.state.in_([each for each, then in ALLOWED.items() if RunState.PAUSED in then])
+                RunRow.id == id,
+                RunRow.epoch == epoch,
+                RunRow.pause_requested,
+                RunRow.state.in_((RunState.RUNNING, RunState.PAUSING)),
             )
             .values(state=RunState.PAUSED, lease_until=None, dagster_run_id=None)
+            .returning(RunRow.id)
         )
+        return moved.first() is not None
 
     def steps(self, run_id: str) -> Sequence[RunStepRow]:
         """Steps in the order they began."""

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 from sqlalchemy.orm import Session
 
+from dataops_defs.catalogue.definitions import as_uuid
 from dataops_defs.catalogue.leases import Leases
 from dataops_defs.catalogue.models import RunRow
 from dataops_defs.catalogue.outbox import Outbox
@@ -30,6 +31,7 @@ UNDER_WAY = [
     dg.DagsterRunStatus.CANCELING,
 ]
 NOT_BEGUN = UNDER_WAY[:3]
+TAKEN_UP_TAG = "dataops/taken_up"
 LOST_LATELY = timedelta(minutes=15)
 KIND_OF = {job: kind for kind, job in JOB_OF.items()}
 CANCELLED_IN_DAGSTER = "The run was terminated in Dagster"
@@ -65,7 +67,9 @@ def _settle(platform: Platform, row: RunRow, run: dg.DagsterRun | None) -> bool:
         return False  # its lease decides
     with platform.catalogue() as session:
         if run is not None and run.status is dg.DagsterRunStatus.CANCELED:
-            Runs(session).finish(row.id, RunState.CANCELLED, error=CANCELLED_IN_DAGSTER, code="RUN_ENDED")
+            runs = Runs(session)
+            if runs.get(row.id).dagster_run_id == run.run_id:  # else it was paused, or another run has it by now
+                runs.finish(row.id, RunState.CANCELLED, error=CANCELLED_IN_DAGSTER, code="RUN_ENDED")
         else:
             Leases(session).release_of(row.dagster_run_id or "")
     return True
@@ -78,7 +82,9 @@ def _close_abandoned(instance: dg.DagsterInstance, platform: Platform) -> int:
     closed = 0
     for run in under_way:
         row = records.get(run.tags.get(RUN_ID_TAG, ""))
-        if row is not None and row.epoch > 0 and row.dagster_run_id not in (None, run.run_id):
+        if run.parent_run_id is not None or row is None or row.epoch == 0:
+            continue
+        if row.dagster_run_id not in (None, run.run_id):
             instance.report_run_failed(run, "Another run continues this one: its worker was gone")
             closed += 1
     return closed
@@ -90,7 +96,7 @@ def _records(platform: Platform, runs: Sequence[dg.DagsterRun]) -> Mapping[str, 
 
 
 def _by_record(runs: Sequence[dg.DagsterRun]) -> dict[str, dg.DagsterRun]:
-    return {run.tags[RUN_ID_TAG]: run for run in runs if RUN_ID_TAG in run.tags}
+    return {run.tags[RUN_ID_TAG]: run for run in runs if RUN_ID_TAG in run.tags and run.parent_run_id is None}
 
 
 def _take_up_lost(instance: dg.DagsterInstance, platform: Platform) -> int:
@@ -101,14 +107,16 @@ def _take_up_lost(instance: dg.DagsterInstance, platform: Platform) -> int:
     failed = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=lately), limit=MANY)
     taken = 0
     for run in failed:
-        if RUN_ID_TAG in run.tags or run.remote_job_origin is None:
+        # A run that repeats another one has the other's tag.
+        known_by = TAKEN_UP_TAG if run.parent_run_id else RUN_ID_TAG
+        if known_by in run.tags or run.remote_job_origin is None:
             continue
         with platform.catalogue() as session:
             known = Runs(session).by_dagster_run(run.run_id)
             row = known or request_again(session, run, platform.settings.max_runtime_seconds)
             if row is None:
                 continue
-        instance.add_run_tags(run.run_id, {RUN_ID_TAG: row.id})
+        instance.add_run_tags(run.run_id, {RUN_ID_TAG: row.id, TAKEN_UP_TAG: row.id})
         taken += known is None
     return taken
 
@@ -125,7 +133,7 @@ def request_again(session: Session, run: dg.DagsterRun, limit: int) -> RunRow | 
     elif kind is not None:
         ops: Any = run.run_config.get("ops", {})
         subject = ops.get(op_name(run.job_name), {}).get("config", {}).get("subject_id")
-    if kind is None or not (subject or parameters.get("assets")):
+    if kind is None or not (as_uuid(subject or "") or parameters.get("assets")):
         return None
     return Runs(session).request(
         kind, subject, None, trigger=trigger_of(run.tags), timeout_seconds=limit, parameters=parameters

@@ -6,12 +6,13 @@ from contextlib import contextmanager, suppress
 import dagster as dg
 from sqlalchemy.orm import Session
 
+from dataops_defs.catalogue.definitions import as_uuid
 from dataops_defs.catalogue.leases import Held, Leases
 from dataops_defs.catalogue.models import RunRow
 from dataops_defs.catalogue.outbox import Outbox
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.run import RunKind, RunState
-from dataops_defs.errors import DataOpsError, RunPaused, RunStopped, RunTimedOut
+from dataops_defs.errors import DataOpsError, NotFound, RunPaused, RunStopped, RunTimedOut
 from dataops_defs.flows.lease import OVERDUE, Lease
 from dataops_defs.flows.outbox import RUN_ID_TAG
 from dataops_defs.flows.platform import Platform
@@ -39,6 +40,8 @@ def work_of_job(
         RunPaused: the record waits for somebody to resume it.
         dg.Failure: the work failed; the description is one readable sentence.
     """
+    if as_uuid(subject_id) is None:
+        raise failure(NotFound(f"'{subject_id[:80]}' is no id of the catalogue"))
     given = None if context.run.parent_run_id else run_id  # run again in Dagster, it is an execution of its own
     with platform.catalogue() as session:
         record = given or _new_record(session, context, platform.settings.max_runtime_seconds, kind, subject_id).id
@@ -62,7 +65,7 @@ def work_of_asset(context: dg.AssetExecutionContext, platform: Platform) -> Iter
         yield Work(platform, lease, say=context.log.info)
         with platform.catalogue() as session:
             done = Runs(session).asset_done(held.run_id, context.asset_key.to_user_string())
-        if done >= len(context.op_execution_context.job_def.nodes):
+        if done >= len(context.run.step_keys_to_execute or context.op_execution_context.job_def.nodes):
             _finish(platform, lease, RunState.SUCCEEDED)
 
 
@@ -73,7 +76,9 @@ def _ends_badly(context: Context, platform: Platform, lease: Lease) -> Iterator[
         yield
     except RunPaused:
         with platform.catalogue() as session:
-            Runs(session).pause(lease.run_id)
+            paused = Runs(session).pause(lease.run_id, lease.epoch)
+        if not paused:  # resumed at the last moment: the next worker goes on
+            lease.release()
         raise
     except BaseException as error:
         if isinstance(error, UNFINISHED) or (not isinstance(error, Exception) and not _was_terminated(context)):
@@ -148,7 +153,9 @@ def trigger_of(tags: Mapping[str, str]) -> str:
 def _selected(context: Context) -> dict[str, list[list[str]]]:
     """The assets of a run, so that it can be launched again."""
     keys = context.op_execution_context.job_def.asset_layer.selected_asset_keys
-    return {"assets": sorted(list(key.path) for key in keys)}
+    steps = context.run.step_keys_to_execute  # of a run that goes on from a failure, only those
+    chosen = [key for key in keys if steps is None or key.to_python_identifier() in steps]
+    return {"assets": sorted(list(key.path) for key in chosen)}
 
 
 def _joined(session: Session, context: dg.AssetExecutionContext, limit: int) -> Held:

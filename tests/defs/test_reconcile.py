@@ -15,6 +15,7 @@ from dataops_defs.catalogue.base import new_id
 from dataops_defs.catalogue.leases import Leases
 from dataops_defs.catalogue.models import RunRow
 from dataops_defs.catalogue.outbox import Outbox
+from dataops_defs.catalogue.run_control import RunControl
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.defs.build import build_definitions, read_state
 from dataops_defs.defs.reconcile import reconcile
@@ -193,6 +194,72 @@ class TestARunOfAssets:
         again = row(world, record.id)
         assert (again.state, again.epoch, again.records_processed) == (RunState.SUCCEEDED, 2, 2)
         assert world.sql("SELECT count(*) FROM dataops.ledger") == [(2,)]
+
+    def test_that_is_continued_begins_anew_although_its_launch_is_noted(
+        self, world: World, instance: dg.DagsterInstance
+    ) -> None:
+        record = begun(world, dagster_run(instance, Status.FAILURE))
+        reconcile(instance, world.platform)
+        [launch] = due_launches(world.platform)
+        launched(world, launch.run_id, "the next one")
+
+        with world.platform.catalogue() as session:
+            leases = Leases(session)
+            assert leases.join(record, "the next one") is None
+            held = leases.begin(record, "the next one")
+            assert held is not None
+            assert held.epoch == 2
+            assert leases.join(record, "the next one") == held
+
+
+class TestAPausedRecord:
+    def test_is_not_noted_as_launched_and_not_cancelled_with_its_queued_run(
+        self, world: World, instance: dg.DagsterInstance
+    ) -> None:
+        record = request(world)
+        with world.platform.catalogue() as session:
+            RunControl(session).pause(record)
+        launched(world, record, dagster_run(instance, Status.CANCELED))
+
+        reconcile(instance, world.platform)
+
+        assert (row(world, record).state, row(world, record).dagster_run_id) == (RunState.PAUSED, None)
+
+    def test_that_was_resumed_in_time_does_not_pause(self, world: World, instance: dg.DagsterInstance) -> None:
+        record = begun(world, dagster_run(instance, Status.STARTED))
+        with world.platform.catalogue() as session:
+            control = RunControl(session)
+            control.pause(record)
+            control.resume(record)
+            session.flush()
+            assert not Runs(session).pause(record, 1)
+        assert row(world, record).state is RunState.RUNNING
+
+
+class TestARunThatRepeatsAnother:
+    def test_is_left_alone_while_it_waits(self, world: World, instance: dg.DagsterInstance) -> None:
+        record = begun(world, dagster_run(instance, Status.STARTED))
+        first = row(world, record).dagster_run_id
+        repeated = instance.create_run_for_job(
+            some_job, tags={RUN_ID_TAG: record}, root_run_id=first, parent_run_id=first
+        )
+
+        reconcile(instance, world.platform)
+
+        found = instance.get_run_by_id(repeated.run_id)
+        assert found is not None
+        assert not found.is_finished
+
+
+class TestAWrongId:
+    def test_does_not_stop_the_others(self, world: World, instance: dg.DagsterInstance) -> None:
+        TestADagsterRunOfASchedule().lost(instance, "nope")
+        subject = new_id()
+        TestADagsterRunOfASchedule().lost(instance, subject)
+
+        reconcile(instance, world.platform)
+
+        assert len(due_launches(world.platform)) == 1
 
 
 def materialize(instance: dg.DagsterInstance, **more: Any) -> dg.ExecuteInProcessResult:

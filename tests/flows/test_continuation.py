@@ -235,7 +235,7 @@ class TestWhatIsAskedOfARun:
         with pytest.raises(RunPaused):
             execute_pipeline(work, pipeline)
         with world.platform.catalogue() as session:
-            Runs(session).pause(run)
+            assert Runs(session).pause(run, work.lease.epoch)
         assert record(world, run).state is RunState.PAUSED
 
         with world.platform.catalogue() as session:
