@@ -135,7 +135,7 @@ def _new_record(session: Session, context: Context, limit: int, kind: RunKind, s
         subject_id,
         context.job_name if subject_id is None else None,
         trigger=trigger_of(tags),
-        timeout_seconds=int(tagged) if tagged.isdigit() else limit,
+        timeout_seconds=int(tagged) if tagged.isdecimal() and tagged.isascii() else limit,
         parameters=_selected(context) if subject_id is None else None,
     )
     Outbox(session).hold(row)
