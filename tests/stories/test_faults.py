@@ -69,12 +69,17 @@ class TestAKilledServer:
 
     def test_also_the_one_behind_the_code_server_that_nobody_else_would_start(self, stack: RunningStack) -> None:
         stack.wait_ready()
-        [definitions] = [
-            each for each in psutil.Process(stack.pid("code-server")).children() if "grpc" in each.cmdline()
-        ]
-        definitions.kill()
 
-        wait_for(lambda: stack.api.get("/health").json()["status"] != "healthy", 60)
+        def definitions() -> list[psutil.Process]:
+            server = psutil.Process(stack.pid("code-server"))
+            living = [each for each in server.children() if each.status() != psutil.STATUS_ZOMBIE]
+            return [each for each in living if "grpc" in each.cmdline()]
+
+        killed = definitions()
+        for each in killed:
+            each.kill()
+
+        wait_for(lambda: any(each not in killed for each in definitions()), 60)
         stack.wait_ready()
         id = execute(stack)
         wait_for(lambda: execution(stack, id)["status"] == "completed", 120)
