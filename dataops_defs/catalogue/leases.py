@@ -33,6 +33,15 @@ class Held:
 
 
 @dataclass(frozen=True)
+class Buried:
+    """A run whose worker of that epoch is gone, and what became of it."""
+
+    run_id: str
+    epoch: int
+    state: RunState
+
+
+@dataclass(frozen=True)
 class Orders:
     """What was asked of the run."""
 
@@ -62,6 +71,7 @@ class Leases:
                 started_at=func.coalesce(RunRow.started_at, func.now()),
                 lease_until=_after(LEASE),
                 launch_error=None,
+                failed_launches=0,
             )
             .returning(RunRow.id)
         )
@@ -107,8 +117,8 @@ class Leases:
             row.dagster_run_id, row.state = None, RunState.QUEUED
             Outbox(self._session).postpone(row.id, NEVER_BEGAN, free_tries=2)
 
-    def reap(self, limit: int = 100) -> Sequence[tuple[str, RunState]]:
-        """Decide for every run whose lease has ended; returns their ids with what became of them."""
+    def reap(self, limit: int = 100) -> Sequence[Buried]:
+        """Decide for every run whose lease has ended."""
         query = (
             select(RunRow)
             .where(RunRow.state.in_(AT_WORK), RunRow.lease_until <= func.now())
@@ -118,24 +128,25 @@ class Leases:
         )
         moment = self._session.scalar(select(func.now()))
         assert moment is not None  # noqa: S101 - a database always knows the time
-        return [(row.id, self._bury(row, moment)) for row in self._session.scalars(query).all()]
+        return [self._bury(row, moment) for row in self._session.scalars(query).all()]
 
-    def _bury(self, row: RunRow, moment: datetime) -> RunState:
+    def _bury(self, row: RunRow, moment: datetime) -> Buried:
         overdue = _seconds_left(row, moment)
-        state = after_death(row.state, row.epoch, overdue is not None and overdue <= 0)
+        state = after_death(row.state, row.deaths + 1, overdue is not None and overdue <= 0)
         runs = Runs(self._session)
         if state is RunState.QUEUED:
-            row.launch_at = moment + PAUSES_BETWEEN_WORKERS[min(row.epoch, len(PAUSES_BETWEEN_WORKERS)) - 1]
+            row.launch_at = moment + PAUSES_BETWEEN_WORKERS[min(row.deaths, len(PAUSES_BETWEEN_WORKERS) - 1)]
+            row.deaths += 1
             row.dagster_run_id, row.lease_until, row.state = None, None, state
         elif state is RunState.PAUSED:
             runs.pause(row.id, row.epoch)
         elif state is RunState.FAILED:
-            runs.finish(row.id, state, error=DIED.format(workers=row.epoch), code="WORKER_DIED")
+            runs.finish(row.id, state, error=DIED.format(workers=row.deaths + 1), code="WORKER_DIED")
         elif state is RunState.TIMED_OUT:
             runs.finish(row.id, state, error=LATE.format(seconds=row.timeout_seconds), code="RUN_TIMED_OUT")
         else:
             runs.finish(row.id, state, error="The run was cancelled", code="RUN_STOPPED")
-        return state
+        return Buried(row.id, row.epoch, state)
 
     def _held(self, run_id: str) -> Held:
         row, moment = self._session.execute(

@@ -139,8 +139,9 @@ class ScheduleRow(Identified, Row):
 class RunRow(Identified, Row):
     """One execution: the record that survives Dagster's event log.
 
-    ``attempts`` counts launches handed to Dagster, the next not before ``launch_at``; ``epoch`` counts how often
-    a worker began: it fences off earlier ones, whose lease ended at ``lease_until``.
+    ``attempts`` counts launches handed to Dagster, the next not before ``launch_at``. ``epoch`` counts how often a
+    worker began: it fences off earlier ones, whose lease ended at ``lease_until``. ``failed_launches`` and ``deaths``
+    (of workers) count what went wrong since the run last got on.
     """
 
     __tablename__ = "run"
@@ -161,7 +162,9 @@ class RunRow(Identified, Row):
     attempts: Mapped[int] = mapped_column(default=0)
     launch_at: Mapped[datetime] = mapped_column(default=now)
     launch_error: Mapped[str | None]
+    failed_launches: Mapped[int] = mapped_column(default=0)
     epoch: Mapped[int] = mapped_column(default=0)
+    deaths: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[datetime | None]
     timeout_seconds: Mapped[int | None]
     started_at: Mapped[datetime | None]

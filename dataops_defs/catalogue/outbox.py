@@ -96,15 +96,16 @@ class Outbox:
         if row is None or row.state is not RunState.QUEUED or row.dagster_run_id is not None:
             return
         row.launch_error = reason[:MAX_ERROR]
-        tries = max(row.attempts, 1) - free_tries
+        row.failed_launches += 1
+        tries = row.failed_launches - free_tries
         pause = min(2 ** min(tries - 1, 10), LONGEST_PAUSE_SECONDS) if tries > 0 else 0
         row.launch_at = func.now() + cast(timedelta(seconds=pause), Interval)
 
     def _hopeless(self, row: RunRow) -> bool:
         too_old = self._session.scalar(select(func.now() - cast(PATIENCE, Interval) > row.created_at))
-        given_up = row.attempts >= MOST_LAUNCHES or (too_old and row.epoch == 0)
+        given_up = row.failed_launches >= MOST_LAUNCHES or (too_old and row.epoch == 0)
         if given_up and row.launch_error:
-            error = f"The run could not be launched, {row.attempts} times: {row.launch_error}"
+            error = f"The run could not be launched, {row.failed_launches} times: {row.launch_error}"
             Runs(self._session).finish(row.id, RunState.FAILED, error=error, code="UNAVAILABLE")
             return True
         return False

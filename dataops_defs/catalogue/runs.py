@@ -109,6 +109,12 @@ class Runs:
         step.ledger = ledger.as_json() if ledger else {}
         step.rows_done = ledger.read if ledger else step.rows_done
         step.error = error[:MAX_ERROR] if error else None
+        if state is RunState.SUCCEEDED:
+            self.got_on(step.run_id)
+
+    def got_on(self, run_id: str) -> None:
+        """Note that something was committed: what died before it counts no longer."""
+        self._session.execute(update(RunRow).where(RunRow.id == run_id, RunRow.deaths > 0).values(deaths=0))
 
     def finish(
         self, id: str, state: RunState, *, error: str | None = None, code: str | None = None, epoch: int | None = None

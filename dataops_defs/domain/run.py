@@ -69,17 +69,17 @@ JOB_OF: dict[RunKind, str] = {
 """The Dagster job that does each kind of work; the last is Dagster's own, with a selection of assets."""
 
 MAX_WORKERS = 5
-"""How many workers may die at one run before it counts as the run's own fault."""
+"""How many workers may die at one run, and nothing gets done, before it counts as the run's own fault."""
 
 
-def after_death(state: RunState, workers: int, overdue: bool) -> RunState:
+def after_death(state: RunState, deaths: int, overdue: bool) -> RunState:
     """What becomes of a run whose worker is gone: what was asked of it, else another worker, but not for ever."""
     asked = {_S.CANCELLING: _S.CANCELLED, _S.PAUSING: _S.PAUSED}.get(state)
     if asked is not None:
         return asked
     if overdue:
         return _S.TIMED_OUT
-    return _S.QUEUED if workers < MAX_WORKERS else _S.FAILED
+    return _S.QUEUED if deaths < MAX_WORKERS else _S.FAILED
 
 
 DATAOPS_WORDS: dict[RunState, str] = {

@@ -49,7 +49,7 @@ def _extract(work: Work, step: Step, row: DatasetRow, source: Source) -> Outcome
     with work.platform.open(source).read(extraction_of(row)) as reading:
         step.expect(reading.expected_rows)
         batches = head.watch(_counted(reading, step))
-        raw = work.platform.raw_store.write(bucket, key, reading.schema, batches)
+        raw = work.platform.raw_store.write(bucket, key, reading.schema, batches, writer=step.id)
         rejected, columns = list(reading.rejected), list(columns_of(reading.schema))
     ledger = Ledger(read=raw.rows + len(rejected), inserted=raw.rows, rejected=len(rejected)).balanced()
     outcome = Outcome(

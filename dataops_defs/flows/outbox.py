@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dataops_defs.adapters.warehouse.fence import take_fence
 from dataops_defs.catalogue.leases import Leases
 from dataops_defs.catalogue.models import RunRow
 from dataops_defs.catalogue.outbox import Outbox
@@ -68,9 +69,17 @@ def due_launches(platform: Platform, of_assets: bool | None = None) -> list[Laun
 
 
 def reap(platform: Platform) -> int:
-    """Decide for all runs whose worker is gone; returns how many another worker will continue."""
+    """Decide for all runs whose worker is gone; returns how many another worker will continue.
+
+    Where none follows, nobody else would fence the worker off, should it be frozen and not dead.
+    """
     with platform.catalogue() as session:
-        return sum(state is RunState.QUEUED for _, state in Leases(session).reap())
+        buried = Leases(session).reap()
+        for each in buried:
+            if each.state is not RunState.QUEUED:
+                with platform.warehouse("dataops takeover") as connection:
+                    take_fence(connection, each.run_id, each.epoch + 1)
+        return sum(each.state is RunState.QUEUED for each in buried)
 
 
 def note_launched(platform: Platform, run_id: str, dagster_run_id: str) -> None:

@@ -8,7 +8,7 @@ from dagster._core.errors import DagsterCodeLocationLoadError, DagsterUserCodeUn
 from dagster._core.launcher import LaunchRunContext
 from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
 
-from dataops_defs.instance import admission
+from dataops_defs.instance import admission, worker
 from dataops_defs.instance.warm_launcher import WarmRunLauncher
 
 # Errors that a later attempt may not meet: the code server is being started again, or reloads.
@@ -25,7 +25,7 @@ class AtOnceRunCoordinator(QueuedRunCoordinator[DagsterInstance]):
 
     def submit_run(self, context: SubmitRunContext) -> DagsterRun:
         """Launch a new run at once, or queue it; in the order in which they are submitted."""
-        run = context.dagster_run
+        run = self._without_worker(context.dagster_run)
         if run.status != DagsterRunStatus.NOT_STARTED or self._is_limited(run):
             return super().submit_run(context)
         try:
@@ -52,6 +52,13 @@ class AtOnceRunCoordinator(QueuedRunCoordinator[DagsterInstance]):
             if run.status != DagsterRunStatus.STARTING:
                 raise
             admission.put_back(self._instance, run, f"the code server did not answer ({error})")
+
+    def _without_worker(self, run: DagsterRun) -> DagsterRun:
+        """A run that repeats another one has the other's tags; its worker is none of this run's."""
+        if not run.tags.get(worker.TAG):
+            return run
+        self._instance.add_run_tags(run.run_id, {worker.TAG: ""})
+        return self._reloaded(run)
 
     def _is_limited(self, run: DagsterRun) -> bool:
         """Whether more than the number of runs decides when it may start: a limit on a tag, or a pool."""

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from tests.chaos.arrivals import Arrivals
 from tests.chaos.clients import Clients, Request
+from tests.chaos.in_dagster import InDagster
 from tests.chaos.killer import Killer
 from tests.chaos.litter import LEASE_SECONDS, litter, unnamed_copies
 from tests.chaos.objects import Objects
@@ -43,7 +44,7 @@ class Plan:
     patience: float = 180.0
     settle: float = 180.0
     linger: float = LEASE_SECONDS
-    workloads: Sequence[Callable[[], Workload]] = (Arrivals, Objects)
+    workloads: Sequence[Callable[[], Workload]] = (Arrivals, Objects, InDagster)
 
 
 class Session:

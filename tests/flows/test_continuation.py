@@ -10,6 +10,7 @@ from dataops_defs.catalogue.leases import Held, Leases
 from dataops_defs.catalogue.models import RunRow
 from dataops_defs.catalogue.run_control import RunControl
 from dataops_defs.catalogue.runs import Runs
+from dataops_defs.domain.ledger import Ledger
 from dataops_defs.domain.run import MAX_WORKERS, RunKind, RunState
 from dataops_defs.errors import DependencyUnavailable, RunPaused, RunStopped, RunTimedOut, StaleWorker
 from dataops_defs.flows.execute_pipeline import execute_pipeline
@@ -136,6 +137,30 @@ class TestAWorkerThatDies:
         assert (ended.state, ended.error_code) == (RunState.FAILED, "WORKER_DIED")
         assert f"{MAX_WORKERS} times" in (ended.error or "")
 
+    def test_is_not_given_up_while_something_gets_done(self, world: World, plane: dict[str, str]) -> None:
+        run = request(world, plane["mapping"])
+        for _ in range(MAX_WORKERS):
+            work = worker(world, run)
+            work.do(RunKind.SYNC, plane["mapping"], "a step", lambda _step: Outcome(Ledger(), [], "nowhere"))
+            lease_ends(world, run)
+
+        assert record(world, run).state is RunState.QUEUED
+
+    def test_is_not_given_up_after_many_pauses(self, world: World, plane: dict[str, str]) -> None:
+        run = request(world, plane["mapping"])
+        for _ in range(MAX_WORKERS):
+            worker(world, run)
+            with world.platform.catalogue() as session:
+                RunControl(session).pause(run)
+            lease_ends(world, run)
+            with world.platform.catalogue() as session:
+                RunControl(session).resume(run)
+
+        worker(world, run)
+        lease_ends(world, run)
+
+        assert record(world, run).state is RunState.QUEUED
+
     @pytest.mark.parametrize(
         ("asked", "becomes"),
         [("cancel", RunState.CANCELLED), ("pause", RunState.PAUSED)],
@@ -203,6 +228,22 @@ class TestAStaleWorker:
             half_a_write()
 
         assert world.sql("SELECT to_regclass('public.half_done') IS NULL") == [(True,)]
+
+    @pytest.mark.parametrize("asked", ["cancel", "pause"])
+    def test_of_a_run_that_nobody_continues_commits_nothing(
+        self, world: World, plane: dict[str, str], asked: str
+    ) -> None:
+        run = request(world, plane["mapping"])
+        frozen = worker(world, run)
+        frozen.lease.look = lambda: None  # type: ignore[method-assign]
+        with world.platform.catalogue() as session:
+            getattr(RunControl(session), asked)(run)
+        lease_ends(world, run)
+
+        with pytest.raises(StaleWorker, match="commits nothing"):
+            sync_mapping(frozen, plane["mapping"])
+
+        assert world.sql("SELECT to_regclass('objects.plane') IS NULL") == [(True,)]
 
     def test_does_not_end_the_record(self, world: World, plane: dict[str, str]) -> None:
         run = request(world, plane["mapping"])

@@ -29,12 +29,17 @@ class FolderPlaces:
         return f"{PREFIX}{bucket}/{key}"
 
     @contextmanager
-    def create(self, bucket: str, key: str) -> Iterator[BinaryIO]:
-        """A file to write, renamed into place at the end, removed on any failure."""
+    def create(self, bucket: str, key: str, writer: str) -> Iterator[BinaryIO]:
+        """A file to write, renamed into place at the end, removed on any failure.
+
+        Files that the same ``writer`` was writing before go first: it was killed, or has lost its right.
+        """
         place = self._root / bucket / key
-        partial = place.with_name(f".{secrets.token_hex(8)}{PARTIAL}")
+        partial = place.with_name(f".{writer}.{secrets.token_hex(8)}{PARTIAL}")
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
+            for earlier in place.parent.glob(f".{writer}.*{PARTIAL}") if writer else ():
+                earlier.unlink(missing_ok=True)
             file = partial.open("xb", buffering=1024 * 1024)
         except OSError as error:
             raise _unavailable(error) from None

@@ -34,7 +34,7 @@ class S3Places:
         return PREFIX + "/".join(self._place(bucket, key))
 
     @contextmanager
-    def create(self, bucket: str, key: str) -> Iterator[S3Upload]:
+    def create(self, bucket: str, key: str, _writer: str) -> Iterator[S3Upload]:
         """A multipart upload: completed at the end, aborted on any failure."""
         with _errors():
             name, inside = self._place(bucket, key)

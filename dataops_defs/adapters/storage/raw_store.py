@@ -41,8 +41,11 @@ class Places(Protocol):
         """The address that users see."""
         ...
 
-    def create(self, bucket: str, key: str) -> Any:
-        """A context with ``write``: visible when it ends well, gone when it ends with an error."""
+    def create(self, bucket: str, key: str, writer: str) -> Any:
+        """A context with ``write``: visible when it ends well, gone when it ends with an error.
+
+        Of a ``writer`` that began before and was killed, what it left half-written may be removed.
+        """
         ...
 
     def open(self, uri: str) -> Any:
@@ -88,10 +91,15 @@ class RawStore:
         else:
             raise Invalid.field("DATAOPS_RAW_STORE", "must be file:///folder, s3:// or s3://bucket")
 
-    def write(self, bucket: str, key: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> RawFile:
+    def write(
+        self, bucket: str, key: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch], writer: str = ""
+    ) -> RawFile:
         """Write all batches as one Parquet file; readers see all of it or nothing.
 
         Whatever the batches raise passes through, and nothing remains.
+
+        Args:
+            writer: an id of the work, letters, digits and hyphens; it is done by one at a time.
 
         Raises:
             Invalid: a bucket or key that cannot be a name.
@@ -100,7 +108,7 @@ class RawStore:
         """
         _check_bucket(bucket)
         _check_key(key)
-        with self._places.create(bucket, key) as file:
+        with self._places.create(bucket, key, writer) as file:
             counted = _Counted(file)
             rows = _write_parquet(counted, schema, batches)
         return RawFile(self._places.uri(bucket, key), rows, counted.bytes, counted.digest.hexdigest())

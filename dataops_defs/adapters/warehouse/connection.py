@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from dataops_defs.errors import DependencyUnavailable
+from dataops_defs.errors import DependencyUnavailable, InsufficientStorage
 
 MAX_PURPOSE = 63
 # A statement whose client is gone ends within two seconds and holds its locks no longer.
@@ -25,6 +25,7 @@ def warehouse_connection(url: str, purpose: str = "dataops") -> Iterator[Connect
     Raises:
         DependencyUnavailable: the warehouse does not answer, was lost, or could not settle a conflict; the
             transaction may have been committed only when the connection was lost at its very end.
+        InsufficientStorage: its disk is full; nothing was committed.
     """
     try:
         connection = psycopg2.connect(libpq_url(url), connect_timeout=10, application_name=purpose[:MAX_PURPOSE])
@@ -37,6 +38,8 @@ def warehouse_connection(url: str, purpose: str = "dataops") -> Iterator[Connect
             yield connection
     except (psycopg2.errors.DeadlockDetected, psycopg2.errors.SerializationFailure) as error:
         raise DependencyUnavailable("Another write to the warehouse was in the way; try again shortly") from error
+    except psycopg2.errors.DiskFull as error:
+        raise InsufficientStorage("The disk of the warehouse is full: make room on it, then try again") from error
     except psycopg2.Error as error:
         if connection.closed:
             raise DependencyUnavailable("The connection to the warehouse was lost; try again shortly") from error

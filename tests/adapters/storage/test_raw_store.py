@@ -138,6 +138,20 @@ class TestTheLocalFolder:
             RawStore(tmp_path.as_uri()).write("b", "broken.parquet", SCHEMA, broken_batches())
         assert [each for each in tmp_path.rglob("*") if each.is_file()] == []
 
+    def test_what_a_killed_writer_left_goes_when_its_work_is_done_again(self, tmp_path: Path):
+        store = RawStore(tmp_path.as_uri())
+        store.write("b", "x.parquet", SCHEMA, some_batches())
+        for left in (".step-1.0123.partial", ".step-2.0123.partial"):
+            (tmp_path / "b" / left).write_bytes(b"half")
+
+        store.write("b", "y.parquet", SCHEMA, some_batches(), writer="step-1")
+
+        assert sorted(each.name for each in (tmp_path / "b").iterdir()) == [
+            ".step-2.0123.partial",
+            "x.parquet",
+            "y.parquet",
+        ]
+
     def test_the_hash_is_that_of_the_file(self, tmp_path: Path):
         made = RawStore(tmp_path.as_uri()).write("b", "x.parquet", SCHEMA, some_batches())
         assert made.sha256 == hashlib.sha256((tmp_path / "b" / "x.parquet").read_bytes()).hexdigest()

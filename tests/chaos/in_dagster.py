@@ -1,0 +1,146 @@
+"""Runs that begin in Dagster: selections of assets that a person launches there, and a schedule's ticks."""
+
+from collections.abc import Iterator, Sequence
+from random import Random
+from typing import Any
+
+import httpx
+
+from tests.chaos.clients import Request
+from tests.chaos.objects import BASE
+from tests.chaos.place import ANSWER_SECONDS, Place
+from tests.chaos.verdicts import Harm, Verdict
+
+FOLDER, FILES, ROWS = "chaos/dagster", 3, 1_000
+TICKS_A_LAUNCH = 4
+TAG = "chaos/launch"
+LAUNCH = """mutation($p: ExecutionParams!) { launchRun(executionParams: $p) { __typename } }"""
+LAUNCHED = """
+SELECT t.value, r.run_id, r.status,
+    (SELECT value FROM run_tags o WHERE o.run_id = r.run_id AND o.key = 'dataops/run_id')
+FROM run_tags t JOIN runs r USING (run_id) WHERE t.key = %s
+"""
+TICKS = """
+SELECT at.value, count(*) FROM run_tags at JOIN run_tags named USING (run_id)
+WHERE at.key = 'dagster/scheduled_execution_time' AND named.key = 'dataops/subject_id' AND named.value = %s
+    AND NOT EXISTS (SELECT FROM runs r JOIN run_tags p USING (run_id)
+        WHERE r.run_id = at.run_id AND p.key = 'dagster/parent_run_id')
+GROUP BY at.value ORDER BY at.value
+"""
+RECORDS = "SELECT id::text, state FROM run WHERE id::text = ANY (%s)"
+BY_SCHEDULE = "SELECT count(*), count(*) FILTER (WHERE state = 'succeeded') FROM run WHERE subject_id = %s"
+LEDGER = """
+SELECT run_id::text, count(*), count(DISTINCT subject_id) FROM dataops.ledger WHERE run_id::text = ANY (%s) GROUP BY 1
+"""
+
+
+class InDagster:
+    """Every few seconds a run of all assets of some files; every minute a tick of a schedule."""
+
+    def __init__(self) -> None:
+        self._datasets: list[str] = []
+        self._scheduled = ""
+
+    def prepare(self, place: Place) -> None:
+        """Files with a dataset each, and one more with a schedule."""
+        folder = place.home / "files" / FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(FILES + 1):
+            rows = "\n".join(f"{line},text {line}" for line in range(ROWS))
+            (folder / f"{number}.csv").write_text(f"line,content\n{rows}\n")
+        for number in range(FILES):
+            self._datasets.append(self._dataset(place, number))
+        self._scheduled = self._dataset(place, FILES, schedule={"enabled": True, "cron": "* * * * *"})
+
+    def _dataset(self, place: Place, number: int, **more: Any) -> str:
+        connection = {"path": f"{FOLDER}/{number}.csv"}
+        name = {"name": f"Chaos file {number}", "app": "chaos"}
+        source = self._post(place, "sources", {**name, "type": "csv", "connection": connection})
+        return self._post(place, "datasets", {**name, "sourceId": source, "extraction": {"type": "file"}, **more})
+
+    @staticmethod
+    def _post(place: Place, kind: str, body: dict[str, Any]) -> str:
+        answer = place.stack.api.post(f"{BASE}/{kind}", json=body)
+        if not answer.is_success:
+            raise SystemExit(f"POST {kind}: {answer.status_code} {answer.text}")
+        return str(answer.json()["id"])
+
+    def request(self, chance: Random) -> Request | None:
+        """None: these runs are not asked for over REST."""
+        return None
+
+    def tend(self, place: Place, tick: int) -> None:
+        """Launch as the pages of Dagster do; nobody repeats a launch whose answer was lost."""
+        if tick % TICKS_A_LAUNCH:
+            return
+        assets = [{"path": ["chaos", "raw", f"chaos_file_{number}"]} for number in range(FILES)]
+        selector = {
+            "repositoryLocationName": "dataops",
+            "repositoryName": "__repository__",
+            "jobName": "__ASSET_JOB",
+            "assetSelection": assets,
+            "assetCheckSelection": [],
+        }
+        tags = [{"key": TAG, "value": str(tick)}]
+        wanted = {
+            "selector": selector,
+            "mode": "default",
+            "runConfigData": {},
+            "executionMetadata": {"tags": tags},
+        }
+        try:
+            httpx.post(
+                f"{place.urls['ui']}/graphql",
+                json={"query": LAUNCH, "variables": {"p": wanted}},
+                timeout=ANSWER_SECONDS,
+                trust_env=False,
+            )
+        except httpx.HTTPError:
+            return
+
+    def closing(self) -> Sequence[Sequence[Request]]:
+        """Nothing to ask for."""
+        return []
+
+    def busy(self, place: Place) -> int:
+        """Runs that died in Dagster before their first act and are not taken up yet."""
+        return sum(
+            status == "FAILURE" and record is None for _, _, status, record in place.ask("instance", LAUNCHED, TAG)
+        )
+
+    def verdicts(self, place: Place) -> Iterator[Verdict]:
+        """Whatever Dagster took on is done once; so is each minute of the schedule."""
+        yield self._launches(place)
+        yield self._ticks(place)
+
+    def _launches(self, place: Place) -> Verdict:
+        verdict = Verdict("each run of assets that Dagster took on was done, its files extracted once")
+        runs = [(tick, run, record) for tick, run, _, record in place.ask("instance", LAUNCHED, TAG)]
+        records = sorted({record for _, _, record in runs if record})
+        states = dict(place.ask("catalogue", RECORDS, records))
+        entries = {run: (rows, subjects) for run, rows, subjects in place.ask("warehouse", LEDGER, records)}
+        for tick, run, record in runs:
+            state = states.get(record)
+            if state != "succeeded":
+                verdict.broken(Harm.FAILED if state else Harm.LOST, f"launch {tick}, run {run}: {state or 'no record'}")
+                continue
+            rows, subjects = entries.get(record, (0, 0))
+            if subjects < FILES:
+                verdict.broken(Harm.LOST, f"launch {tick}: {subjects} of {FILES} files are in the ledger")
+            if rows > subjects:
+                verdict.broken(Harm.TWICE, f"launch {tick}: {rows} ledger rows for {subjects} files")
+        return verdict
+
+    def _ticks(self, place: Place) -> Verdict:
+        verdict = Verdict("each minute of the schedule is one run, done once")
+        ticks = place.ask("instance", TICKS, self._scheduled)
+        for moment, runs in ticks:
+            if runs > 1:
+                verdict.broken(Harm.TWICE, f"the tick of {moment} made {runs} runs")
+        [(records, succeeded)] = place.ask("catalogue", BY_SCHEDULE, self._scheduled)
+        if succeeded < records:
+            verdict.broken(Harm.FAILED, f"{records - succeeded} of {records} records of the schedule did not succeed")
+        if records != len(ticks):
+            harm = Harm.LOST if records < len(ticks) else Harm.TWICE
+            verdict.broken(harm, f"{len(ticks)} ticks made {records} records")
+        return verdict
