@@ -141,7 +141,7 @@ class TestAWorkerThatDies:
         run = request(world, plane["mapping"])
         for _ in range(MAX_WORKERS):
             work = worker(world, run)
-            work.do(RunKind.SYNC, plane["mapping"], "a step", lambda _step: Outcome(Ledger(), [], "nowhere"))
+            work.do(RunKind.SYNC, new_id(), "a step", lambda _step: Outcome(Ledger(), [], "nowhere"))
             lease_ends(world, run)
 
         assert record(world, run).state is RunState.QUEUED
