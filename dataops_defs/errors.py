@@ -3,7 +3,8 @@
 DataOpsError
 ├── Invalid                  the request or definition is wrong; ``fields`` names where
 │   ├── UnsafeQuery          user SQL that may not run
-│   └── InvalidTransform     a transform that does not compile
+│   ├── InvalidTransform     a transform that does not compile
+│   └── TargetNotAllowed     a pipeline's target that is not on the list
 ├── Unauthenticated          no token, or one that does not count
 ├── Forbidden                the token's role does not reach
 ├── NotFound
@@ -13,6 +14,7 @@ DataOpsError
 ├── TooLarge                 over a limit that is named
 ├── SourceError              the outside source refused; a person has to mend it
 │   └── SourceUnavailable    the source did not answer; later may help
+├── SchemaChanged            a query's columns no longer fit its target; the message says which
 ├── InsufficientStorage      a disk is full; a person has to make room
 ├── DependencyUnavailable    PostgreSQL or Dagster did not answer; later may help
 ├── LedgerImbalance          rows in and rows accounted for differ: the run fails
@@ -69,6 +71,12 @@ class InvalidTransform(Invalid):
     code = "INVALID_TRANSFORM"
 
 
+class TargetNotAllowed(Invalid):
+    """An ETL pipeline may write only where an administrator allows it."""
+
+    code = "TARGET_NOT_ALLOWED"
+
+
 class Unauthenticated(DataOpsError):
     """The request carries no valid token."""
 
@@ -120,6 +128,12 @@ class SourceUnavailable(SourceError):
 
     code = "SOURCE_UNAVAILABLE"
     retryable = True
+
+
+class SchemaChanged(DataOpsError):
+    """A query gives columns that its target cannot take, or no longer gives those it needs."""
+
+    code = "SCHEMA_CHANGED"
 
 
 class DependencyUnavailable(DataOpsError):
