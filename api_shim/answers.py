@@ -29,7 +29,9 @@ from dataops_defs.errors import (
     RunPaused,
     RunStopped,
     RunTimedOut,
+    SchemaChanged,
     SourceError,
+    TargetNotAllowed,
     TooLarge,
     Unauthenticated,
 )
@@ -62,6 +64,7 @@ STATUS: dict[type[DataOpsError], int] = {
     Conflict: 409,
     TooLarge: 413,
     SourceError: 422,
+    SchemaChanged: 409,
     InsufficientStorage: 507,
     DependencyUnavailable: 503,
     LedgerImbalance: 502,
@@ -71,7 +74,7 @@ STATUS: dict[type[DataOpsError], int] = {
     QueueFull: 429,
     DataOpsError: 500,
 }
-FAMILY_STATUS: dict[Family, dict[type[DataOpsError], int]] = {Family.ETL: {Duplicate: 400}}
+FAMILY_STATUS: dict[Family, dict[type[DataOpsError], int]] = {Family.ETL: {Duplicate: 400, TargetNotAllowed: 400}}
 HTTP_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 RETRY_AFTER = "5"
 OURS = "Something went wrong on our side; the log names this request by its id"

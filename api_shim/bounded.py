@@ -22,14 +22,14 @@ def _limiter() -> anyio.CapacityLimiter:
     return _LIMITER[0]
 
 
-async def bounded(read: Callable[[], Result]) -> Result:
+async def bounded(read: Callable[[], Result], seconds: float = SECONDS) -> Result:
     """Do a read.
 
     Raises:
-        SourceUnavailable: it took longer than 20 seconds.
+        SourceUnavailable: it took longer than so many seconds.
     """
     try:
-        with anyio.fail_after(SECONDS):
+        with anyio.fail_after(seconds):
             return await run_sync(read, abandon_on_cancel=True, limiter=_limiter())
     except TimeoutError:
-        raise SourceUnavailable(f"The source did not answer within {SECONDS:.0f} seconds") from None
+        raise SourceUnavailable(f"The source did not answer within {seconds:.0f} seconds") from None

@@ -37,6 +37,8 @@ class Order:
     subject_name: str
     action: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    noted: Callable[[RunRow], None] = lambda _run: None
+    """Told of the record, in the transaction that makes it."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,8 @@ class Work:
             QueueFull: too many requests wait already.
             InsufficientStorage: a disk is full.
         """
-        await self._shim.health.ensure_room()
-        run_id, launch = await run_in_threadpool(self._record, find)
-        if launch is not None:
-            # What cannot be launched now stays in the outbox: the caller is told that it goes on.
-            await self._shim.outbox.launch(launch)
+        run_id = await self._begin(find)
+        assert run_id is not None  # noqa: S101 - an order was found
         execution = await self._wait(run_id)
         if execution.run.state.ended:
             return _json(200, finished(execution), {})
@@ -93,13 +92,31 @@ class Work:
             headers["Preference-Applied"] = "respond-async"
         return _json(202, unfinished(execution), headers)
 
-    def _record(self, find: Callable[[Session], Order]) -> tuple[str, Launch | None]:
+    async def begin(self, find: Callable[[Session], Order | None]) -> None:
+        """Record and launch, without waiting; nothing where ``find`` sees that nothing is to be done.
+
+        Raises:
+            As `carry_out` does.
+        """
+        await self._begin(find)
+
+    async def _begin(self, find: Callable[[Session], Order | None]) -> str | None:
+        await self._shim.health.ensure_room()
+        run_id, launch = await run_in_threadpool(self._record, find)
+        if launch is not None:
+            # What cannot be launched now stays in the outbox: the caller is told that it goes on.
+            await self._shim.outbox.launch(launch)
+        return run_id
+
+    def _record(self, find: Callable[[Session], Order | None]) -> tuple[str | None, Launch | None]:
         settings = self._shim.settings
         with self._shim.platform.catalogue() as session:
             order = find(session)
             runs, outbox = Runs(session), Outbox(session)
             if self._claim is not None and self._claim.run_id is not None:
                 return self._claim.run_id, None
+            if order is None:
+                return None, None
             outbox.refuse_when_full(settings.max_waiting_runs)
             run = runs.request(
                 order.kind,
@@ -112,6 +129,7 @@ class Work:
             )
             if self._claim is not None:
                 IdempotencyKeys(session, self._shim.platform.keyring).note_run(self._claim.id, run.id)
+            order.noted(run)
             detail = {"name": order.subject_name, "executionId": run.id}
             audit(session, self._actor, order.action, order.subject_id, detail=detail)
             if not outbox.room(settings.max_queued_runs):

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from dataops_defs.domain.etl import DEFAULT_TARGETS
 from dataops_defs.errors import DependencyUnavailable, Invalid
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -42,7 +43,18 @@ class Settings(BaseSettings):
     s3_endpoint: str | None = Field(default=None, description="Endpoint of an S3-compatible raw store")
     file_roots: str = Field(default="", description="Folders files may be read from, separated by ':'")
     sql_functions: str = Field(default="", description="User-defined functions that user SQL may call, by comma")
+    etl_targets: str = Field(
+        default=",".join(DEFAULT_TARGETS), description="Targets that ETL pipelines of document 003 may write, by comma"
+    )
     allowed_hosts: str = Field(default="", description="Hosts sources may name, by comma; empty allows all")
+
+    elasticsearch_url: SecretStr | None = Field(default=None, description="Servers of es: targets, by comma")
+    elasticsearch_api_key: SecretStr | None = Field(default=None, description="In place of a user in the URL")
+    elasticsearch_ca: Path | None = Field(default=None, description="Certificate that signed the servers'")
+    elasticsearch_compatible: bool = Field(
+        default=False,
+        description="For servers that speak the REST API but refuse the client's media types, such as OpenSearch",
+    )
 
     wait_seconds: float = Field(default=25.0, gt=0, le=300, description="How long a request waits for its run")
     max_runtime_seconds: int = Field(default=86_400, gt=0)
@@ -123,6 +135,11 @@ class Settings(BaseSettings):
     def allowed_functions(self) -> frozenset[str]:
         """User-defined SQL functions an admin has listed, lower case."""
         return frozenset(name.strip().lower() for name in self.sql_functions.split(",") if name.strip())
+
+    @property
+    def allowed_targets(self) -> frozenset[str]:
+        """Targets that ETL pipelines may write."""
+        return frozenset(name.strip() for name in self.etl_targets.split(",") if name.strip())
 
     @property
     def api_url(self) -> str:

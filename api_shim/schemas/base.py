@@ -121,15 +121,18 @@ class Failure(Reply):
     errors: list[Problem] | None = None
 
 
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def refusals(*statuses: int, model: type[BaseModel] = Failure) -> dict[int | str, dict[str, Any]]:
     """The ``responses`` of a route that may refuse with these statuses, beside 401, 403 and 422."""
     words = {
+        400: "A name that is taken, or a target that is not allowed",
         401: "No token, or one that does not count",
         403: "The token's role is not enough",
         404: "There is no such thing",
         409: "A name that is taken, dependants, or a state that forbids it",
         422: "The request is wrong; errors name the fields",
+        429: "Too much work waits already; try again later",
         502: "The run failed for a reason inside the platform",
         503: "A part of the platform does not answer; try again",
+        507: "A disk is full",
     }
-    return {status: {"model": Failure, "description": words[status]} for status in (401, 403, 422, *statuses)}
+    return {status: {"model": model, "description": words[status]} for status in (401, 403, 422, *statuses)}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -25,14 +25,20 @@ def engine(url: str) -> Engine:
 
 
 @contextmanager
-def catalogue_session(url: str) -> Iterator[Session]:
+def catalogue_session(url: str, *, durable: bool = True) -> Iterator[Session]:
     """One transaction: committed at the end, rolled back on an error.
+
+    Args:
+        durable: False for what the next such write repeats (a heartbeat, progress): the commit does not wait for the
+            disk, and a crash of the server may undo it.
 
     Raises:
         DependencyUnavailable: the database does not answer.
     """
     try:
         with Session(engine(url), expire_on_commit=False) as session, session.begin():
+            if not durable:
+                session.execute(text("SET LOCAL synchronous_commit TO off"))
             yield session
     except OperationalError as error:
         raise DependencyUnavailable("The catalogue database does not answer; try again shortly") from error

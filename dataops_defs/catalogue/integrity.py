@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from dataops_defs.catalogue.models import (
     DatamartRow,
     DatasetRow,
+    EtlPipelineRow,
     MappingRow,
     ObjectTypeRow,
     PipelineRow,
@@ -31,6 +32,7 @@ ROWS: dict[str, type[Any]] = {
     "object_types": ObjectTypeRow,
     "mappings": MappingRow,
     "pipelines": PipelineRow,
+    "etl_pipelines": EtlPipelineRow,
     "datamarts": DatamartRow,
     "watches": WatchRow,
 }
@@ -118,6 +120,12 @@ def _pipeline(row: Row, sound: Mapping[str, Mapping[str, Row]]) -> None:
             raise Invalid(f"node '{node.id}' stands for a {node.type} that is missing or broken")
 
 
+def _etl_pipeline(row: Row, sound: Mapping[str, Mapping[str, Row]]) -> None:
+    _nothing(row, sound)
+    if row["source_id"] is not None:
+        _need(sound, "sources", row["source_id"], "source")
+
+
 def _nothing(row: Row, _sound: Mapping[str, Mapping[str, Row]]) -> None:
     if not row["slug"]:
         raise Invalid("it has no identifier")
@@ -136,6 +144,7 @@ CHECKS: dict[str, Callable[[Row, Mapping[str, Mapping[str, Row]]], None]] = {
     "object_types": _object_type,
     "mappings": _mapping,
     "pipelines": _pipeline,
+    "etl_pipelines": _etl_pipeline,
     "datamarts": _nothing,
     "watches": _nothing,
     "schedules": _schedule,

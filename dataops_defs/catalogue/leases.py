@@ -19,6 +19,7 @@ from dataops_defs.domain.run import AT_WORK, WAITING, RunState, after_death
 LEASE = timedelta(seconds=30)
 PAUSES_BETWEEN_WORKERS = (timedelta(0), timedelta(seconds=1), timedelta(seconds=2), timedelta(seconds=4))
 DIED = "The run's worker died before it could finish, {workers} times in a row; nothing unfinished was published"
+GAVE_UP = "The run could not go on, {workers} times in a row; the last time: {reason}"
 NEVER_BEGAN = "The Dagster run ended before its work began; its log in Dagster says why"
 LATE = "The run took longer than its limit of {seconds} s; nothing unfinished was published"
 
@@ -97,12 +98,12 @@ class Leases:
         ).first()
         return Orders(found.cancel_requested, found.pause_requested) if found else None
 
-    def release(self, held: Held) -> None:
-        """Give the right back with work left to do: another worker continues at once."""
+    def release(self, held: Held, reason: str | None = None) -> None:
+        """Give the right back with work left to do, and say why: another worker continues at once."""
         self._session.execute(
             update(RunRow)
             .where(RunRow.id == held.run_id, RunRow.epoch == held.epoch, RunRow.state.in_(AT_WORK))
-            .values(lease_until=func.now())
+            .values(lease_until=func.now(), launch_error=reason)
         )
 
     def release_of(self, dagster_run_id: str) -> None:
@@ -141,7 +142,9 @@ class Leases:
         elif state is RunState.PAUSED:
             runs.pause(row.id, row.epoch)
         elif state is RunState.FAILED:
-            runs.finish(row.id, state, error=DIED.format(workers=row.deaths + 1), code="WORKER_DIED")
+            reason = GAVE_UP if row.launch_error else DIED
+            told = reason.format(workers=row.deaths + 1, reason=row.launch_error)
+            runs.finish(row.id, state, error=told, code="WORKER_DIED")
         elif state is RunState.TIMED_OUT:
             runs.finish(row.id, state, error=LATE.format(seconds=row.timeout_seconds), code="RUN_TIMED_OUT")
         else:

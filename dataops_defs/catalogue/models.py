@@ -3,10 +3,12 @@
 from datetime import datetime
 
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dataops_defs.catalogue.base import Identified, Json, JsonList, Named, Row, new_id, now
 from dataops_defs.domain.datamart import DatamartType, RefreshStrategy
+from dataops_defs.domain.etl import EtlMode
 from dataops_defs.domain.pipeline import DefinitionStatus
 from dataops_defs.domain.run import RunKind, RunState
 
@@ -73,6 +75,24 @@ class PipelineRow(Named, Row):
     nodes: Mapped[JsonList]
     edges: Mapped[JsonList]
     status: Mapped[DefinitionStatus] = mapped_column(default=DefinitionStatus.ACTIVE)
+
+
+class EtlPipelineRow(Named, Row):
+    """An ETL pipeline of document 003. It stands where its newest run does: ``run_id``, None until it is asked for."""
+
+    __tablename__ = "etl_pipeline"
+    type: Mapped[str] = mapped_column(default="SQL")
+    mode: Mapped[EtlMode]
+    enabled: Mapped[bool] = mapped_column(default=True)
+    target_table: Mapped[str]
+    batch_size: Mapped[int]
+    source_query: Mapped[str]
+    source_id: Mapped[str | None] = mapped_column(Uuid(as_uuid=False), ForeignKey("source.id"), index=True)
+    cursor_column: Mapped[str]
+    key_columns: Mapped[list[str]] = mapped_column(JSONB, default=list)
+    lag_seconds: Mapped[int]
+    upstream: Mapped[JsonList] = mapped_column(default=list)
+    run_id: Mapped[str | None] = mapped_column(Uuid(as_uuid=False))
 
 
 class DatamartRow(Named, Row):

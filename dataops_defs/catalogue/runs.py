@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import Session
 
 from dataops_defs.catalogue.base import now
@@ -78,13 +78,32 @@ class Runs:
         """Note how many steps the run will have."""
         self._session.execute(update(RunRow).where(RunRow.id == run_id).values(steps_total=steps))
 
-    def progress(self, step_id: str, rows_done: int, rows_total: int | None, batches_done: int) -> None:
-        """Note how far a step is."""
-        self._session.execute(
+    def progress(
+        self,
+        step_id: str,
+        rows_done: int,
+        rows_total: int | None,
+        batches_done: int,
+        so_far: Ledger | None = None,
+    ) -> None:
+        """Note how far a step is, and what it has committed by then; that keeps its run alive."""
+        committed = {} if so_far is None else {"ledger": so_far.as_json()}
+        moved = self._session.execute(
             update(RunStepRow)
             .where(RunStepRow.id == step_id)
-            .values(rows_done=rows_done, rows_total=rows_total, batches_done=batches_done)
-        )
+            .values(rows_done=rows_done, rows_total=rows_total, batches_done=batches_done, **committed)
+            .returning(RunStepRow.run_id)
+        ).first()
+        if moved and so_far is not None:
+            self.got_on(moved.run_id)
+
+    def note_committed(self, run_id: str, subject_id: str, ledger: Ledger) -> None:
+        """Set what a worker that died had committed for a definition, in its step and in the run's sums."""
+        step = and_(RunStepRow.run_id == run_id, RunStepRow.subject_id == subject_id)
+        self._session.execute(update(RunStepRow).where(step).values(ledger=ledger.as_json(), rows_done=ledger.read))
+        read, succeeded, rejected = self._sums(run_id)
+        sums = {"records_processed": read, "records_succeeded": succeeded, "records_failed": rejected}
+        self._session.execute(update(RunRow).where(RunRow.id == run_id).values(**sums))
 
     def asset_done(self, run_id: str, asset: str) -> int:
         """Note that an asset of the run is finished; returns how many are."""

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from dataops_defs.catalogue.models import (
     DatamartRow,
     DatasetRow,
+    EtlPipelineRow,
     MappingRow,
     ObjectTypeRow,
     PipelineRow,
@@ -25,6 +26,10 @@ FIELDS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "object_types": (ObjectTypeRow, (*NAMED, "schema", "key_field")),
     "mappings": (MappingRow, (*NAMED, "dataset_id", "object_type_id", "mappings", "sync", "status")),
     "pipelines": (PipelineRow, (*NAMED, "nodes", "edges", "status")),
+    "etl_pipelines": (
+        EtlPipelineRow,
+        (*NAMED, "mode", "enabled", "target_table", "source_query", "source_id", "cursor_column", "upstream"),
+    ),
     "datamarts": (DatamartRow, (*NAMED, "schema", "query", "type", "refresh_strategy", "upstream")),
     "watches": (
         WatchRow,
@@ -46,6 +51,9 @@ def read_snapshot(session: Session) -> Snapshot:
 def _rows(session: Session, row: Any, names: tuple[str, ...]) -> list[dict[str, Any]]:
     query = select(*(getattr(row, name) for name in names)).order_by(row.id)
     return [
-        {name: str(value) if name in ("type", "status", "refresh_strategy") else value for name, value in each.items()}
+        {
+            name: str(value) if name in ("type", "status", "refresh_strategy", "mode") else value
+            for name, value in each.items()
+        }
         for each in session.execute(query).mappings()
     ]

@@ -8,6 +8,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from dataops_defs.catalogue.definitions import Definitions
+from dataops_defs.catalogue.etl_pipelines import pipelines_reading
 from dataops_defs.catalogue.models import DatasetRow, SourceRow
 from dataops_defs.catalogue.pipelines import pipelines_using
 from dataops_defs.catalogue.sealing import Keyring, seal, unseal
@@ -60,6 +61,10 @@ class Sources(Definitions[SourceRow]):
         )
 
     def dependants(self, row: SourceRow) -> list[str]:
-        """Datasets read from it and pipelines that show it."""
+        """Datasets and ETL pipelines that read from it, and pipelines that show it."""
         datasets = self.session.scalars(select(DatasetRow.name).where(DatasetRow.source_id == row.id).limit(20))
-        return [f"dataset '{name}'" for name in datasets] + pipelines_using(self.session, "sourceId", row.id)
+        return [
+            *(f"dataset '{name}'" for name in datasets),
+            *pipelines_using(self.session, "sourceId", row.id),
+            *pipelines_reading(self.session, row.id),
+        ]

@@ -9,9 +9,11 @@ from dataops_defs.defs.metadata import check_result, materialization_metadata
 from dataops_defs.defs.resources import PlatformResource
 from dataops_defs.defs.running import work_of_asset
 from dataops_defs.domain import naming
+from dataops_defs.domain.etl import EtlTarget
 from dataops_defs.flows.extract_dataset import extract_dataset
 from dataops_defs.flows.outcome import Check, Outcome
 from dataops_defs.flows.refresh_datamart import refresh_datamart
+from dataops_defs.flows.run_etl import run_etl
 from dataops_defs.flows.sync_mapping import reference_check_name, sync_mapping
 from dataops_defs.flows.work import Work
 
@@ -82,6 +84,33 @@ def object_type_spec(row: Row, writers: Sequence[Row]) -> dg.AssetSpec:
             "json_schema": dg.MetadataValue.json(dict(row["schema"])),
         },
         **_common(row, "object_type"),
+    )
+
+
+def etl_asset(row: Row, upstream: Sequence[naming.AssetPath]) -> dg.AssetsDefinition:
+    """An ETL pipeline: materialising it is a run, which can be paused, and goes on where it was."""
+    return _runnable(
+        row,
+        "etl_pipeline",
+        naming.etl_key(row["app"], row["slug"]),
+        run_etl,
+        deps=list(upstream),
+        kinds={"postgres", "sql"},
+        description=f"{row['mode']} load into `{row['target_table']}`\n\n```sql\n{row['source_query']}\n```",
+        checks={"rows_accepted": "No row was rejected by the target", "ledger_balanced": LEDGER_BALANCED},
+    )
+
+
+def etl_target_spec(target: EtlTarget, writers: Sequence[Row]) -> dg.AssetSpec:
+    """What ETL pipelines write: one asset downstream of all that write it."""
+    index = target.schema is None
+    return dg.AssetSpec(
+        _key(naming.target_key(target.schema, target.name)),
+        deps=[_key(naming.etl_key(each["app"], each["slug"])) for each in writers],
+        description=f"Written by {', '.join(each['name'] for each in writers)}",
+        kinds={"elasticsearch"} if index else {"postgres", "table"},
+        metadata={} if index else {"dagster/table_name": f"warehouse.{target}"},
+        group_name=writers[0]["app"],
     )
 
 

@@ -19,6 +19,7 @@ from dataops_defs.defs.schedules import schedule_definition
 from dataops_defs.defs.selection import Selected
 from dataops_defs.defs.sensors import automation_sensor, watch_sensor
 from dataops_defs.domain import naming
+from dataops_defs.domain.etl import EtlTarget
 from dataops_defs.flows.platform import Platform
 from dataops_defs.settings import settings
 
@@ -108,10 +109,12 @@ class _Builder:
             writers.setdefault(row["object_type_id"], []).append(row)
         made += self._each("object_types", lambda row: assets.object_type_spec(row, writers.get(row["id"], [])))
         made += self._each("datamarts", lambda row: assets.datamart_asset(row, self._upstream(row)))
+        made += self._each("etl_pipelines", lambda row: assets.etl_asset(row, self._etl_upstream(row)))
         watches = [row for row in self._of("watches").values() if row["target_table"]]
         made += self._each("watches", assets.table_spec, watches)
         if self._only is not None:
             return made
+        made += self._etl_targets()
         return made + [assets.problem_spec(each.kind, each.name, each.slug, each.reason) for each in self._problems]
 
     def pipeline_jobs(self) -> list[Any]:
@@ -180,6 +183,31 @@ class _Builder:
             return naming.mapping_key(row["app"], row["slug"])
         return None
 
+    def _etl_targets(self) -> list[Asset]:
+        """One asset for each target; a table that another definition makes is shown by that."""
+        writers: dict[str, list[Mapping[str, Any]]] = {}
+        for row in self._of("etl_pipelines").values():
+            writers.setdefault(row["target_table"], []).append(row)
+        specs = [assets.etl_target_spec(EtlTarget.of(target), rows) for target, rows in writers.items()]
+        return [spec for spec in specs if spec.key not in self._taken]
+
+    def _etl_upstream(self, row: Mapping[str, Any]) -> list[naming.AssetPath]:
+        """What a pipeline reads, but for what is made of its own target: Dagster refuses circles."""
+        below: dict[naming.AssetPath, set[naming.AssetPath]] = {}
+        for each in self._of("etl_pipelines").values():
+            for path in self._upstream(each):
+                below.setdefault(path, set()).add(_target_of(each))
+        for each in self._of("datamarts").values():
+            for path in self._upstream(each):
+                below.setdefault(path, set()).add(naming.table_key(each["schema"], each["slug"]))
+        made_of_target, waiting = set(), [_target_of(row)]
+        while waiting:
+            path = waiting.pop()
+            if path not in made_of_target:
+                made_of_target.add(path)
+                waiting += below.get(path, ())
+        return [path for path in self._upstream(row) if path not in made_of_target]
+
     def _upstream(self, row: Mapping[str, Any]) -> list[naming.AssetPath]:
         types = {each["slug"]: each for each in self._of("object_types").values()}
         found = []
@@ -191,3 +219,8 @@ class _Builder:
                 else naming.table_key(table["schema"], table["table"])
             )
         return found
+
+
+def _target_of(row: Mapping[str, Any]) -> naming.AssetPath:
+    target = EtlTarget.of(row["target_table"])
+    return naming.target_key(target.schema, target.name)

@@ -83,7 +83,7 @@ def _ends_badly(context: Context, platform: Platform, lease: Lease) -> Iterator[
     except BaseException as error:
         if isinstance(error, UNFINISHED) or (not isinstance(error, Exception) and not _was_terminated(context)):
             with suppress(DataOpsError):  # the lease ends by itself if the database is away
-                lease.release()
+                lease.release(sentence(error) if isinstance(error, DataOpsError) else None)
         else:
             _end(platform, lease, error)
         if isinstance(error, Exception):

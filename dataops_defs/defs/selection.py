@@ -17,6 +17,7 @@ KEYS: dict[str, Callable[[Row], naming.AssetPath]] = {
     "datasets": lambda row: naming.dataset_key(row["app"], row["slug"]),
     "mappings": lambda row: naming.mapping_key(row["app"], row["slug"]),
     "object_types": lambda row: naming.object_type_key(row["app"], row["slug"]),
+    "etl_pipelines": lambda row: naming.etl_key(row["app"], row["slug"]),
     "datamarts": lambda row: naming.table_key(row["schema"], row["slug"]),
 }
 """Asset keys of the rows that are assets; those of watched folders are external and never run."""

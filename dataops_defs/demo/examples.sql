@@ -61,6 +61,13 @@ SELECT n AS id,
        timestamp '2024-01-01' + n * interval '1 hour' AS updated_at
 FROM generate_series(1, 1000) AS n;
 
+CREATE TABLE IF NOT EXISTS content.film_rating AS
+SELECT n AS id,
+       1 + (n * 7919) % 1000 AS film_id,
+       (1 + (n * 31) % 10)::smallint AS score,
+       timestamp '2024-01-01' + n * interval '3 minutes' AS rated_at
+FROM generate_series(1, 20000) AS n;
+
 DO $$
 DECLARE wanted record;
 BEGIN
@@ -68,7 +75,8 @@ BEGIN
         SELECT * FROM (VALUES
             ('public.customers', 'customer_id'), ('public.products', 'product_id'), ('public.orders', 'order_id'),
             ('public.order_items', 'order_item_id'), ('public.sales', 'sale_id'),
-            ('public.ml_model_predictions', 'prediction_id'), ('content.film_work', 'id')
+            ('public.ml_model_predictions', 'prediction_id'), ('content.film_work', 'id'),
+            ('content.film_rating', 'id')
         ) AS keys (tab, col)
     LOOP
         IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = wanted.tab::regclass AND contype = 'p') THEN

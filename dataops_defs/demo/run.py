@@ -15,6 +15,7 @@ from dataops_defs.catalogue.models import WatchedFileRow, WatchRow
 from dataops_defs.catalogue.watches import Watches
 from dataops_defs.demo import definitions
 from dataops_defs.demo.client import PREFIX, Client
+from dataops_defs.demo.films import Films
 from dataops_defs.demo.operations import make_operations
 from dataops_defs.errors import DataOpsError, DependencyUnavailable
 from dataops_defs.settings import Settings
@@ -48,17 +49,20 @@ class Demo:
 
     def run(self) -> None:
         """Everything."""
-        self._say("Demo 1/5: files, operations database, the documents' example tables")
+        self._say("Demo 1/6: files, operations database, the documents' example tables")
         connection = self._seed()
-        self._say("Demo 2/5: sources, object types, datasets, mappings, pipeline, datamart")
+        self._say("Demo 2/6: sources, object types, datasets, mappings, pipeline, datamart")
         self._define(connection)
-        self._say("Demo 3/5: running the pipeline through the REST API")
+        self._say("Demo 3/6: running the pipeline through the REST API")
         execution = self._execute()
-        self._say("Demo 4/5: refreshing the datamart")
+        self._say("Demo 4/6: refreshing the datamart")
         datamart = self._refresh()
-        self._say("Demo 5/5: waiting for the watched folder's file")
+        self._say("Demo 5/6: waiting for the watched folder's file")
         weather = self._imported()
+        self._say("Demo 6/6: ETL pipelines: full, paused and resumed, then incremental")
+        films = Films(self._client, self._settings.url("warehouse"), self._console).run()
         self._print(execution, datamart, weather)
+        self._console.print(films)
 
     def _say(self, text: str) -> None:
         self._console.print(f"[bold]{text}[/bold]")

@@ -58,6 +58,21 @@ def table_key(schema: str, table: str) -> AssetPath:
     return ("warehouse", schema, table)
 
 
+def etl_key(app: str, pipeline: str) -> AssetPath:
+    """Asset key of an ETL pipeline; materialising it is a run."""
+    return (app, "etl", pipeline)
+
+
+def target_key(schema: str | None, name: str) -> AssetPath:
+    """Asset key of what an ETL pipeline writes: a table, or an index where there is no schema."""
+    return table_key(schema, name) if schema else index_key(name)
+
+
+def index_key(index: str) -> AssetPath:
+    """Asset key of an index of Elasticsearch."""
+    return ("elasticsearch", index)
+
+
 def problem_key(kind: str, name: str) -> AssetPath:
     """Asset key under which a catalogue row that cannot be loaded is shown."""
     return ("set_aside", kind, name)

@@ -55,6 +55,7 @@ class RunKind(StrEnum):
     PIPELINE = "pipeline"
     REFRESH = "refresh"
     IMPORT = "import"
+    ETL = "etl"
     ASSETS = "assets"
 
 
@@ -64,6 +65,7 @@ JOB_OF: dict[RunKind, str] = {
     RunKind.PIPELINE: "execute_pipeline",
     RunKind.REFRESH: "refresh_datamart",
     RunKind.IMPORT: "import_file",
+    RunKind.ETL: "run_etl",
     RunKind.ASSETS: "__ASSET_JOB",
 }
 """The Dagster job that does each kind of work; the last is Dagster's own, with a selection of assets."""

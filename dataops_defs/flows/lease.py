@@ -86,7 +86,7 @@ class Lease:
     def look(self) -> None:
         """Renew now, and hear what is asked of the run; `check` tells."""
         try:
-            with self._platform.catalogue() as session:
+            with self._platform.catalogue(durable=False) as session:
                 orders = Leases(session).renew(self._held)
         except DependencyUnavailable:
             # Nobody can take over either while the database is away.
@@ -115,10 +115,10 @@ class Lease:
             with self._lock:
                 self._at_work.discard(connection)
 
-    def release(self) -> None:
-        """Give the work back unfinished; another worker continues it at once."""
+    def release(self, reason: str | None = None) -> None:
+        """Give the work back unfinished, and say why; another worker continues it at once."""
         with self._platform.catalogue() as session:
-            Leases(session).release(self._held)
+            Leases(session).release(self._held, reason)
 
     def _beat(self) -> None:
         while not self._over.wait(SECONDS_BETWEEN_BEATS):

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dataops_defs.adapters.warehouse.checkpoint import committed_by
 from dataops_defs.adapters.warehouse.fence import take_fence
 from dataops_defs.catalogue.leases import Leases
 from dataops_defs.catalogue.models import RunRow
 from dataops_defs.catalogue.outbox import Outbox
+from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.naming import AssetPath, op_name
 from dataops_defs.domain.run import JOB_OF, RunKind, RunState
 from dataops_defs.flows.disk_space import Room, disks
@@ -71,7 +73,8 @@ def due_launches(platform: Platform, of_assets: bool | None = None) -> list[Laun
 def reap(platform: Platform) -> int:
     """Decide for all runs whose worker is gone; returns how many another worker will continue.
 
-    Where none follows, nobody else would fence the worker off, should it be frozen and not dead.
+    Where none follows, nobody else would fence the worker off, should it be frozen and not dead, nor say what it had
+    committed when it died.
     """
     with platform.catalogue() as session:
         buried = Leases(session).reap()
@@ -79,6 +82,9 @@ def reap(platform: Platform) -> int:
             if each.state is not RunState.QUEUED:
                 with platform.warehouse("dataops takeover") as connection:
                     take_fence(connection, each.run_id, each.epoch + 1)
+                    committed = committed_by(connection, each.run_id)
+                for subject_id, ledger in committed.items():
+                    Runs(session).note_committed(each.run_id, subject_id, ledger)
         return sum(each.state is RunState.QUEUED for each in buried)
 
 

@@ -35,9 +35,9 @@ class Platform:
         return RawStore(self.settings.raw_store_url, self.settings.s3_endpoint)
 
     @contextmanager
-    def catalogue(self) -> Iterator[Session]:
-        """One transaction on the catalogue."""
-        with catalogue_session(self.settings.url("catalogue")) as session:
+    def catalogue(self, *, durable: bool = True) -> Iterator[Session]:
+        """One transaction on the catalogue; not ``durable`` for what is soon written again."""
+        with catalogue_session(self.settings.url("catalogue"), durable=durable) as session:
             yield session
 
     @contextmanager

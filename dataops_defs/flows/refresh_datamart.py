@@ -10,18 +10,17 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from dataops_defs.adapters.json_values import json_value
 from dataops_defs.adapters.sql.guard import check_query
-from dataops_defs.adapters.sql.lineage import column_lineage
 from dataops_defs.adapters.warehouse.books import enter
 from dataops_defs.catalogue.base import now
 from dataops_defs.catalogue.datamarts import Datamarts
 from dataops_defs.catalogue.models import DatamartRow
-from dataops_defs.catalogue.object_types import ObjectTypes
 from dataops_defs.domain.columns import Column
 from dataops_defs.domain.datamart import DatamartType
 from dataops_defs.domain.ledger import Ledger
-from dataops_defs.domain.naming import AssetPath, object_type_key, table_key
+from dataops_defs.domain.naming import table_key
 from dataops_defs.domain.run import RunKind
 from dataops_defs.errors import SourceError
+from dataops_defs.flows.lineage import lineage_of
 from dataops_defs.flows.outcome import Check, Outcome
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.work import Step, Work
@@ -66,7 +65,7 @@ def _refresh(work: Work, step: Step, row: DatamartRow) -> Outcome:
             columns=columns,
             preview=preview,
             checks=[Check("ledger_balanced", True, f"All {rows} rows are accounted for", ledger.as_json())],
-            lineage=_lineage(work.platform, query),
+            lineage=lineage_of(work.platform, query),
             bytes=size,
             total_rows=rows,
         )
@@ -140,20 +139,6 @@ def _look(cursor: Cursor, row: DatamartRow) -> tuple[int, int, list[Column], lis
         for values in cursor.fetchall()
     ]
     return (counted[0] if counted else 0), (size[0] if size else 0), columns, preview
-
-
-def _lineage(platform: Platform, query: str) -> dict[str, list[tuple[AssetPath, str]]]:
-    with platform.catalogue() as session:
-        types = ObjectTypes(session)
-
-        def key(schema: str | None, table: str) -> AssetPath:
-            kind = types.by_slug(table) if schema == "objects" else None
-            return object_type_key(kind.app, kind.slug) if kind else table_key(schema or "public", table)
-
-        return {
-            name: [(key(schema, table), column) for schema, table, column in origins]
-            for name, origins in column_lineage(query).items()
-        }
 
 
 def _note(platform: Platform, id: str, done: Outcome) -> None:

@@ -32,11 +32,13 @@ Result = TypeVar("Result")
 
 @dataclass
 class Step:
-    """One piece of work under way."""
+    """One piece of work under way; ``so_far`` is what it has committed, where it commits batch by batch."""
 
     work: "Work"
     id: str
     rows_total: int | None = None
+    so_far: Ledger | None = None
+    _rows_done: int = 0
     _batches: int = 0
     _noted: float = 0.0
 
@@ -55,12 +57,28 @@ class Step:
             RunStopped, RunPaused, StaleWorker: the run has to end here; see `Lease.check`.
         """
         self._batches += 1
+        self._rows_done = rows_done
         if time.monotonic() - self._noted >= SECONDS_BETWEEN_NOTES:
-            self._noted = time.monotonic()
-            with suppress(DependencyUnavailable), self.work.platform.catalogue() as session:
-                Runs(session).progress(self.id, rows_done, self.rows_total, self._batches)
+            with suppress(DependencyUnavailable):
+                self.note()
             self.work.lease.look()
         self.work.lease.check()
+
+    def note(self) -> None:
+        """Write down how far the step is."""
+        self._noted = time.monotonic()
+        with self.work.platform.catalogue(durable=False) as session:
+            Runs(session).progress(self.id, self._rows_done, self.rows_total, self._batches, self.so_far)
+
+    def committed(self, rows_done: int, so_far: Ledger) -> None:
+        """To be called after each batch that was committed: what is asked takes effect before the next one.
+
+        Raises:
+            As `progress` does.
+        """
+        self.so_far = so_far
+        self.work.lease.look()
+        self.progress(rows_done)
 
 
 @dataclass
@@ -146,9 +164,11 @@ class Work:
 
     def _failed(self, step: Step, error: Exception) -> None:
         if isinstance(error, UNFINISHED):
+            with suppress(DependencyUnavailable):
+                step.note()
             return
         state = RunState.CANCELLED if isinstance(error, RunStopped) else RunState.FAILED
-        self._note(lambda runs: runs.end_step(step.id, state, None, {}, sentence(error)))
+        self._note(lambda runs: runs.end_step(step.id, state, step.so_far, {}, sentence(error)))
 
     def _note(self, write: Callable[[Runs], Result]) -> Result:
         def attempt() -> Result:

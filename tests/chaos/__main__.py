@@ -4,16 +4,29 @@ import argparse
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from random import SystemRandom
 
 from rich.console import Console
 
+from tests.chaos.arrivals import Arrivals
+from tests.chaos.in_dagster import InDagster
 from tests.chaos.litter import survivors
+from tests.chaos.objects import Objects
+from tests.chaos.pipelines import Pipelines
 from tests.chaos.place import Place
 from tests.chaos.report import print_report
 from tests.chaos.session import Plan, Session
+from tests.chaos.workload import Workload
 from tests.stories.conftest import start_stack, stop_stack
+
+WORKLOADS: dict[str, Callable[[], Workload]] = {
+    "arrivals": Arrivals,
+    "objects": Objects,
+    "dagster": InDagster,
+    "pipelines": Pipelines,
+}
 
 
 def main() -> int:
@@ -31,6 +44,9 @@ def main() -> int:
         only=tuple(filter(None, given.only.split(","))),
         patience=given.patience,
         settle=given.settle,
+        workloads=tuple(WORKLOADS[name] for name in given.workloads.split(","))
+        if given.workloads
+        else tuple(WORKLOADS.values()),
     )
     console.print(f"Seed {plan.seed}; everything in {folder}")
     launcher = {"DATAOPS_RUN_LAUNCHER": given.launcher} if given.launcher else {}
@@ -60,6 +76,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, help="at most so many")
     parser.add_argument("--seed", type=int, help="of all chance; printed when left out")
     parser.add_argument("--only", default="", help="kinds of processes, such as worker,postgres")
+    parser.add_argument("--workloads", default=",".join(WORKLOADS), help=f"some of {', '.join(WORKLOADS)}")
     parser.add_argument("--launcher", choices=("warm", "default"))
     parser.add_argument("--patience", type=float, default=180.0, help="seconds a client repeats its request")
     parser.add_argument("--settle", type=float, default=180.0, help="seconds all work may take after the last request")

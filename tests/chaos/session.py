@@ -17,6 +17,7 @@ from tests.chaos.in_dagster import InDagster
 from tests.chaos.killer import Killer
 from tests.chaos.litter import LEASE_SECONDS, litter, unnamed_copies
 from tests.chaos.objects import Objects
+from tests.chaos.pipelines import Pipelines
 from tests.chaos.place import Place
 from tests.chaos.recovery import Recoveries
 from tests.chaos.targets import targets
@@ -44,7 +45,7 @@ class Plan:
     patience: float = 180.0
     settle: float = 180.0
     linger: float = LEASE_SECONDS
-    workloads: Sequence[Callable[[], Workload]] = (Arrivals, Objects, InDagster)
+    workloads: Sequence[Callable[[], Workload]] = (Arrivals, Objects, InDagster, Pipelines)
 
 
 class Session:
@@ -90,7 +91,7 @@ class Session:
             "requests": len(sent),
             "accepted": self._clients.accepted(),
             "tries": sum(each.tries for each in sent),
-            "longest wait for an acceptance, s": f"{max(each.waited for each in sent):.1f}",
+            "longest wait for an acceptance, s": f"{max((each.waited for each in sent), default=0):.1f}",
             "kills": len(self.recoveries.all),
             "seconds in all": f"{time.monotonic() - self._began:.0f}",
             **self._figures,
@@ -113,7 +114,8 @@ class Session:
         begins = time.monotonic()
         for number in range(plan.requests):
             self._wait(lambda: False, max(0.0, begins + number / plan.a_second - time.monotonic()), "asking")
-            self._send(number, self._next())
+            if request := self._next():
+                self._send(number, request)
         killer.stop()
         ended.set()
         nurse.join()
@@ -126,11 +128,10 @@ class Session:
                     each.tend(self.place, tick)
                 tick += 1
 
-    def _next(self) -> Request:
-        while True:
-            request = self._chance.choice(self._workloads).request(self._chance)
-            if request is not None:
-                return request
+    def _next(self) -> Request | None:
+        """One that a workload offers; None when nobody asks for anything."""
+        offered = [request for each in self._workloads if (request := each.request(self._chance))]
+        return self._chance.choice(offered) if offered else None
 
     def _send(self, number: int, request: Request) -> None:
         request.id = f"chaos-{self._plan.seed}-{number:05}"

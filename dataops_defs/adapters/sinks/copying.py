@@ -1,11 +1,15 @@
 """Arrow batches into PostgreSQL by COPY."""
 
+from collections.abc import Callable, Sequence
 from io import BytesIO
 
+import psycopg2
 import pyarrow as pa
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from pyarrow import csv
+
+from dataops_defs.domain.columns import RejectedRow
 
 # An empty unquoted field is NULL, an empty text is quoted: the writer keeps them apart.
 OPTIONS = csv.WriteOptions(include_header=False, quoting_style="needed")
@@ -18,6 +22,37 @@ def copy_batch(cursor: Cursor, target: sql.Composable, batch: pa.RecordBatch) ->
     buffer.seek(0)
     names = sql.SQL(", ").join(sql.Identifier(name) for name in batch.schema.names)
     cursor.copy_expert(sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(target, names), buffer)
+
+
+def with_numbers(batch: pa.RecordBatch, numbers: Sequence[int]) -> pa.RecordBatch:
+    """The rows with their numbers before them, as ``_row``."""
+    arrays = [pa.array(numbers, pa.int64()), *batch.columns]
+    return pa.RecordBatch.from_arrays(arrays, names=["_row", *batch.schema.names])
+
+
+Take = Callable[[pa.RecordBatch, Sequence[int]], object]
+
+
+def by_halves(cursor: Cursor, batch: pa.RecordBatch, numbers: Sequence[int], take: Take) -> list[RejectedRow]:
+    """Have a batch taken without the rows that PostgreSQL refuses; returns those, with its reason.
+
+    Args:
+        numbers: the rows' numbers, for the reasons.
+        take: writes rows; undone, and called with fewer of them, when it raises for what a row holds.
+    """
+    cursor.execute("SAVEPOINT rows")
+    try:
+        take(batch, numbers)
+    except (psycopg2.DataError, psycopg2.IntegrityError) as error:
+        cursor.execute("ROLLBACK TO SAVEPOINT rows")
+        half = batch.num_rows // 2
+        if half == 0:
+            reason = f"PostgreSQL cannot hold it: {error.diag.message_primary}"
+            return [RejectedRow(numbers[0], reason, error.diag.column_name, batch.to_pylist()[0])]
+        first = by_halves(cursor, batch.slice(0, half), numbers[:half], take)
+        return first + by_halves(cursor, batch.slice(half), numbers[half:], take)
+    cursor.execute("RELEASE SAVEPOINT rows")
+    return []
 
 
 def sql_type(kind: pa.DataType) -> str:

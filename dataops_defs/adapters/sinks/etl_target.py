@@ -48,8 +48,8 @@ class EtlSink(Protocol):
     def publish(self, connection: Connection, *, complete: bool) -> Ledger:
         """After the last batch: let readers see a full load at once; how its rows changed the target.
 
-        ``read`` is left to the caller. Empty in incremental mode. Where not ``complete`` (rows were rejected) nothing
-        is deleted for being absent.
+        ``read`` is left to the caller. Empty in incremental mode. Where not ``complete`` (rows were rejected) no row of
+        a table is deleted for being absent; an index is replaced as a whole all the same.
         """
         ...
 

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg2
 import pyarrow as pa
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from dataops_defs.adapters.json_values import exact_number
-from dataops_defs.adapters.sinks.copying import copy_batch
+from dataops_defs.adapters.sinks.copying import by_halves, copy_batch, with_numbers
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.mapping import OnConflict, Sync, SyncMode
 from dataops_defs.domain.object_type import ObjectTable
@@ -99,27 +98,14 @@ class ObjectSink:
         """
         if not numbers:
             return []
-        arrays = [pa.array(numbers, pa.int64()), *(columns[name] for name in self._properties)]
-        return self._copy(pa.RecordBatch.from_arrays(arrays, names=["_row", *self._properties]))
-
-    def _copy(self, batch: pa.RecordBatch) -> list[RejectedRow]:
+        names = self._properties
+        batch = pa.RecordBatch.from_arrays([columns[name] for name in names], names=names)
         with self._connection.cursor() as cursor:
-            cursor.execute("SAVEPOINT batch")
-            try:
-                copy_batch(cursor, STAGING, batch)
-            except psycopg2.DataError as error:
-                cursor.execute("ROLLBACK TO SAVEPOINT batch")
-                return self._copy_halves(batch, error)
-            cursor.execute("RELEASE SAVEPOINT batch")
-        return []
 
-    def _copy_halves(self, batch: pa.RecordBatch, error: psycopg2.Error) -> list[RejectedRow]:
-        if batch.num_rows > 1:
-            half = batch.num_rows // 2
-            return self._copy(batch.slice(0, half)) + self._copy(batch.slice(half))
-        content = batch.to_pylist()[0]
-        number = content.pop("_row")
-        return [RejectedRow(number, f"PostgreSQL cannot hold it: {error.diag.message_primary}", None, content)]
+            def take(rows: pa.RecordBatch, of: Sequence[int]) -> None:
+                copy_batch(cursor, STAGING, with_numbers(rows, of))
+
+            return by_halves(cursor, batch, numbers, take)
 
     def set_duplicates_aside(self) -> list[StagedRow]:
         """Take out the rows whose key a row before them has."""

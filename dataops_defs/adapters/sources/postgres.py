@@ -15,15 +15,19 @@ from psycopg2 import sql
 
 from dataops_defs.adapters.sources.base import Reading
 from dataops_defs.adapters.sources.pg_copy import CopyStream
-from dataops_defs.adapters.sources.pg_types import PgColumn, numeric_digits, schema_of
+from dataops_defs.adapters.sources.pg_types import NUMERIC, PgColumn, numeric_digits, schema_of
 from dataops_defs.adapters.sources.shown import preview_of
 from dataops_defs.adapters.sql.guard import check_query
 from dataops_defs.domain.columns import Preview
 from dataops_defs.domain.dataset import Extraction
+from dataops_defs.domain.etl import SqlColumn
 from dataops_defs.domain.source import Source
 from dataops_defs.errors import Invalid, SourceError, SourceUnavailable
 
 CONNECT_SECONDS = 10
+# varchar and char; a modifier counts the header of such a value too.
+LIMITED_TEXTS = (1042, 1043)
+MODIFIER_OFFSET = 4
 TEST_SECONDS = 10
 PREVIEW_SECONDS = 10
 READ_SECONDS = 3600
@@ -62,9 +66,19 @@ class PostgresSource:
         with self._opened(query, self.preview_seconds) as reading:
             return preview_of(reading.schema, reading.batches, limit)
 
+    def columns(self, extraction: Extraction) -> list[SqlColumn]:
+        """The columns of the query's result with their types in PostgreSQL's words; nothing is read."""
+        query = self._checked(extraction)
+        with self._transaction(self.preview_seconds) as connection:
+            return _sql_columns(connection, query)
+
     def read(self, extraction: Extraction) -> AbstractContextManager[Reading]:
         """All rows of the query, seen at one moment; memory stays flat."""
         return self._opened(self._checked(extraction), self.read_seconds)
+
+    def session(self, seconds: float) -> AbstractContextManager[Any]:
+        """A read-only transaction that sees one moment and prints values exactly, in UTC; a statement is bounded."""
+        return self._transaction(seconds)
 
     def _checked(self, extraction: Extraction) -> str:
         return check_query(extraction.query or "", allowed_functions=self.allowed_functions)
@@ -140,7 +154,31 @@ def _describe(connection: Any, query: str) -> list[PgColumn]:
     return [replace(each, is_array=each.oid in arrays) for each in columns]
 
 
-def _check_names(columns: Sequence[PgColumn]) -> None:
+def _sql_columns(connection: Any, query: str) -> list[SqlColumn]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM ({query}) AS described LIMIT 0")  # noqa: S608 - guarded
+        found = list(cursor.description or ())
+        cursor.execute(
+            "SELECT pg_catalog.format_type(oid, modifier)"
+            " FROM unnest(%s::oid[], %s::int[]) WITH ORDINALITY AS given (oid, modifier, place) ORDER BY place",
+            ([each.type_code for each in found], [_modifier(each) for each in found]),
+        )
+        made = [SqlColumn(each.name, kind) for each, (kind,) in zip(found, cursor.fetchall(), strict=True)]
+    _check_names(made)
+    return made
+
+
+def _modifier(column: Any) -> int:
+    """The type modifier, from what the driver makes of it: the digits of a numeric, the length of a text."""
+    precision, scale = numeric_digits(column.precision, column.scale)
+    if column.type_code == NUMERIC and precision is not None and scale is not None:
+        return ((precision << 16) | (scale & 0x7FF)) + MODIFIER_OFFSET
+    if column.type_code in LIMITED_TEXTS and (column.internal_size or 0) > 0:
+        return int(column.internal_size) + MODIFIER_OFFSET
+    return -1
+
+
+def _check_names(columns: Sequence[PgColumn | SqlColumn]) -> None:
     if not columns:
         raise Invalid.field("extraction.query", "returns no columns")
     seen: set[str] = set()

@@ -123,6 +123,24 @@ class RawStore:
         schema = next(batches)
         return schema, batches
 
+    def rows(self, uri: str, first: int, size: int) -> Iterator[pa.RecordBatch]:
+        """The rows of a raw copy from number ``first`` (from 0) on, in batches of ``size``; smaller at a group's end.
+
+        Raises:
+            NotFound: there is no such copy (any more).
+        """
+        with self._places.open(uri) as file:
+            parquet = _parquet(file, uri)
+            for group in range(parquet.num_row_groups):
+                rows = parquet.metadata.row_group(group).num_rows
+                if first >= rows:
+                    first -= rows
+                    continue
+                table = parquet.read_row_group(group)
+                for start in range(first, rows, size):
+                    yield table.slice(start, size).combine_chunks().to_batches()[0]
+                first = 0
+
     def delete(self, uri: str) -> None:
         """Remove a raw copy; no error when there is none."""
         self._places.delete(uri)
@@ -154,12 +172,16 @@ class RawStore:
     def _batches(self, uri: str) -> Iterator[pa.Schema | pa.RecordBatch]:
         """The schema first, then the batches: one generator, so that one ``with`` holds the file."""
         with self._places.open(uri) as file:
-            try:
-                parquet = pq.ParquetFile(file)
-            except pa.ArrowInvalid:
-                raise NotFound(f"raw copy {uri} is damaged") from None
+            parquet = _parquet(file, uri)
             yield parquet.schema_arrow
             yield from parquet.iter_batches(batch_size=BATCH_ROWS)
+
+
+def _parquet(file: Any, uri: str) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(file)
+    except pa.ArrowInvalid:
+        raise NotFound(f"raw copy {uri} is damaged") from None
 
 
 def local_folder(url: str) -> Path | None:

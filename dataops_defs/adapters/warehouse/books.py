@@ -25,6 +25,14 @@ class Entry:
     target: str
 
 
+_INSERT = (
+    "INSERT INTO dataops.ledger (run_id, step_id, subject_kind, subject_id, target, read, inserted, updated,"
+    " unchanged, rejected, filtered, deleted, outcome) VALUES (%(run_id)s, %(step_id)s, %(subject_kind)s,"
+    " %(subject_id)s, %(target)s, %(read)s, %(inserted)s, %(updated)s, %(unchanged)s, %(rejected)s,"
+    " %(filtered)s, %(deleted)s, %(outcome)s)"
+)
+
+
 def enter(connection: Connection, entry: Entry, ledger: Ledger, outcome: Mapping[str, Any] | None = None) -> None:
     """Write the ledger row of one write, as the last act of its transaction.
 
@@ -39,17 +47,38 @@ def enter(connection: Connection, entry: Entry, ledger: Ledger, outcome: Mapping
     hold_fence(connection, entry.run_id, entry.epoch)
     done = {"step_id": entry.step_id, "outcome": Json(outcome)} if outcome is not None else {}
     with connection.cursor() as cursor:
+        cursor.execute(_INSERT, {**vars(entry), "step_id": None, "outcome": None, **done, **counts})
+
+
+def add(connection: Connection, entry: Entry, ledger: Ledger, outcome: Mapping[str, Any] | None = None) -> None:
+    """Add a batch to the ledger row of a write that commits batch by batch, in the batch's transaction.
+
+    Args:
+        outcome: given with the last one, as in `enter`.
+
+    Raises:
+        LedgerImbalance, StaleWorker: as `enter` does.
+    """
+    counts = ledger.balanced().as_json()
+    hold_fence(connection, entry.run_id, entry.epoch)
+    values = {**vars(entry), **counts, "outcome": None if outcome is None else Json(outcome)}
+    with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO dataops.ledger (run_id, step_id, subject_kind, subject_id, target, read, inserted, updated,"
-            " unchanged, rejected, filtered, deleted, outcome) VALUES (%(run_id)s, %(step_id)s, %(subject_kind)s,"
-            " %(subject_id)s, %(target)s, %(read)s, %(inserted)s, %(updated)s, %(unchanged)s, %(rejected)s,"
-            " %(filtered)s, %(deleted)s, %(outcome)s)",
-            {**vars(entry), "step_id": None, "outcome": None, **done, **counts},
+            f"{_INSERT} ON CONFLICT (step_id) DO UPDATE SET"
+            f" {', '.join(f'{name} = ledger.{name} + excluded.{name}' for name in counts)},"
+            " outcome = excluded.outcome, committed_at = now()",
+            values,
         )
 
 
 def written(connection: Connection, step_id: str) -> tuple[Ledger, dict[str, Any]] | None:
-    """What a step has committed, if it has: its ledger and its outcome."""
+    """What a step has committed, if all of it is: its ledger and its outcome."""
+    ledger, outcome = written_so_far(connection, step_id)
+    return None if outcome is None else (ledger, outcome)
+
+
+def written_so_far(connection: Connection, step_id: str) -> tuple[Ledger, dict[str, Any] | None]:
+    """What a step has committed: its ledger, and its outcome once that is all."""
     names = list(Ledger().as_json())
     with connection.cursor() as cursor:
         cursor.execute(
@@ -57,7 +86,7 @@ def written(connection: Connection, step_id: str) -> tuple[Ledger, dict[str, Any
             (step_id,),
         )
         row = cursor.fetchone()
-    return (Ledger(**dict(zip(names, row[1:], strict=True))), row[0]) if row else None
+    return (Ledger(**dict(zip(names, row[1:], strict=True))), row[0]) if row else (Ledger(), None)
 
 
 def keep_rejects(connection: Connection, entry: Entry, rejected: Iterable[RejectedRow]) -> None:
@@ -83,6 +112,14 @@ def keep_rejects(connection: Connection, entry: Entry, rejected: Iterable[Reject
                 rows,
                 page_size=1000,
             )
+
+
+def drop_rejects(connection: Connection, entry: Entry) -> None:
+    """Forget the rejects of a write that begins anew."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM dataops.reject WHERE run_id = %s AND subject_id = %s", (entry.run_id, entry.subject_id)
+        )
 
 
 def rejects_of(

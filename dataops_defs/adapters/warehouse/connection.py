@@ -9,6 +9,11 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from dataops_defs.errors import DependencyUnavailable, InsufficientStorage
 
 MAX_PURPOSE = 63
+CONFLICTS = (
+    psycopg2.errors.DeadlockDetected,
+    psycopg2.errors.SerializationFailure,
+    psycopg2.errors.LockNotAvailable,
+)
 # A statement whose client is gone ends within two seconds and holds its locks no longer.
 SESSION = "SET TIME ZONE 'UTC'; SET client_connection_check_interval = '2s'"
 
@@ -36,7 +41,7 @@ def warehouse_connection(url: str, purpose: str = "dataops") -> Iterator[Connect
             with connection.cursor() as cursor:
                 cursor.execute(SESSION)
             yield connection
-    except (psycopg2.errors.DeadlockDetected, psycopg2.errors.SerializationFailure) as error:
+    except CONFLICTS as error:
         raise DependencyUnavailable("Another write to the warehouse was in the way; try again shortly") from error
     except psycopg2.errors.DiskFull as error:
         raise InsufficientStorage("The disk of the warehouse is full: make room on it, then try again") from error

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Identity,
     Index,
     MetaData,
+    Sequence,
     Table,
     Text,
     Uuid,
@@ -55,6 +56,28 @@ FENCE = Table(
     Column("run_id", Uuid(as_uuid=False), primary_key=True),
     Column("epoch", BigInteger, nullable=False),
     Column("taken_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+# One for all pipelines: several may write one target, and the later turn counts there.
+TURNS = Sequence("turns", metadata=METADATA)
+
+CHECKPOINT = Table(
+    "checkpoint",
+    METADATA,
+    Column("pipeline_id", Uuid(as_uuid=False), primary_key=True),
+    Column("run_id", Uuid(as_uuid=False), nullable=False),
+    Column("turn", BigInteger, TURNS, nullable=False, server_default=TURNS.next_value()),
+    Column("load", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("spool", Text),
+    Column("columns", JSONB),
+    Column("spooled_at", DateTime(timezone=True)),
+    _count("rows"),
+    _count("position"),
+    Column("counted", JSONB, nullable=False, server_default="{}"),
+    Column("next_mark", Text),
+    Column("mark", Text),
+    Column("changed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
 REJECT = Table(

@@ -1,0 +1,137 @@
+"""What an ETL pipeline reads: its query on the warehouse or on a source, as rows that any target takes.
+
+Source: document 003, "PipelineCreate"; DECISIONS 7 and 28.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from dataops_defs.adapters.sources.postgres import PostgresSource
+from dataops_defs.catalogue.base import new_id
+from dataops_defs.catalogue.sources import Sources
+from dataops_defs.domain.dataset import Extraction, ExtractionType
+from dataops_defs.domain.etl import EtlConfig, EtlMode, SqlColumn
+from dataops_defs.domain.source import Source, SourceType
+from dataops_defs.errors import Invalid
+from dataops_defs.flows.platform import Platform
+
+# What Arrow has an exact form for, infinite dates aside; the rest travels as PostgreSQL's own text.
+PLAIN = frozenset({"boolean", "smallint", "integer", "bigint", "real", "double precision", "text"})
+MOMENTS = frozenset({"date", "timestamp without time zone", "timestamp with time zone"})
+NUMBERS = frozenset({"smallint", "integer", "bigint", "numeric", "real", "double precision"})
+ORDERED = frozenset({"text", "character varying", "uuid"}) | MOMENTS | NUMBERS
+
+
+@dataclass(frozen=True)
+class EtlSource:
+    """A pipeline's query, opened."""
+
+    adapter: PostgresSource
+    config: EtlConfig
+
+    def columns(self) -> list[SqlColumn]:
+        """The columns of the query's result.
+
+        Raises:
+            Invalid: an incremental query without the cursor or a key, or one whose cursor has no order.
+        """
+        columns = self.adapter.columns(_extraction(self.config.source_query))
+        if self.config.mode is EtlMode.INCREMENTAL:
+            self._check_incremental(columns)
+        return columns
+
+    def query(self, columns: Sequence[SqlColumn], mark: str | None) -> Extraction:
+        """What is read: all rows, or in incremental mode those from the mark on, less the lag, the oldest first.
+
+        Rows with an empty cursor come first, every time: nothing says that they are old.
+        """
+        selected = ", ".join(_selected(each) for each in columns)
+        query = f"SELECT {selected} FROM ({self.config.source_query.strip().rstrip(';')}\n) AS etl"  # noqa: S608 - guarded later
+        if self.config.mode is EtlMode.FULL:
+            return _extraction(query)
+        cursor = self._cursor(columns)
+        name = _quoted(cursor.name)
+        if mark is not None:
+            since = f"{_literal(mark)}::{cursor.type}"
+            if cursor.type in MOMENTS and self.config.lag_seconds:
+                since = f"{since} - interval '{int(self.config.lag_seconds)} seconds'"
+            query = f"{query} WHERE etl.{name} IS NULL OR etl.{name} >= {since}"
+        return _extraction(f"{query} ORDER BY etl.{name} ASC NULLS FIRST")
+
+    def cursor(self, columns: Sequence[SqlColumn]) -> str | None:
+        """Name of the cursor column of an incremental pipeline."""
+        return self._cursor(columns).name if self.config.mode is EtlMode.INCREMENTAL else None
+
+    def _cursor(self, columns: Sequence[SqlColumn]) -> SqlColumn:
+        wanted = self.config.cursor_column
+        found = next((each for each in columns if each.name == wanted), None)
+        if found is None:
+            raise Invalid.field(
+                "cursor_column",
+                f"the query does not give '{wanted}', by which an incremental pipeline knows what is new",
+            )
+        return found
+
+    def _check_incremental(self, columns: Sequence[SqlColumn]) -> None:
+        cursor = self._cursor(columns)
+        if cursor.type.partition("(")[0] not in ORDERED:
+            raise Invalid.field("cursor_column", f"'{cursor.name}' is {cursor.type}: use a number, a time or a text")
+        names = {each.name for each in columns}
+        for key in self.config.key_columns:
+            if key not in names:
+                raise Invalid.field("key_columns", f"the query does not give '{key}'")
+
+
+def etl_source(platform: Platform, config: EtlConfig) -> EtlSource:
+    """The source of a pipeline: the warehouse as the reader role, or the source that is named.
+
+    Raises:
+        Invalid: the source does not speak SQL.
+        NotFound: it is gone.
+    """
+    if config.source_id is None:
+        opened = _warehouse(platform)
+    else:
+        with platform.catalogue() as session:
+            sources = Sources(session, platform.keyring)
+            opened = sources.opened(sources.get(config.source_id))
+    adapter = platform.open(opened)
+    if not isinstance(adapter, PostgresSource):
+        raise Invalid.field(
+            "source_id", f"'{opened.name}' is a {opened.type} source; a pipeline reads one of PostgreSQL"
+        )
+    return EtlSource(adapter, config)
+
+
+def _warehouse(platform: Platform) -> Source:
+    parts = urlsplit(platform.settings.url("reader"))
+    connection = {
+        "host": parts.hostname,
+        "port": parts.port or 5432,
+        "database": unquote(parts.path.lstrip("/")),
+        "username": unquote(parts.username or ""),
+    }
+    secrets = {"password": unquote(parts.password or "")}
+    return Source(new_id(), "the warehouse", "warehouse", SourceType.POSTGRES, "default", connection, secrets)
+
+
+def _extraction(query: str) -> Extraction:
+    return Extraction(ExtractionType.SQL, query)
+
+
+def _selected(column: SqlColumn) -> str:
+    name = _quoted(column.name)
+    family = column.type.partition("(")[0]
+    exact = family == "numeric" and column.type != family
+    return f"etl.{name}" if column.type in PLAIN or exact else f"etl.{name}::text AS {name}"
+
+
+def _quoted(name: str) -> str:
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def _literal(text: str) -> str:
+    doubled = text.replace("'", "''")
+    return f"'{doubled}'"
