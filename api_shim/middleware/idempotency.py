@@ -16,6 +16,7 @@ from dataops_defs.flows.platform import Platform
 
 SANE_KEY = re.compile(r"[!-~]{1,255}")
 SECONDS_BETWEEN_RENEWALS = 4.0
+TOO_MANY_REQUESTS = 429
 KEPT_HEADERS = ("content-type", "location", "preference-applied", "x-total-count", "retry-after")
 
 
@@ -59,8 +60,9 @@ class Idempotency:
         finally:
             heart.cancel()
         answer = caught.answer()
-        # After a failure on our side nothing is settled: the same key may try again.
-        await run_in_threadpool(self._release if answer.status >= 500 else self._keep, claim, answer)
+        # After a failure on our side, or where there was no room, nothing is settled: the same key may try again.
+        unsettled = answer.status >= 500 or answer.status == TOO_MANY_REQUESTS
+        await run_in_threadpool(self._release if unsettled else self._keep, claim, answer)
         return answer
 
     async def _renew(self, claim: Claim) -> None:

@@ -98,13 +98,17 @@ async def _order(shim: Shim, actor: Actor, execution_id: str, name: str, give: O
 
 
 def _give(shim: Shim, actor: Actor, execution_id: str, name: str, give: Order) -> tuple[ExecutionOut, str | None]:
-    """The execution after the order, and its Dagster run when that has nothing to do any more."""
+    """The execution after the order, and its Dagster run when that has nothing to do any more.
+
+    That of a paused one is left alone: should it still begin, it finds the pause; and resumed, the record may have
+    become its again.
+    """
     with shim.platform.catalogue() as session:
         carrier = Runs(session).get(execution_id).dagster_run_id
         row = give(RunControl(session), execution_id)
         audit(session, actor, f"execution.{name}", row.id, detail={"name": row.subject_name})
         session.flush()
-        return _shown(session, row.id), carrier if row.state in (RunState.CANCELLED, RunState.PAUSED) else None
+        return _shown(session, row.id), carrier if row.state is RunState.CANCELLED else None
 
 
 def _shown(session: Session, execution_id: str) -> ExecutionOut:

@@ -81,10 +81,10 @@ class Leases:
     def join(self, run_id: str, dagster_run_id: str) -> Held | None:
         """The right to work that this Dagster run has taken already: its assets share one record.
 
-        None while the record waits, for whoever continues it has to begin it.
+        None while the record waits, for whoever continues it has to begin it, and once it has ended.
         """
         query = select(RunRow.id).where(
-            RunRow.id == run_id, RunRow.dagster_run_id == dagster_run_id, RunRow.state.not_in(WAITING)
+            RunRow.id == run_id, RunRow.dagster_run_id == dagster_run_id, RunRow.state.in_(AT_WORK)
         )
         return self._held(run_id) if self._session.scalar(query) else None
 

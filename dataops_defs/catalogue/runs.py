@@ -105,12 +105,31 @@ class Runs:
         sums = {"records_processed": read, "records_succeeded": succeeded, "records_failed": rejected}
         self._session.execute(update(RunRow).where(RunRow.id == run_id).values(**sums))
 
-    def asset_done(self, run_id: str, asset: str) -> int:
-        """Note that an asset of the run is finished; returns how many are."""
+    def asset_ended(
+        self, run_id: str, asset: str, error: tuple[str, str] | None = None, skipped: Sequence[str] = ()
+    ) -> tuple[int, tuple[str, str] | None]:
+        """Note that an asset of the run is done, or its error's text and code and which others it keeps from running.
+
+        Returns:
+            How many assets are accounted for, and the first error of any of them.
+        """
         row = self._session.get_one(RunRow, run_id, with_for_update=True)
-        done = sorted({*row.result.get("assetsDone", []), asset})
-        row.result = {**row.result, "assetsDone": done}
-        return len(done)
+        done = set(row.result.get("assetsDone", []))
+        failed = {**row.result.get("assetsFailed", {})}
+        if error is None:
+            done.add(asset)
+            failed.pop(asset, None)
+        else:
+            failed[asset] = list(error)
+        left_out = (set(row.result.get("assetsSkipped", [])) | set(skipped)) - done - set(failed)
+        row.result = {
+            **row.result,
+            "assetsDone": sorted(done),
+            "assetsFailed": failed,
+            "assetsSkipped": sorted(left_out),
+        }
+        first = next(((text, code) for text, code in failed.values()), None)
+        return len(done) + len(failed) + len(left_out), first
 
     def end_step(
         self,

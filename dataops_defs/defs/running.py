@@ -1,7 +1,8 @@
 """Where a Dagster run meets its run record: begin once, do the work, end with one readable sentence."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 import dagster as dg
 from sqlalchemy.orm import Session
@@ -23,6 +24,19 @@ MAX_RUNTIME_TAG = "dagster/max_runtime"
 # Dagster ends a run at its limit too; its clock began a little earlier.
 DAGSTER_WAS_FASTER_SECONDS = 5.0
 TERMINATING = (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
+
+
+# The records of the Dagster runs that this process works at: all assets of a run are worked at in one process.
+_record_of: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an execution ends, and the sentence and code of its error."""
+
+    state: RunState
+    error: str | None = None
+    code: str | None = None
 
 
 class AlreadyTaken(Exception):
@@ -50,9 +64,13 @@ def work_of_job(
         raise AlreadyTaken(f"Execution {record} is cancelled, ended, or carried by another run")
     if record != run_id:
         context.instance.add_run_tags(context.run_id, {RUN_ID_TAG: record})
-    with Lease(platform, held).kept() as lease, _ends_badly(context, platform, lease):
+
+    def fails(lease: Lease, ending: Ending) -> None:
+        _finish(platform, lease, ending)
+
+    with Lease(platform, held).kept() as lease, _ends_badly(context, lease, platform, fails):
         yield Work(platform, lease, say=context.log.info)
-        _finish(platform, lease, RunState.SUCCEEDED)
+        _finish(platform, lease, Ending(RunState.SUCCEEDED))
 
 
 @contextmanager
@@ -60,17 +78,51 @@ def work_of_asset(context: dg.AssetExecutionContext, platform: Platform) -> Iter
     """The work of one asset; all assets of a Dagster run share one record, and the last one to finish ends it."""
     with platform.catalogue() as session:
         held = _joined(session, context, platform.settings.max_runtime_seconds)
+    _record_of[context.run_id] = held.run_id
     context.instance.add_run_tags(context.run_id, {RUN_ID_TAG: held.run_id})
-    with Lease(platform, held).kept() as lease, _ends_badly(context, platform, lease):
+
+    def fails(lease: Lease, ending: Ending) -> None:
+        if ending.state is RunState.FAILED:
+            _account_for(context, platform, lease, ending)
+        else:
+            _finish(platform, lease, ending)
+
+    with Lease(platform, held).kept() as lease, _ends_badly(context, lease, platform, fails):
         yield Work(platform, lease, say=context.log.info)
-        with platform.catalogue() as session:
-            done = Runs(session).asset_done(held.run_id, context.asset_key.to_user_string())
-        if done >= len(context.run.step_keys_to_execute or context.op_execution_context.job_def.nodes):
-            _finish(platform, lease, RunState.SUCCEEDED)
+        _account_for(context, platform, lease, None)
+
+
+def _account_for(context: dg.AssetExecutionContext, platform: Platform, lease: Lease, error: Ending | None) -> None:
+    """Note that an asset is done, or failed: the last of a run to be accounted for ends its record.
+
+    Dagster goes on with the assets that do not depend on one that failed, and so does the record.
+    """
+    told = (error.error or "", error.code or "") if error is not None else None
+    skipped = _below(context) if error is not None else []
+    with platform.catalogue() as session:
+        accounted, first = Runs(session).asset_ended(lease.run_id, context.asset_key.to_user_string(), told, skipped)
+    if accounted >= len(context.run.step_keys_to_execute or context.op_execution_context.job_def.nodes):
+        _finish(platform, lease, Ending(RunState.FAILED, *first) if first else Ending(RunState.SUCCEEDED))
+
+
+def _below(context: dg.AssetExecutionContext) -> list[str]:
+    """The assets of this run that Dagster leaves out when this one fails."""
+    layer = context.op_execution_context.job_def.asset_layer
+    steps = context.run.step_keys_to_execute
+    chosen = {key for key in layer.selected_asset_keys if steps is None or key.to_python_identifier() in steps}
+    found: set[dg.AssetKey] = set()
+    waiting = [context.asset_key]
+    while waiting:
+        below = (layer.get(waiting.pop()).child_keys & chosen) - found
+        found |= below
+        waiting += below
+    return [key.to_user_string() for key in found]
 
 
 @contextmanager
-def _ends_badly(context: Context, platform: Platform, lease: Lease) -> Iterator[None]:
+def _ends_badly(
+    context: Context, lease: Lease, platform: Platform, fails: Callable[[Lease, Ending], None]
+) -> Iterator[None]:
     """Write an error into the record, or leave the work to another worker; and raise it as Dagster shows it."""
     try:
         yield
@@ -85,7 +137,7 @@ def _ends_badly(context: Context, platform: Platform, lease: Lease) -> Iterator[
             with suppress(DataOpsError):  # the lease ends by itself if the database is away
                 lease.release(sentence(error) if isinstance(error, DataOpsError) else None)
         else:
-            _end(platform, lease, error)
+            fails(lease, _ending(lease, error))
         if isinstance(error, Exception):
             raise failure(error) from error
         raise
@@ -98,7 +150,7 @@ def _was_terminated(context: Context) -> bool:
     return run is None or in_this_process or run.status in TERMINATING
 
 
-def _end(platform: Platform, lease: Lease, error: BaseException) -> None:
+def _ending(lease: Lease, error: BaseException) -> Ending:
     if not isinstance(error, Exception) and lease.seconds_left < DAGSTER_WAS_FASTER_SECONDS:
         error = RunTimedOut(OVERDUE)
     elif not isinstance(error, Exception):
@@ -109,15 +161,12 @@ def _end(platform: Platform, lease: Lease, error: BaseException) -> None:
     elif isinstance(error, RunStopped):
         state = RunState.CANCELLED
     code = error.code if isinstance(error, DataOpsError) else DataOpsError.code
-    text = sentence(error)
-    _finish(platform, lease, state, text, code)
+    return Ending(state, sentence(error), code)
 
 
-def _finish(
-    platform: Platform, lease: Lease, state: RunState, error: str | None = None, code: str | None = None
-) -> None:
+def _finish(platform: Platform, lease: Lease, how: Ending) -> None:
     with platform.catalogue() as session:
-        Runs(session).finish(lease.run_id, state, error=error, code=code, epoch=lease.epoch)
+        Runs(session).finish(lease.run_id, how.state, error=how.error, code=how.code, epoch=lease.epoch)
 
 
 def failure(error: Exception) -> dg.Failure:
@@ -159,6 +208,13 @@ def _selected(context: Context) -> dict[str, list[list[str]]]:
 
 
 def _joined(session: Session, context: dg.AssetExecutionContext, limit: int) -> Held:
+    begun = _record_of.get(context.run_id)
+    if begun is not None:
+        # Whoever has taken the record over does what is left of it, and this process nothing more.
+        held = Leases(session).join(begun, context.run_id)
+        if held is None:
+            raise dg.Failure(f"Execution {begun} is paused, ended, or carried by another run", allow_retries=False)
+        return held
     leases, known = Leases(session), Runs(session).by_dagster_run(context.run_id)
     record = known.id if known else None
     if record is None and not context.run.parent_run_id:
