@@ -64,7 +64,7 @@ class TestARequestThatCannotBeLaunched:
     def test_is_refused_when_too_many_wait(self, api: Api, launcher: InProcessLauncher) -> None:
         launcher.held = True
         path = extract(api)
-        keyed = {"Idempotency-Key": "the fourth"}
+        keyed = {"Idempotency-Key": "the-fourth"}
         answers = [*(api.client.post(path) for _ in range(3)), api.client.post(path, headers=keyed)]
 
         assert [each.status_code for each in answers] == [202, 202, 202, 429]
