@@ -56,7 +56,7 @@ class EtlPipelines(Definitions[EtlPipelineRow]):
         """
         found = self.find(id, lock=lock)
         if found is None:
-            raise NotFound(f"Pipeline not found: {id[:80]}")
+            raise NotFound("Pipeline not found")
         return found
 
     def find(self, id: str, *, lock: bool = False) -> EtlPipelineRow | None:
@@ -141,9 +141,10 @@ class EtlPipelines(Definitions[EtlPipelineRow]):
         return EtlConfig.from_json(kept[row.id])
 
     def runs(self, row: EtlPipelineRow, limit: int) -> list[EtlRun]:
-        """Its runs, newest first."""
+        """Its runs that have begun, or ended without, newest first; one that is only asked for is none yet."""
         mine = or_(RunRow.subject_id == row.id, RunStepRow.subject_id == row.id)
-        query = self._runs_of(row).where(mine).order_by(RunRow.id.desc()).limit(limit)
+        seen = or_(RunRow.started_at.is_not(None), RunRow.finished_at.is_not(None))
+        query = self._runs_of(row).where(mine, seen).order_by(RunRow.id.desc()).limit(limit)
         return [EtlRun(run, step) for run, step in self.session.execute(query)]
 
     def newest_run(self, row: EtlPipelineRow) -> EtlRun | None:

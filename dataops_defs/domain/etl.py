@@ -179,7 +179,7 @@ def allowed_target(text: str, allowed: Collection[str]) -> EtlTarget:
         TargetNotAllowed: it is not on the list (document 003, "Target Restrictions").
     """
     if text not in allowed:
-        raise TargetNotAllowed(f"Target is not allowed: '{text[:100]}'; use one of: {', '.join(sorted(allowed))}")
+        raise TargetNotAllowed(f"target_table '{text[:100]}' is not allowed")
     return EtlTarget.of(text)
 
 

@@ -1,6 +1,6 @@
 """Files that arrive in a watched folder and are appended to a table without a key: twice would be seen."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 
 import psycopg2
@@ -56,6 +56,10 @@ class Arrivals:
         """Files that nobody has dealt with yet."""
         done = "SELECT count(*) FROM watched_file WHERE path LIKE %s AND status <> 'pending'"
         return len(self._files) - int(place.ask("catalogue", done, f"{FOLDER}/%")[0][0])
+
+    def figures(self, place: Place) -> Mapping[str, object]:
+        """How much was done."""
+        return {"files that arrived": len(self._files)}
 
     def verdicts(self, place: Place) -> Iterator[Verdict]:
         """Every file's rows are in the table once."""

@@ -1,7 +1,7 @@
 """Runs that begin in Dagster: selections of assets that a person launches there, and a schedule's ticks."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from random import Random
@@ -106,6 +106,10 @@ class InDagster:
     def busy(self, place: Place) -> int:
         """Runs that died in Dagster before their first act and are not taken up yet."""
         return sum(status == "FAILURE" and record is None for _, _, status, record in self._runs(place, TAG, LAUNCHES))
+
+    def figures(self, place: Place) -> Mapping[str, object]:
+        """How much was done."""
+        return {"runs that Dagster took on": len(self._runs(place, TAG, LAUNCHES))}
 
     def verdicts(self, place: Place) -> Iterator[Verdict]:
         """Whatever Dagster took on is done once; so is each minute of the schedule."""

@@ -1,6 +1,6 @@
 """Datasets of a CSV file and of PostgreSQL tables that change, upserted and appended into objects, and a datamart."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -119,6 +119,10 @@ class Objects:
     def busy(self, place: Place) -> int:
         """Nothing runs here that was not asked for."""
         return 0
+
+    def figures(self, place: Place) -> Mapping[str, object]:
+        """How much was done."""
+        return {}
 
     def verdicts(self, place: Place) -> Iterator[Verdict]:
         """Objects and datamart hold what the sources hold, and no more than the ledger says."""

@@ -1,6 +1,6 @@
 """ETL pipelines, full and incremental, that are run, paused and resumed while their source changes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
@@ -39,6 +39,8 @@ MOMENTS = "SELECT count(DISTINCT tick) FROM analytics.film_dim"
 LEDGER = """
 SELECT run_id::text, count(*), sum(read), sum(inserted + updated) FROM dataops.ledger WHERE subject_id = %s GROUP BY 1
 """
+MOVED = "SELECT count(DISTINCT run_id), coalesce(sum(read), 0) FROM dataops.ledger WHERE subject_id::text = ANY (%s)"
+CONTINUED = "SELECT count(*) FROM run WHERE subject_id::text = ANY (%s) AND epoch > 1"
 RECORDS = "SELECT id::text, state, records_processed, coalesce(error, '') FROM run WHERE subject_id = %s ORDER BY id"
 
 
@@ -66,6 +68,7 @@ class Pipelines:
     )
     _mixtures: list[str] = field(default_factory=list)
     _looks: int = 0
+    _pauses: int = 0
 
     def prepare(self, place: Place) -> None:
         """A source table and the pipelines."""
@@ -94,7 +97,7 @@ class Pipelines:
         place.change("warehouse", *(each.format(tick=tick + 1) for each in CHANGES))
         for number, each in enumerate(self._pipelines):
             verb = "pause" if (tick + number) % TICKS_A_PAUSE == 0 else "run"
-            self._ask(place, each, verb)
+            self._pauses += self._ask(place, each, verb) and verb == "pause"
         self._look(place)
 
     def closing(self) -> Sequence[Sequence[Request]]:
@@ -112,6 +115,19 @@ class Pipelines:
             if status in (*AT_REST, "PAUSED") and self._ask(place, each, "run"):
                 each.last_run = status in AT_REST
         return waiting
+
+    def figures(self, place: Place) -> Mapping[str, object]:
+        """Runs, rows and pauses."""
+        ids = [each.id for each in self._pipelines]
+        [(runs, rows)] = place.ask("warehouse", MOVED, ids)
+        [(continued,)] = place.ask("catalogue", CONTINUED, ids)
+        return {
+            "runs of ETL pipelines": runs,
+            "rows they read": f"{rows:,}",
+            "of which continued by another worker": continued,
+            "pauses that were asked for": self._pauses,
+            "looks at the target while it was loaded": self._looks,
+        }
 
     def verdicts(self, place: Place) -> Iterator[Verdict]:
         """Targets are their sources; every run has one ledger row that says what its record says."""

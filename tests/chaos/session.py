@@ -81,6 +81,7 @@ class Session:
         verdicts = list(verifier.verdicts())
         for workload in self._workloads:
             verdicts += workload.verdicts(self.place)
+            self._figures.update(workload.figures(self.place))
         self._figures["records"] = ", ".join(f"{count} {state}" for state, count in verifier.states().most_common())
         return verdicts
 

@@ -1,6 +1,6 @@
 """What is asked for while processes die. A workload of another kind is one more class in ``WORKLOADS``."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from typing import Protocol
 
@@ -30,6 +30,10 @@ class Workload(Protocol):
 
     def busy(self, place: Place) -> int:
         """Work of its own that goes on and that no request of the clients asked for."""
+        ...
+
+    def figures(self, place: Place) -> Mapping[str, object]:
+        """How much was done, for the report."""
         ...
 
     def verdicts(self, place: Place) -> Iterable[Verdict]:

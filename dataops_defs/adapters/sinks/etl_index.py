@@ -166,6 +166,11 @@ class IndexSink:
         self._client.indices.update_aliases(actions=actions)
         return replaced
 
+    def rows(self, connection: Connection) -> int:
+        """How many documents the alias finds."""
+        with refusals():
+            return count(self._client, self._alias)
+
     def discard(self, connection: Connection) -> None:
         """See ``EtlSink``; the index stays if readers find it under the alias."""
         with refusals():

@@ -96,6 +96,13 @@ class TableSink:
                 cursor.execute("ROLLBACK TO SAVEPOINT publish")
                 return self._replace_all(cursor)
 
+    def rows(self, connection: Connection) -> int:
+        """How many rows the table has."""
+        with connection.cursor() as cursor:
+            cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(self._target))
+            [(rows,)] = cursor.fetchall()
+        return int(rows)
+
     def discard(self, connection: Connection) -> None:
         """Drop the table that a load is gathered in."""
         with connection.cursor() as cursor:

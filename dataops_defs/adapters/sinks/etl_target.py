@@ -53,6 +53,10 @@ class EtlSink(Protocol):
         """
         ...
 
+    def rows(self, connection: Connection) -> int:
+        """How many rows readers of the target find."""
+        ...
+
     def discard(self, connection: Connection) -> None:
         """Remove what a load is gathered in, published or not."""
         ...
