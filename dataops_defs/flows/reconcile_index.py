@@ -17,6 +17,7 @@ from dataops_defs.flows.etl_source import EtlSource
 from dataops_defs.settings import Settings
 
 BATCH_DOCUMENTS = 5_000
+_JSON = json.JSONDecoder(parse_float=Decimal)
 
 
 def query_documents(
@@ -31,7 +32,7 @@ def query_documents(
         with replace(source.adapter, read_seconds=deadline.left()).read(query) as reading:
             for batch in reading.batches:
                 made, unfit = documents_of(batch, 1, types, ())
-                rows: list[Mapping[str, Any]] = [json.loads(each.source, parse_float=Decimal) for each in made]
+                rows: list[Mapping[str, Any]] = _JSON.decode(f"[{','.join(each.source for each in made)}]")
                 yield rows + [each.raw for each in unfit]
 
     return StreamedRows(read, [each.name for each in columns], keys, deadline)

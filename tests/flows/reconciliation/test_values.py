@@ -32,7 +32,7 @@ EQUAL = [
     ("real", "double precision", "0.1", "0.1"),
     ("double precision", "double precision", "'-0'", "0"),
     ("varchar(10)", "text", "'ab'", "'ab'"),
-    ("text", "char(10)", "'ab'", "'ab'"),
+    ("text", "char(10)", "'ab '", "'ab'"),
     ("char(5)", "char(9)", "'ab'", "'ab'"),
     ("date", "timestamp", "'2020-02-29'", "'2020-02-29 00:00'"),
     ("timestamptz", "timestamptz", "'2020-01-01 12:00+02'", "'2020-01-01 10:00+00'"),
