@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from dataops_defs.catalogue.fingerprint import fingerprint
 from dataops_defs.catalogue.integrity import Problem, find_problems, note_problems
 from dataops_defs.catalogue.kept_snapshots import KeptSnapshots
 from dataops_defs.catalogue.snapshot import read_snapshot
@@ -72,7 +73,11 @@ def build_definitions(state: State, only: Selected | None = None) -> dg.Definiti
         assets=builder.assets(),
         jobs=[*jobs, retention_job, *builder.pipeline_jobs()],
         schedules=[retention_schedule, *builder.schedules(by_name)] if served else [],
-        sensors=[*launching_sensors(jobs), automation_sensor, *builder.watch_sensors(by_name["import_file"])]
+        sensors=[
+            *launching_sensors(jobs, fingerprint(state)),
+            automation_sensor,
+            *builder.watch_sensors(by_name["import_file"]),
+        ]
         if served
         else [],
         resources={"platform": PlatformResource()},

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
+from dataops_defs.catalogue.fingerprint import LABEL, PUBLISHING_SENSOR
 from dataops_defs.defs.reconcile import reconcile
 from dataops_defs.defs.resources import PlatformResource
 from dataops_defs.flows.outbox import Launch, due_launches, note_not_launched
@@ -14,14 +15,19 @@ from dataops_defs.flows.outbox import Launch, due_launches, note_not_launched
 Requests = Iterator[dg.RunRequest | dg.SkipReason]
 
 
-def launching_sensors(jobs: Sequence[dg.JobDefinition]) -> list[dg.SensorDefinition]:
-    """One sensor for the static jobs, which also settles the records, and one for runs of assets."""
+def launching_sensors(jobs: Sequence[dg.JobDefinition], fingerprint: str) -> list[dg.SensorDefinition]:
+    """One sensor for the static jobs, which also settles the records, and one for runs of assets.
+
+    Args:
+        fingerprint: of the definitions that this location is built from, for those who compare them.
+    """
 
     @dg.sensor(
-        name="launch_requests",
+        name=PUBLISHING_SENSOR,
         jobs=[*jobs],
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
+        metadata={LABEL: fingerprint},
         description="Launches requests that wait, continues runs whose worker died, settles run records with Dagster",
     )
     def launch(context: dg.SensorEvaluationContext, platform: PlatformResource) -> Requests:

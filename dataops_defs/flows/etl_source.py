@@ -4,9 +4,11 @@ Source: document 003, "PipelineCreate"; DECISIONS 7 and 28.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
+from dataops_defs.adapters.pg_line import During
 from dataops_defs.adapters.sources.postgres import PostgresSource
 from dataops_defs.catalogue.base import new_id
 from dataops_defs.catalogue.sources import Sources
@@ -83,20 +85,24 @@ class EtlSource:
                 raise Invalid.field("key_columns", f"the query does not give '{key}'")
 
 
-def etl_source(platform: Platform, config: EtlConfig) -> EtlSource:
+def etl_source(platform: Platform, config: EtlConfig, during: During = nullcontext) -> EtlSource:
     """The source of a pipeline: the warehouse as the reader role, or the source that is named.
 
+    Args:
+        during: told of what the source waits for.
     Raises:
         Invalid: the source does not speak SQL.
         NotFound: it is gone.
     """
     if config.source_id is None:
-        opened = _warehouse(platform)
-    else:
-        with platform.catalogue() as session:
-            sources = Sources(session, platform.keyring)
-            opened = sources.opened(sources.get(config.source_id))
-    adapter = platform.open(opened)
+        # Ours, whatever hosts users' sources may name.
+        return EtlSource(
+            PostgresSource(_warehouse(platform), platform.settings.allowed_functions, during=during), config
+        )
+    with platform.catalogue() as session:
+        sources = Sources(session, platform.keyring)
+        opened = sources.opened(sources.get(config.source_id))
+    adapter = platform.open(opened, during)
     if not isinstance(adapter, PostgresSource):
         raise Invalid.field(
             "source_id", f"'{opened.name}' is a {opened.type} source; a pipeline reads one of PostgreSQL"
@@ -107,6 +113,7 @@ def etl_source(platform: Platform, config: EtlConfig) -> EtlSource:
 def _warehouse(platform: Platform) -> Source:
     parts = urlsplit(platform.settings.url("reader"))
     connection = {
+        **{name: value for name, value in parse_qsl(parts.query) if name == "sslmode"},
         "host": parts.hostname,
         "port": parts.port or 5432,
         "database": unquote(parts.path.lstrip("/")),

@@ -29,7 +29,7 @@ def _answer(work: Work, node: Node) -> None:
     with work.platform.catalogue() as session:
         sources = Sources(session, work.platform.keyring)
         source = sources.opened(sources.get(node.subject_id))
-    work.say(with_retries(work.say, work.platform.open(source).test))
+    work.say(with_retries(work.say, work.open(source).test))
 
 
 def _extract(work: Work, node: Node) -> None:

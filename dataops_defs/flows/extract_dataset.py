@@ -46,7 +46,7 @@ def _extract(work: Work, step: Step, row: DatasetRow, source: Source) -> Outcome
     bucket = row.storage.get("bucket") or DEFAULT_BUCKET
     key = raw_key(row.storage.get("prefix") or row.app, row.id, taken_at, "parquet")
     head = _Head()
-    with work.platform.open(source).read(extraction_of(row)) as reading:
+    with work.open(source).read(extraction_of(row)) as reading:
         step.expect(reading.expected_rows)
         batches = head.watch(_counted(reading, step))
         raw = work.platform.raw_store.write(bucket, key, reading.schema, batches, writer=step.id)

@@ -13,11 +13,9 @@ Source: SAFETY design, section 2.
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
-import psycopg2
-from psycopg2.extensions import connection as Connection  # noqa: N812
-
+from dataops_defs.adapters.pg_line import Line
 from dataops_defs.adapters.warehouse.fence import take_fence
 from dataops_defs.catalogue.leases import Held, Leases
 from dataops_defs.errors import DataOpsError, DependencyUnavailable, RunPaused, RunStopped, RunTimedOut, StaleWorker
@@ -37,7 +35,7 @@ class Lease:
         self._deadline = None if held.seconds_left is None else time.monotonic() + held.seconds_left
         self._order: DataOpsError | None = None
         self._ordered_at = 0.0
-        self._at_work: set[Connection] = set()
+        self._at_work: set[Line] = set()
         self._lock = threading.Lock()
         self._over = threading.Event()
 
@@ -105,15 +103,15 @@ class Lease:
         self._order = order
 
     @contextmanager
-    def interruptible(self, connection: Connection) -> Iterator[None]:
-        """Let statements of that connection be cancelled when the run has to end."""
+    def interruptible(self, line: Line) -> Iterator[None]:
+        """Let what waits for a server be ended when the run has to end."""
         with self._lock:
-            self._at_work.add(connection)
+            self._at_work.add(line)
         try:
             yield
         finally:
             with self._lock:
-                self._at_work.discard(connection)
+                self._at_work.discard(line)
 
     def release(self, reason: str | None = None) -> None:
         """Give the work back unfinished, and say why; another worker continues it at once."""
@@ -124,12 +122,11 @@ class Lease:
         while not self._over.wait(SECONDS_BETWEEN_BEATS):
             self.look()
             if isinstance(self._order, RunStopped | StaleWorker):
-                self._cancel_statements()
+                self._end_statements()
 
-    def _cancel_statements(self) -> None:
+    def _end_statements(self) -> None:
         if time.monotonic() - self._ordered_at < SECONDS_TO_END_A_BATCH:
             return
         with self._lock:
-            for connection in self._at_work:
-                with suppress(psycopg2.Error):
-                    connection.cancel()
+            for line in self._at_work:
+                line.cut()

@@ -1,13 +1,14 @@
 """What flows (and bounded reads of the REST API) reach: the catalogue, the warehouse, the raw store, the sources."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy.orm import Session
 
+from dataops_defs.adapters.pg_line import During
 from dataops_defs.adapters.sources.base import SourceAdapter
 from dataops_defs.adapters.sources.registry import open_source
 from dataops_defs.adapters.storage.raw_store import RawStore
@@ -46,12 +47,13 @@ class Platform:
         with warehouse_connection(self.settings.url(role), purpose) as connection:
             yield connection
 
-    def open(self, source: Source) -> SourceAdapter:
-        """The adapter of a source."""
+    def open(self, source: Source, during: During = nullcontext) -> SourceAdapter:
+        """The adapter of a source; ``during`` is told of what it waits for."""
         hosts = frozenset(host.strip() for host in self.settings.allowed_hosts.split(",") if host.strip())
         return open_source(
             source,
             roots=self.settings.roots,
             allowed_functions=self.settings.allowed_functions,
             allowed_hosts=hosts,
+            during=during,
         )

@@ -63,7 +63,7 @@ class _Turn:
         self._work, self._step, self._config, self._key, self._run_began = work, step, config, key, run_began
         self._pipeline_id = pipeline_id
         self._entry = step.entry("pipeline", pipeline_id, str(config.target))
-        self._source = etl_source(work.platform, config)
+        self._source = etl_source(work.platform, config, work.lease.interruptible)
         self._done = Ledger()
         self._rejected: list[RejectedRow] = []
         self._preview: list[dict[str, object]] = []
@@ -175,7 +175,7 @@ class _Turn:
         """The last transaction of a run: what was gathered takes the target's place, and the step is done."""
         change = sink.publish(connection, complete=load.counted.rejected == 0)
         ledger = self._with_change(change)
-        outcome = self._outcome(load, ledger)
+        outcome = self._outcome(load, ledger, sink.rows(connection))
         if self._config.mode is EtlMode.FULL:
             sink.discard(connection)
             enter(connection, self._entry, ledger, outcome.as_json())
@@ -196,7 +196,7 @@ class _Turn:
             filtered = done.read - done.rejected - rows
         return replace(change, read=done.read, rejected=done.rejected, filtered=filtered).balanced()
 
-    def _outcome(self, load: Checkpoint, ledger: Ledger) -> Outcome:
+    def _outcome(self, load: Checkpoint, ledger: Ledger, rows: int) -> Outcome:
         target = self._config.target
         kept_old = self._config.mode is EtlMode.FULL and ledger.rejected > 0 and target.schema is not None
         told = f"{ledger.rejected} of {ledger.read} rows were rejected; they are kept with their reasons"
@@ -218,7 +218,7 @@ class _Turn:
             checks=checks,
             rejected=self._rejected,
             lineage=lineage_of(self._work.platform, self._config.source_query) if not self._config.source_id else {},
-            total_rows=ledger.read - ledger.rejected - ledger.filtered,
+            total_rows=rows,
             taken_at=load.spooled_at,
         )
 

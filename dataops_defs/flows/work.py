@@ -11,11 +11,14 @@ import structlog
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from tenacity import RetryCallState, retry, retry_if_exception, stop_after_attempt, wait_exponential
 
+from dataops_defs.adapters.pg_line import line_of
+from dataops_defs.adapters.sources.base import SourceAdapter
 from dataops_defs.adapters.warehouse.books import Entry, written
 from dataops_defs.catalogue.models import RunStepRow
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.ledger import Ledger
 from dataops_defs.domain.run import RunKind, RunState
+from dataops_defs.domain.source import Source
 from dataops_defs.errors import DataOpsError, DependencyUnavailable, RunPaused, RunStopped, StaleWorker
 from dataops_defs.flows.disk_space import disks, ensure_room
 from dataops_defs.flows.lease import Lease
@@ -130,8 +133,16 @@ class Work:
     def warehouse(self, purpose: str, role: str = "warehouse") -> Iterator[Connection]:
         """One transaction on the warehouse, ended when the run has to end, by itself or by its next worker."""
         name = f"{purpose} {self.run_id}:{self.lease.epoch}"
-        with self.platform.warehouse(name, role) as connection, self.lease.interruptible(connection):
+        with (
+            self.platform.warehouse(name, role) as connection,
+            line_of(connection) as line,
+            self.lease.interruptible(line),
+        ):
             yield connection
+
+    def open(self, source: Source) -> SourceAdapter:
+        """The adapter of a source; what it asks a server is ended when the run has to end."""
+        return self.platform.open(source, self.lease.interruptible)
 
     def _open(self, kind: RunKind, subject_id: str, name: str) -> RunStepRow:
         stem = f"{kind}:{subject_id}"
@@ -152,7 +163,7 @@ class Work:
                 return action(step)
             except Exception:
                 self.lease.look()
-                self.lease.check()  # a statement that was cancelled on order fails with an error of its own
+                self.lease.check()  # a statement that was ended on order fails with an error of its own
                 raise
 
         return with_retries(self.say, attempt)

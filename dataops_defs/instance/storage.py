@@ -1,15 +1,20 @@
 """Dagster's storage from the environment: one ``dagster.yaml`` serves ``make up``, ``dagster dev`` and production."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from dagster import DagsterEvent
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
 from dagster_postgres.storage import DagsterPostgresStorage
 from dagster_postgres.utils import create_pg_engine, set_pg_statement_timeout
-from sqlalchemy import event
+from sqlalchemy import event as engine_event
+from sqlalchemy import text
 from sqlalchemy.engine import Engine
 
 from dataops_defs.instance.in_worker import is_worker
@@ -18,6 +23,9 @@ from dataops_defs.settings import settings
 
 RECYCLED_SECONDS = 600
 KEPT_CONNECTIONS = 3
+# Any number, the same in every process: the first key of the advisory locks of runs.
+RUN_LOCKS = 6_230_115
+TURN = text("SELECT pg_advisory_xact_lock(:space, hashtext(:run))")
 
 
 class EnvStorage(DagsterPostgresStorage, ConfigurableClass):
@@ -64,7 +72,11 @@ class _SharedConnections:
 
 
 class RunStorage(_SharedConnections, PostgresRunStorage):
-    """Runs. Which columns their table has is asked once: Dagster asks at each event of a run."""
+    """Runs. Which columns their table has is asked once: Dagster asks at each event of a run.
+
+    Dagster changes a run by reading it, changing it and writing all of it: of a tag and an event at the same moment
+    one would be lost. Here they take turns.
+    """
 
     _has_stats_columns = _has_backfill_column = False
 
@@ -77,6 +89,24 @@ class RunStorage(_SharedConnections, PostgresRunStorage):
         """Whether the table has the column for the backfill."""
         self._has_backfill_column = self._has_backfill_column or super().has_backfill_id_column()
         return self._has_backfill_column
+
+    def add_run_tags(self, run_id: str, new_tags: Mapping[str, str]) -> None:
+        """Add tags to a run, or change them."""
+        with self._turn(run_id):
+            super().add_run_tags(run_id, new_tags)
+
+    def handle_run_event(self, run_id: str, event: DagsterEvent, update_timestamp: datetime | None = None) -> None:
+        """Note in the run what an event says about its state."""
+        with self._turn(run_id):
+            super().handle_run_event(run_id, event, update_timestamp)
+
+    @contextmanager
+    def _turn(self, run_id: str) -> Iterator[None]:
+        with self.connect() as connection:
+            connection = connection.execution_options(isolation_level="READ COMMITTED")
+            with connection.begin():
+                connection.execute(TURN, {"space": RUN_LOCKS, "run": run_id})
+                yield
 
 
 class EventLogStorage(_SharedConnections, PostgresEventLogStorage):
@@ -105,5 +135,7 @@ def engine(url: str, statement_timeout: int = 0) -> Engine:
         pool_recycle=RECYCLED_SECONDS,
     )
     if statement_timeout:
-        event.listen(made, "connect", lambda connection, _: set_pg_statement_timeout(connection, statement_timeout))
+        engine_event.listen(
+            made, "connect", lambda connection, _: set_pg_statement_timeout(connection, statement_timeout)
+        )
     return made

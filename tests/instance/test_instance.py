@@ -1,11 +1,13 @@
 """What the project's ``dagster.yaml`` makes of an instance, opened as Dagster opens it."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import yaml
 from dagster import AssetMaterialization, DagsterInstance, asset, materialize
+from dagster._core.test_utils import create_run_for_test
 
 from dataops_defs.instance.coordinator import AtOnceRunCoordinator
 from dataops_defs.instance.storage import EnvStorage
@@ -59,6 +61,20 @@ class TestTheInstance:
         assert isinstance(instance.run_launcher, WarmRunLauncher)
         assert isinstance(instance.run_coordinator, AtOnceRunCoordinator)
         assert instance.get_concurrency_config().run_queue_config.max_user_code_failure_retries > 0
+
+    def test_no_tag_of_a_run_is_lost_to_what_others_write_in_the_same_moment(self, instance: DagsterInstance) -> None:
+        run = create_run_for_test(instance, "planes")
+        tags = {f"tag {n}": str(n) for n in range(20)}
+
+        def write(item: tuple[str, str]) -> None:
+            instance.add_run_tags(run.run_id, dict([item]))
+            instance.report_run_canceling(run)
+
+        with ThreadPoolExecutor(10) as people:
+            list(people.map(write, tags.items()))
+        found = instance.get_run_by_id(run.run_id)
+        assert found is not None
+        assert tags.items() <= found.tags.items()
 
 
 class TestTheWorkspace:

@@ -1,10 +1,8 @@
 """PostgreSQL as a source: a guarded query, read-only, on a connection of its own."""
 
 import re
-import socket
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +11,7 @@ import psycopg2.extensions
 import pyarrow as pa
 from psycopg2 import sql
 
+from dataops_defs.adapters.pg_line import LOOK_FOR_THE_CLIENT, During, cut_after, line_of
 from dataops_defs.adapters.sources.base import Reading
 from dataops_defs.adapters.sources.pg_copy import CopyStream
 from dataops_defs.adapters.sources.pg_types import NUMERIC, PgColumn, numeric_digits, schema_of
@@ -41,7 +40,7 @@ _LATER_CODES = ("40001", "08", "53", "57P")
 
 @dataclass(frozen=True)
 class PostgresSource:
-    """A PostgreSQL database. ``read_seconds`` and ``preview_seconds`` bound one statement.
+    """A PostgreSQL database. ``read_seconds`` and ``preview_seconds`` bound one statement, and ``during`` may end it.
 
     Types are exact: numeric(p, s) becomes a decimal of those digits. A numeric without limits is proven by its
     values, with one more query in the same snapshot; give it limits with a cast to spare that. It becomes text
@@ -52,6 +51,7 @@ class PostgresSource:
     allowed_functions: frozenset[str] = field(default=frozenset())
     read_seconds: float = READ_SECONDS
     preview_seconds: float = PREVIEW_SECONDS
+    during: During = nullcontext
 
     def test(self) -> str:
         """Connect and ask for the version."""
@@ -96,9 +96,17 @@ class PostgresSource:
     def _transaction(self, seconds: float) -> Iterator[Any]:
         """A read-only transaction on a fresh connection, closed afterwards; errors in the platform's words."""
         connection = self._connect()
-        with closing(connection), _errors(seconds), _deadline(connection, 3 * seconds + GRACE_SECONDS):
+        longest = 3 * seconds + GRACE_SECONDS
+        with (
+            closing(connection),
+            _errors(seconds),
+            line_of(connection) as line,
+            cut_after(line, longest),
+            self.during(line),
+        ):
             connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
             with connection.cursor() as cursor:
+                cursor.execute(LOOK_FOR_THE_CLIENT)
                 cursor.execute(
                     "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true),"
                     " set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO, YMD', true),"
@@ -224,25 +232,6 @@ def _derived(query: str, width: int) -> sql.Composable:
 
 def _alias(index: int) -> sql.Identifier:
     return sql.Identifier(f"c{index}")
-
-
-@contextmanager
-def _deadline(connection: Any, seconds: float) -> Iterator[None]:
-    """Cut the line when the server neither answers nor ends its statement: its own timeouts are only a promise."""
-    line = socket.socket(fileno=socket.dup(connection.fileno()))
-    timer = threading.Timer(seconds, _cut, [line])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        line.close()
-
-
-def _cut(line: socket.socket) -> None:
-    with suppress(OSError):
-        line.shutdown(socket.SHUT_RDWR)
 
 
 def _translated(batches: Iterator[pa.RecordBatch], seconds: float) -> Iterator[pa.RecordBatch]:

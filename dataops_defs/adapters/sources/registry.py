@@ -1,8 +1,10 @@
 """Which adapter opens which kind of source."""
 
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
+from dataops_defs.adapters.pg_line import During
 from dataops_defs.adapters.sources.base import SourceAdapter
 from dataops_defs.adapters.sources.csv_file import CsvSource
 from dataops_defs.adapters.sources.excel_file import ExcelSource
@@ -17,6 +19,7 @@ def open_source(
     roots: Sequence[Path],
     allowed_functions: frozenset[str] = frozenset(),
     allowed_hosts: Collection[str] | str = (),
+    during: During = nullcontext,
 ) -> SourceAdapter:
     """The adapter of a source; nothing is connected or opened yet.
 
@@ -25,13 +28,14 @@ def open_source(
         allowed_functions: user-defined SQL functions that queries may call, lower case.
         allowed_hosts: hosts (or ``host:port``) that sources may name, as a list or separated by commas; empty
             allows all.
+        during: told of what a source waits for that may keep silent; files do not.
     Raises:
         Invalid: the host is not on the list.
     """
     match source.type:
         case SourceType.POSTGRES:
             _check_host(source, allowed_hosts)
-            return PostgresSource(source, allowed_functions)
+            return PostgresSource(source, allowed_functions, during=during)
         case SourceType.CSV:
             return CsvSource(source, tuple(roots))
         case SourceType.EXCEL:
