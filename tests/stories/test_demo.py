@@ -74,6 +74,23 @@ class TestTheNumbers:
         assert "conn_postgres_warehouse" in names
 
 
+class TestTheDemosEtlPipelines:
+    def test_have_brought_over_every_film(self, stack: RunningStack) -> None:
+        films = "SELECT id, rating FROM content.film_work EXCEPT ALL SELECT film_id, rating FROM analytics.film_dim"
+        titles = (
+            "SELECT id, title FROM content.film_work EXCEPT ALL SELECT film_id, title FROM analytics.film_rating_agg"
+        )
+        assert stack.sql("WAREHOUSE", films) == []
+        assert stack.sql("WAREHOUSE", titles) == []
+        counted = "SELECT count(*), sum(ratings) FROM analytics.film_rating_agg"
+        ratings = "SELECT (SELECT count(*) FROM content.film_work), (SELECT count(*) FROM content.film_rating)"
+        assert stack.sql("WAREHOUSE", counted) == stack.sql("WAREHOUSE", ratings)
+
+    def test_read_in_their_second_run_only_what_had_changed(self, stack: RunningStack) -> None:
+        runs = stack.api.get("/api/v1/pipelines/film_ratings_new/runs").json()
+        assert [each["rows_written"] for each in runs[-2:]] == [8, 1000]
+
+
 class TestADemoRunAgain:
     def test_changes_nothing_and_counts_it(self, stack: RunningStack) -> None:
         again = stack.command("demo")
