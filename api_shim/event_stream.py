@@ -4,7 +4,9 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Any
 
+import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -13,7 +15,9 @@ from api_shim.subscriber import Subscriber
 from dataops_defs.catalogue.run_lists import Wanted
 
 RETRY_MILLISECONDS = 1000
+SECONDS_TO_SEND = 60.0
 KEEP_ALIVE = b": still here\n\n"
+LOG = structlog.get_logger()
 
 
 class EventStream(Response):
@@ -35,7 +39,7 @@ class EventStream(Response):
         self._events, self._wanted, self._since, self._still_counts = events, wanted, since, still_counts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve the stream.
+        """Serve the stream; a client that takes nothing for a minute is let go.
 
         Raises:
             Refused: there are too many; nothing has been sent then.
@@ -43,10 +47,12 @@ class EventStream(Response):
         with self._events.subscribed(self._wanted, self._since) as subscriber:
             leaving = asyncio.create_task(_end_when_gone(receive, subscriber))
             try:
-                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                await _send(send, type="http.response.start", status=self.status_code, headers=self.raw_headers)
                 async for part in self._parts(subscriber):
-                    await send({"type": "http.response.body", "body": part, "more_body": True})
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                    await _send(send, type="http.response.body", body=part, more_body=True)
+                await _send(send, type="http.response.body", body=b"", more_body=False)
+            except _DoesNotRead:
+                LOG.info("a follower of executions does not read, and is let go", seconds=SECONDS_TO_SEND)
             finally:
                 leaving.cancel()
 
@@ -61,6 +67,18 @@ class EventStream(Response):
                 yield event("run", cursor_text(subscriber.cursor), state.text)
             else:
                 return
+
+
+class _DoesNotRead(Exception):
+    """The client has not taken what was sent before."""
+
+
+async def _send(send: Send, **message: Any) -> None:
+    try:
+        async with asyncio.timeout(SECONDS_TO_SEND):
+            await send(message)
+    except TimeoutError:
+        raise _DoesNotRead from None
 
 
 async def _end_when_gone(receive: Receive, subscriber: Subscriber) -> None:

@@ -21,6 +21,7 @@ from dataops_defs.flows.platform import Platform
 
 MOST_SUBSCRIBERS = 200
 READ_AT_ONCE = 200
+CATCH_UP_AT_ONCE = 2
 SECONDS_TO_JOIN = 0.1
 SECONDS_QUIET = 15.0
 SECONDS_BEFORE_RETRY = 1.0
@@ -49,8 +50,10 @@ class Events:
         """Begin to listen; called in the event loop."""
         self._ended = False
         self._news = asyncio.Event()
-        # Reads come one after another, so that no subscriber is offered an older state after a newer one.
+        # News is read, and subscribers come to be told it, one after another: none is offered an older state after a
+        # newer one.
         self._reading = asyncio.Lock()
+        self._catching_up = asyncio.Semaphore(CATCH_UP_AT_ONCE)
         self._tasks = [asyncio.create_task(each) for each in (self._listener.listen(), self._serve())]
 
     async def stop(self) -> None:
@@ -95,7 +98,7 @@ class Events:
             elif subscriber.behind is None:
                 if not await subscriber.woken(SECONDS_QUIET):
                     yield None
-            elif not await self._catch_up(subscriber, subscriber.behind):
+            elif not await self._catch_up(subscriber):
                 await asyncio.sleep(SECONDS_BEFORE_RETRY)
                 yield None
 
@@ -135,20 +138,36 @@ class Events:
                         if each.wanted.takes(run):
                             each.offer(state)
 
-    async def _catch_up(self, subscriber: Subscriber, behind: Position) -> bool:
-        """Offer what the records tell next; False when that is not possible now."""
+    async def _catch_up(self, subscriber: Subscriber) -> bool:
+        """Offer what the records tell next; False when that is not possible now.
+
+        Much may have changed since then, so that is read beside the news for others. Only the last step, which little
+        is left for, stands between two readings of news: no older state can come after it.
+        """
         if not self._listener.listening:
             return False
-        async with self._reading:
+        async with self._catching_up:
             try:
-                states = await run_in_threadpool(self._read_since, subscriber.wanted, behind)
+                if not subscriber.ended and await self._read_on(subscriber, last=False):
+                    async with self._reading:
+                        await self._read_on(subscriber, last=True)
             except Exception as error:
                 self._warn(error)
                 return False
-            # Another tuple, even an equal one, says that it fell behind anew during the read.
-            if subscriber.behind is behind:
-                subscriber.catch_up(states, complete=len(states) < READ_AT_ONCE)
-            return True
+        return True
+
+    async def _read_on(self, subscriber: Subscriber, *, last: bool) -> bool:
+        """Read one page for a subscriber that is behind; True when the records told all they have."""
+        behind = subscriber.place()
+        if behind is None:
+            return False
+        states = await run_in_threadpool(self._read_since, subscriber.wanted, behind)
+        # Another tuple, even an equal one, says that it fell behind anew during the read.
+        if subscriber.behind is not behind:
+            return False
+        all_read = len(states) < READ_AT_ONCE
+        subscriber.catch_up(states, complete=last and all_read)
+        return all_read
 
     def _warn(self, error: Exception) -> None:
         """Log an error, once until reads work again."""

@@ -73,7 +73,7 @@ class Work:
         self._at_once = "respond-async" in wishes.split(",")
 
     async def carry_out(self, find: Callable[[Session], Order], finished: Form, unfinished: Form) -> JSONResponse:
-        """Record, launch and wait; the forms make the body of a 200 and of a 202.
+        """Record, have it launched and wait; the forms make the body of a 200 and of a 202.
 
         Args:
             find: looks up what is to be done; NotFound and the like refuse the request before anything is recorded.
@@ -93,7 +93,7 @@ class Work:
         return _json(202, unfinished(execution), headers)
 
     async def begin(self, find: Callable[[Session], Order | None]) -> None:
-        """Record and launch, without waiting; nothing where ``find`` sees that nothing is to be done.
+        """Record and have it launched, without waiting; nothing where ``find`` sees that nothing is to be done.
 
         Raises:
             As `carry_out` does.
@@ -104,19 +104,20 @@ class Work:
         await self._shim.health.ensure_room()
         run_id, launch = await run_in_threadpool(self._record, find)
         if launch is not None:
-            # What cannot be launched now stays in the outbox: the caller is told that it goes on.
-            await self._shim.outbox.launch(launch)
+            # However long Dagster takes, the caller has what it asked for: the request is kept.
+            self._shim.outbox.launch_soon(launch)
         return run_id
 
     def _record(self, find: Callable[[Session], Order | None]) -> tuple[str | None, Launch | None]:
         settings = self._shim.settings
         with self._shim.platform.catalogue() as session:
+            keys = IdempotencyKeys(session, self._shim.platform.keyring)
+            if self._claim is not None and (made := keys.run_of(self._claim.id)) is not None:
+                return made, None
             order = find(session)
-            runs, outbox = Runs(session), Outbox(session)
-            if self._claim is not None and self._claim.run_id is not None:
-                return self._claim.run_id, None
             if order is None:
                 return None, None
+            runs, outbox = Runs(session), Outbox(session)
             outbox.refuse_when_full(settings.max_waiting_runs)
             run = runs.request(
                 order.kind,
@@ -128,11 +129,11 @@ class Work:
                 timeout_seconds=self._time_limit or settings.max_runtime_seconds,
             )
             if self._claim is not None:
-                IdempotencyKeys(session, self._shim.platform.keyring).note_run(self._claim.id, run.id)
+                keys.note_run(self._claim.id, run.id)
             order.noted(run)
             detail = {"name": order.subject_name, "executionId": run.id}
             audit(session, self._actor, order.action, order.subject_id, detail=detail)
-            if not outbox.room(settings.max_queued_runs):
+            if self._shim.outbox.busy or not outbox.room(settings.max_queued_runs):
                 return run.id, None
             outbox.hold(run)
             session.flush()

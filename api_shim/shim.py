@@ -58,7 +58,7 @@ class Shim:
     @cached_property
     def reloader(self) -> Reloader:
         """Has the code location loaded again after changes."""
-        return Reloader(self.dagster, self.mirror)
+        return Reloader(self.dagster, self.mirror, self.platform)
 
     @cached_property
     def health(self) -> Health:

@@ -49,7 +49,7 @@ class Subscriber:
     def offer(self, state: State) -> None:
         """A state that was read just now."""
         if self.behind is not None:
-            # The records tell it too, unless they have been read to beyond its place already.
+            # The records tell it too, at the next reading: from here on, should they be read beyond it by now.
             self._again = min(self._again or state.changed_at, state.changed_at)
             return
         self._put(state)
@@ -63,16 +63,25 @@ class Subscriber:
         self.behind = (self.cursor - OVERLAP, FIRST_ID)
         self._woken.set()
 
+    def place(self) -> Position | None:
+        """From where the records are to be read now; what was offered before is in that reading.
+
+        None when it is not behind. The same object stays ``behind`` until it falls behind anew, or catches up.
+        """
+        if self.behind is not None and self._again is not None:
+            # What was committed late, before a place that has been read beyond.
+            self.behind = min(self.behind, (self._again, FIRST_ID))
+        self._again = None
+        return self.behind
+
     def catch_up(self, states: Sequence[State], *, complete: bool) -> None:
-        """What the records tell next after ``behind``, and whether that is all."""
+        """What the records tell next after `place`, and whether that is all there is."""
         for each in states:
             self._put(each)
-        if not complete:
-            self.behind = (states[-1].changed_at, states[-1].run_id)
-        elif self._again is not None:
-            self.behind, self._again = (self._again, FIRST_ID), None
-        else:
+        if complete and self._again is None:
             self.behind = None
+        elif states:
+            self.behind = (states[-1].changed_at, states[-1].run_id)
 
     def take(self) -> State | None:
         """The next state to tell; None when nothing is waiting."""

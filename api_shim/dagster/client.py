@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import structlog
 
+from dataops_defs.catalogue.fingerprint import LABEL, PUBLISHING_SENSOR
 from dataops_defs.errors import DependencyUnavailable
 
 LOCATION = "dataops"
@@ -98,6 +99,16 @@ class DagsterClient:
         answer = await self._ask("StopSchedule", "stopRunningSchedule", id=state_id)
         if answer["__typename"] != "ScheduleStateResult":
             raise _refused("Dagster did not stop the schedule", answer)
+
+    async def loaded_fingerprint(self) -> str | None:
+        """That of the definitions which Dagster has loaded; None when the location does not publish it."""
+        sensor = {**REPOSITORY, "sensorName": PUBLISHING_SENSOR}
+        answer = await self._ask("SensorMetadata", "sensorOrError", sensor=sensor)
+        if answer["__typename"] == "SensorNotFoundError":
+            return None
+        if answer["__typename"] != "Sensor":
+            raise _refused("Dagster does not show the location's fingerprint", answer)
+        return next((each["text"] for each in answer["metadataEntries"] if each["label"] == LABEL), None)
 
     async def location_lost(self) -> bool:
         """Whether Dagster has given the code location up; it does not load it again by itself.

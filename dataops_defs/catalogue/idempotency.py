@@ -30,12 +30,11 @@ class Answer:
 class Claim:
     """The right to do a request's work, or the answer it had.
 
-    ``run_id`` is set when an earlier holder, which never answered, had made an execution: that one counts.
+    An earlier holder, which never answered, may have made an execution: that one counts (`IdempotencyKeys.run_of`).
     """
 
     id: str
     answer: Answer | None = None
-    run_id: str | None = None
 
 
 class IdempotencyKeys:
@@ -72,7 +71,7 @@ class IdempotencyKeys:
         if row.updated_at > now() - LEASE:
             raise StillRunning("The first request with this Idempotency-Key is still at work")
         row.updated_at = now()
-        return Claim(row.id, run_id=row.run_id)
+        return Claim(row.id)
 
     def _answer(self, row: IdempotencyRow, status: int) -> Answer:
         try:
@@ -81,16 +80,34 @@ class IdempotencyKeys:
             raise Conflict("The answer to this Idempotency-Key is no longer kept: the keys were rotated") from None
         return Answer(status, row.headers, body)
 
+    def run_of(self, id: str) -> str | None:
+        """The execution that a request with the key has made, if one has; nobody else makes one meanwhile.
+
+        A holder that was silent for too long finds here what its successor has made.
+        """
+        return self._session.scalar(select(IdempotencyRow.run_id).where(IdempotencyRow.id == id).with_for_update())
+
     def note_run(self, id: str, run_id: str) -> None:
-        """Note which execution the request made; in the transaction that makes it."""
-        self._session.execute(update(IdempotencyRow).where(IdempotencyRow.id == id).values(run_id=run_id))
+        """Note which execution the request made; in the transaction that makes it.
+
+        Raises:
+            StillRunning: another request with the key has made one, or the key is not this request's any more.
+        """
+        noted = self._session.execute(
+            update(IdempotencyRow)
+            .where(IdempotencyRow.id == id, IdempotencyRow.run_id.is_(None))
+            .values(run_id=run_id)
+            .returning(IdempotencyRow.id)
+        )
+        if noted.first() is None:
+            raise StillRunning("Another request with this Idempotency-Key has taken it over; send it again")
 
     def keep(self, id: str, answer: Answer) -> None:
-        """Keep the answer, for 24 hours."""
+        """Keep the answer, for 24 hours; the first one counts."""
         sealed = seal(self._keyring, answer.body, _context(id))
         self._session.execute(
             update(IdempotencyRow)
-            .where(IdempotencyRow.id == id)
+            .where(IdempotencyRow.id == id, IdempotencyRow.status.is_(None))
             .values(status=answer.status, headers=dict(answer.headers), answer=sealed)
         )
 

@@ -62,7 +62,7 @@ class RunControl:
             row.state = RunState.RUNNING
         else:
             raise Conflict(f"Execution {id} is not paused ({row.state})")
-        row.pause_requested, row.deaths = False, 0
+        row.pause_requested, row.deaths, row.failed_launches = False, 0, 0
         return row
 
     def _open(self, id: str) -> RunRow:

@@ -67,6 +67,8 @@ class Stack:
             self._start()
             if not self._wait_ready():
                 return 0 if self._supervisor.stopping else self._not_ready()
+            # Runs, schedules and sensors need neither; what never came up was an error, to be seen at once.
+            self._supervisor.can_do_without("api", "webserver")
             self._welcome(time.monotonic() - began)
             status = self._run_demo() if self._demo else 0
             if once:

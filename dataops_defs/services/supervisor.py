@@ -16,6 +16,7 @@ from dataops_defs.services.watchdog import Watchdog
 MAX_DEATHS = 5
 DEATHS_WITHIN_SECONDS = 60.0
 LONGEST_PAUSE_SECONDS = 8.0
+REST_SECONDS = 30.0
 GRACE_SECONDS = 10.0
 POLL_SECONDS = 0.2
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -26,7 +27,7 @@ class Child:
     """A process to keep running. ``start`` makes it; the default runs ``command`` with its output in a log.
 
     Children of a higher ``stage`` are stopped later: PostgreSQL goes after those that speak to it while they end.
-    One that keeps dying ends the stack, unless the others can do ``without`` it.
+    One that keeps dying ends the stack, unless the others can do ``without`` it: that is then tried now and then.
     """
 
     name: str
@@ -40,16 +41,28 @@ class Child:
     start: Callable[[], subprocess.Popen[bytes]] | None = None
     process: subprocess.Popen[bytes] | None = None
     deaths: list[float] = field(default_factory=list)
+    started_at: float = 0.0
     start_again_at: float | None = None
+
+    @property
+    def keeps_dying(self) -> bool:
+        """Whether it died as often, within a short time, as no one-off trouble explains."""
+        return len(self.deaths) >= MAX_DEATHS
 
     def run(self) -> int:
         """Start the process; its pid, which is also its group."""
-        self.start_again_at = None
+        self.started_at, self.start_again_at = time.monotonic(), None
         if self.start is not None:
             self.process = self.start()
         else:
             self.process = spawn(list(self.command), self.log, dict(self.env), ending=self.ending, cwd=self.cwd)
         return self.process.pid
+
+    def note_death(self, moment: float) -> None:
+        """Count a death. What keeps dying does so until it has lived through the time in which deaths count."""
+        if not self.keeps_dying or moment - self.started_at >= DEATHS_WITHIN_SECONDS:
+            self.deaths = [each for each in self.deaths if moment - each < DEATHS_WITHIN_SECONDS]
+        self.deaths = [*self.deaths, moment][-MAX_DEATHS:]
 
     def ended(self) -> bool:
         """Whether it was started and is not running any more."""
@@ -82,6 +95,11 @@ class Supervisor:
         """Start a child and watch it from now on."""
         self._children.append(child)
         self._start(child)
+
+    def can_do_without(self, *names: str) -> None:
+        """From now on these end nothing when they keep dying."""
+        for child in self._children:
+            child.without = child.without or child.name in names
 
     def watch_until(self, done: Callable[[], bool], seconds: float = float("inf")) -> bool:
         """Keep the children running until ``done()``, a signal, or the time is over; True when done.
@@ -136,17 +154,19 @@ class Supervisor:
         status = child.process.returncode if child.process else 0
         how = f"was killed ({Signals(-status).name})" if status < 0 else f"ended with status {status}"
         now = time.monotonic()
-        child.deaths = [moment for moment in child.deaths if now - moment < DEATHS_WITHIN_SECONDS] + [now]
+        child.note_death(now)
         # What it had started goes on, such as the workers of runs; it ends with the rest of the stack.
         if child.process is not None:
             self._orphaned.add(child.process.pid)
-        if len(child.deaths) >= MAX_DEATHS and not child.without:
-            raise DependencyUnavailable(
-                f"{child.name} keeps dying ({how}); the last line of its log: {last_line(child.log) or 'none'}"
-            )
-        pause = min(LONGEST_PAUSE_SECONDS, 2.0 ** (len(child.deaths) - 2))
-        self._say(f"{child.name} {how}; starting it again")
-        child.start_again_at = now + pause
+        if not child.keeps_dying:
+            child.start_again_at = now + min(LONGEST_PAUSE_SECONDS, 2.0 ** (len(child.deaths) - 2))
+            self._say(f"{child.name} {how}; starting it again")
+            return
+        told = f"{child.name} keeps dying ({how}); the last line of its log: {last_line(child.log) or 'none'}"
+        if not child.without:
+            raise DependencyUnavailable(told)
+        child.start_again_at = now + REST_SECONDS
+        self._say(f"{told}. Everything else goes on WITHOUT {child.name}; it is tried again in {REST_SECONDS:.0f} s")
 
     def _pid_file(self, name: str) -> Path:
         return self._run_folder / f"{name}.pid"

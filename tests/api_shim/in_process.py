@@ -1,6 +1,7 @@
 """A launcher that does the work in this process: the same flows that Dagster's jobs call, on the same run record."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from uuid import uuid4
 
@@ -27,22 +28,33 @@ FLOWS: dict[str, Callable[[Work, str], object]] = {
     "refresh_datamart": refresh_datamart,
     "run_etl": run_etl,
 }
+LONGEST_SILENCE_SECONDS = 8.0
 
 
 class InProcessLauncher:
-    """``held`` keeps runs in the queue until ``let_go``; ``away`` is a Dagster that does not answer."""
+    """``held`` keeps runs in the queue; ``away`` is a Dagster that cannot be reached, ``silent`` one that hangs.
+
+    ``broken`` makes the next launch fail in a way that nobody foresaw. ``given_up`` and ``cancelled`` count launches
+    that waited for a silent one in vain, or were ended meanwhile.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._platform = Platform(settings)
         self._tasks: list[asyncio.Task[None]] = []
         self.held = False
         self.away = False
+        self.silent = self.broken = False
+        self.given_up = self.cancelled = 0
         self.launched: list[Launch] = []
         self.terminated: list[str] = []
 
     async def launch(self, wanted: Launch) -> str:
         if self.away:
             raise DependencyUnavailable("Dagster does not answer; try again shortly")
+        if self.broken:
+            self.broken = False
+            raise RuntimeError("nobody foresaw this")
+        await self._answer()
         self.launched.append(wanted)
         dagster_run_id = str(uuid4())
         if not self.held:
@@ -50,6 +62,18 @@ class InProcessLauncher:
             work = asyncio.to_thread(self._work, wanted.job, config, dagster_run_id)
             self._tasks.append(asyncio.create_task(work))
         return dagster_run_id
+
+    async def _answer(self) -> None:
+        deadline = time.monotonic() + LONGEST_SILENCE_SECONDS
+        try:
+            while self.silent:
+                await asyncio.sleep(0.02)
+                if time.monotonic() > deadline:
+                    self.given_up += 1
+                    raise DependencyUnavailable("Dagster does not answer; try again shortly")
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
 
     async def terminate(self, dagster_run_id: str) -> None:
         self.terminated.append(dagster_run_id)

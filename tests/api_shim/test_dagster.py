@@ -143,7 +143,7 @@ class TestLookingAfterTheLocation:
         webserver[2].write_text(textwrap.dedent(LOCATION).replace(NAME, "dataset__other"))
 
         async def reload_twice(client: DagsterClient) -> list[str]:
-            reloader = Reloader(client, ScheduleMirror(client, fleet))
+            reloader = Reloader(client, ScheduleMirror(client, fleet), fleet)
             reloader.start()
             reloader.request()
             reloader.request()

@@ -11,6 +11,7 @@ from dataops_defs.catalogue.etl_pipelines import EtlPipelines
 from dataops_defs.catalogue.run_control import RunControl
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.run import RunKind
+from tests.api_shim.following import wait_for
 from tests.api_shim.in_process import InProcessLauncher
 from tests.scenes import World
 
@@ -178,6 +179,23 @@ class TestRunningAPipeline:
         assert (state["status"], state["load_position"], state["percent"]) == ("IDLE", 10, 100.0)
         compared = client.get(f"{BASE}/{id}/reconciliation").json()
         assert (compared["in_sync"], compared["rows_source"], compared["rows_target"]) == (True, 10, 10)
+
+    def test_is_answered_before_dagster_is_and_a_pause_comes_in_time(
+        self, client: TestClient, films: World, launcher: InProcessLauncher
+    ) -> None:
+        launcher.silent = True
+        id = made(client)["id"]
+
+        assert client.post(f"{BASE}/{id}/run").json()["status"] == "RUN_REQUESTED"
+        assert client.post(f"{BASE}/{id}/pause").json()["status"] == "PAUSED"
+        assert client.get(f"{BASE}/{id}/runs").json() == []
+        assert (launcher.launched, launcher.given_up) == ([], 0)
+
+        launcher.silent = False
+        client.post(f"{BASE}/{id}/run")
+        wait_for(lambda: bool(client.get(f"{BASE}/{id}").json()["status"] == "IDLE"))
+        [run] = client.get(f"{BASE}/{id}/runs").json()
+        assert (run["status"], run["rows_written"]) == ("SUCCESS", 10)
 
     def test_a_run_that_fails_says_why(self, client: TestClient, films: World) -> None:
         id = made(client, source_query="SELECT id / 0 AS film_id FROM content.film_work")["id"]

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import pytest
 from fastapi.testclient import TestClient
 
-from dataops_defs.catalogue.idempotency import IdempotencyKeys
+from dataops_defs.catalogue.base import new_id
+from dataops_defs.catalogue.idempotency import Answer, IdempotencyKeys
+from dataops_defs.errors import StillRunning
 from dataops_defs.flows.platform import Platform
 from dataops_defs.settings import Settings
 from tests.api_shim.conftest import Api
@@ -15,6 +18,14 @@ BODY = {"name": "Once", "type": "csv", "connection": {"path": "x.csv"}}
 
 def post(client: TestClient, key: str, body: Any = BODY, path: str = "/sources") -> Any:
     return client.post(f"/api/v1/dataops{path}", json=body, headers={"Idempotency-Key": key})
+
+
+def forget_the_answer(settings: Settings) -> None:
+    """As the rows of a server that was killed before it answered, longer ago than it renews its claims."""
+    with Platform(settings).catalogue() as session:
+        session.connection().exec_driver_sql(
+            "UPDATE idempotency SET status = NULL, answer = NULL, updated_at = now() - interval '1 minute'"
+        )
 
 
 class TestTheSameKey:
@@ -72,16 +83,51 @@ class TestTheSameKey:
         dataset = api.dataset()
         path = f"/datasets/{dataset['id']}/extract"
         first = post(api.client, "k1", None, path).json()
-        with Platform(shim_settings).catalogue() as session:
-            # As the row of a server that was killed before it answered, longer ago than it renews its claim.
-            session.connection().exec_driver_sql(
-                "UPDATE idempotency SET status = NULL, answer = NULL, updated_at = now() - interval '1 minute'"
-            )
+        forget_the_answer(shim_settings)
 
         again = post(api.client, "k1", None, path)
 
         assert again.json()["executionId"] == first["executionId"]
         assert len(launcher.launched) == 1
+
+    def test_goes_on_with_that_execution_when_what_it_was_made_of_is_gone(
+        self, api: Api, launcher: InProcessLauncher, shim_settings: Settings
+    ) -> None:
+        dataset = api.dataset()
+        path = f"/datasets/{dataset['id']}/extract"
+        first = post(api.client, "k1", None, path).json()
+        forget_the_answer(shim_settings)
+        assert api.client.delete(f"/api/v1/dataops/datasets/{dataset['id']}").status_code == 204
+
+        again = post(api.client, "k1", None, path)
+
+        assert (again.status_code, again.json()["executionId"]) == (200, first["executionId"])
+        assert len(launcher.launched) == 1
+
+    def test_is_never_turned_to_a_second_execution(self, shim_settings: Settings) -> None:
+        """A server is frozen past its claim, another one makes the execution, the first one thaws."""
+        platform = Platform(shim_settings)
+        with platform.catalogue() as session:
+            frozen = IdempotencyKeys(session, platform.keyring).claim("me", "k1", "hash")
+            assert IdempotencyKeys(session, platform.keyring).run_of(frozen.id) is None
+        forget_the_answer(shim_settings)
+        runs = [new_id(), new_id()]
+        with platform.catalogue() as session:
+            keys = IdempotencyKeys(session, platform.keyring)
+            successor = keys.claim("me", "k1", "hash")
+            keys.note_run(successor.id, runs[0])
+
+        with platform.catalogue() as session:
+            assert IdempotencyKeys(session, platform.keyring).run_of(frozen.id) == runs[0]
+        with pytest.raises(StillRunning), platform.catalogue() as session:
+            IdempotencyKeys(session, platform.keyring).note_run(frozen.id, runs[1])
+        for body in (b"first", b"second"):
+            with platform.catalogue() as session:
+                IdempotencyKeys(session, platform.keyring).keep(frozen.id, Answer(200, {}, body))
+        with platform.catalogue() as session:
+            kept = IdempotencyKeys(session, platform.keyring).claim("me", "k1", "hash").answer
+        assert kept is not None
+        assert kept.body == b"first"
 
     def test_shows_a_new_tokens_text_again_and_keeps_it_sealed(self, api: Api, shim_settings: Settings) -> None:
         body = {"name": "t", "role": "viewer"}

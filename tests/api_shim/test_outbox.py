@@ -1,14 +1,18 @@
 """Requests that cannot be launched now: they are kept, launched later, and bounded in number."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
 from api_shim.app import create_app
+from api_shim.dagster import outbox
+from dataops_defs.catalogue import outbox as catalogue_outbox
 from dataops_defs.settings import Settings
 from tests.api_shim.conftest import ADMIN, Api
+from tests.api_shim.following import wait_for
 from tests.api_shim.in_process import InProcessLauncher
 
 
@@ -21,15 +25,49 @@ def client(shim_settings: Settings, launcher: InProcessLauncher) -> Iterator[Tes
         yield client
 
 
-def wait_for(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.1)
+def extract(api: Api, name: str = "Registry") -> str:
+    dataset = api.dataset(name, source=api.source(name))
+    return f"/api/v1/dataops/datasets/{dataset['id']}/extract"
 
 
-def extract(api: Api) -> str:
-    return f"/api/v1/dataops/datasets/{api.dataset()['id']}/extract"
+def in_dagster(api: Api, ids: list[str]) -> int:
+    """How many of these executions Dagster is known to have."""
+    return sum("dagsterRunId" in api.get(f"/executions/{id}") for id in ids)
+
+
+class TestWhoeverAsks:
+    def test_is_answered_before_dagster_is(self, api: Api, launcher: InProcessLauncher) -> None:
+        launcher.silent = True
+        replies = [api.client.post(extract(api, name)) for name in ("First", "Second")]
+
+        assert [each.status_code for each in replies] == [202, 202]
+        assert (launcher.launched, launcher.given_up) == ([], 0)
+
+        launcher.silent = False
+        asked = [each.json()["executionId"] for each in replies]
+        wait_for(lambda: {api.get(f"/executions/{id}")["status"] for id in asked} == {"completed"})
+        assert [each.run_id for each in launcher.launched] == asked
+
+    def test_a_launch_that_is_under_way_ends_with_the_app(
+        self, shim_settings: Settings, launcher: InProcessLauncher, files: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(outbox, "SECONDS_TO_FINISH", 0.1)
+        launcher.silent = True
+        headers = {"Authorization": f"Bearer {ADMIN}", "Prefer": "respond-async"}
+        with TestClient(create_app(shim_settings, launcher), headers=headers) as client:
+            assert client.post(extract(Api(client, files))).status_code == 202
+
+        assert (launcher.cancelled, launcher.given_up) == (1, 0)
+
+    def test_what_a_launch_meets_is_no_end_of_it(
+        self, api: Api, launcher: InProcessLauncher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(catalogue_outbox, "CLAIM", timedelta(seconds=1))
+        launcher.broken = True
+        id = api.client.post(extract(api)).json()["executionId"]
+        wait_for(lambda: not launcher.broken)
+
+        wait_for(lambda: bool(api.get(f"/executions/{id}")["status"] == "completed"))
 
 
 class TestARequestThatCannotBeLaunched:
@@ -52,8 +90,10 @@ class TestARequestThatCannotBeLaunched:
     ) -> None:
         launcher.held = True
         path = extract(api)
-        waiting = [api.client.post(path).json()["executionId"] for _ in range(3)]
-        assert len(launcher.launched) == 2
+        waiting = []
+        for known in (1, 2, 2):
+            waiting.append(api.client.post(path).json()["executionId"])
+            wait_for(lambda known=known: in_dagster(api, waiting) == known)
 
         for id in waiting[:2]:
             api.post(f"/executions/{id}/cancel")
@@ -83,6 +123,7 @@ class TestATimeLimit:
         reply = api.client.post(f"{extract(api)}?timeoutSeconds=90")
         assert reply.status_code == 202, reply.text
 
+        wait_for(lambda: bool(launcher.launched))
         assert launcher.launched[0].tags["dagster/max_runtime"] == "150"
 
     def test_must_be_a_number_of_seconds(self, api: Api) -> None:
@@ -95,6 +136,7 @@ class TestARequestThatIsPaused:
     def test_is_launched_again_when_it_is_resumed(self, api: Api, launcher: InProcessLauncher) -> None:
         launcher.held = True
         id = api.client.post(extract(api)).json()["executionId"]
+        wait_for(lambda: in_dagster(api, [id]) == 1)
 
         paused = api.post(f"/executions/{id}/pause")
 

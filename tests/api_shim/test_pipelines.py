@@ -1,6 +1,7 @@
 """Pipelines and executions over HTTP. Source: document 004, US-4."""
 
 from tests.api_shim.conftest import Api
+from tests.api_shim.following import wait_for
 from tests.api_shim.in_process import InProcessLauncher
 
 
@@ -100,6 +101,7 @@ class TestCancelling:
         run = api.client.post(
             f"/api/v1/dataops/pipelines/{made['id']}/execute", headers={"Prefer": "respond-async"}
         ).json()
+        wait_for(lambda: "dagsterRunId" in api.get(f"/executions/{run['id']}"))
 
         cancelled = api.post(f"/executions/{run['id']}/cancel")
 

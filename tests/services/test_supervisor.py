@@ -78,14 +78,6 @@ class TestAKilledChild:
 
         assert not is_alive(grandchild)
 
-    def test_that_the_others_can_do_without_never_ends_them(self, stage: Stage) -> None:
-        child = Child("extra", stage.folder / "extra.log", ["/bin/false"], dict(os.environ), without=True)
-        child.deaths = [time.monotonic()] * MAX_DEATHS
-
-        stage.supervisor.add(child)
-
-        stage.until(lambda: len(child.deaths) > MAX_DEATHS)
-
 
 class TestAChildThatKeepsDying:
     def test_is_named_with_the_last_line_of_its_log(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,6 +86,34 @@ class TestAChildThatKeepsDying:
 
         with pytest.raises(DependencyUnavailable, match=r"worker keeps dying \(ended with status 3\).*no such table"):
             stage.supervisor.watch_until(lambda: False, 30)
+
+    def test_that_the_others_can_do_without_is_said_loudly_and_tried_now_and_then(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("dataops_defs.services.supervisor.MAX_DEATHS", 2)
+        monkeypatch.setattr("dataops_defs.services.supervisor.REST_SECONDS", 0.2)
+        worker = stage.add("worker", FOREVER)
+        api = stage.add("api", ["/bin/sh", "-c", "test -f mended && exec sleep 1000; echo port is taken; exit 3"])
+        stage.supervisor.can_do_without("api")
+
+        stage.until(lambda: sum("WITHOUT api" in said for said in stage.said) == 3)
+        assert stage.said[0] == "api ended with status 3; starting it again"
+        assert all("port is taken" in said for said in stage.said[1:])
+        (stage.folder / "mended").touch()
+        stage.until(lambda: api.start_again_at is None and not api.ended())
+
+        assert is_alive(worker.process.pid)
+        assert worker.deaths == []
+
+    def test_and_then_lives_for_long_is_started_again_at_once(self, stage: Stage) -> None:
+        child = stage.add("api", FOREVER)
+        child.deaths = [time.monotonic() - 600] * MAX_DEATHS
+        child.started_at = time.monotonic() - 500
+        first = stage.pid("api")
+        os.kill(first, signal.SIGKILL)
+        stage.until(lambda: stage.pid("api") != first)
+
+        assert stage.said == ["api was killed (SIGKILL); starting it again"]
 
 
 class TestStopping:

@@ -5,13 +5,21 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import psycopg2
+import pytest
 from fastapi import FastAPI
 
-from api_shim.subscriber import MOST_WAITING
+from api_shim import event_stream
+from api_shim.event_stream import cursor_text
+from api_shim.events import CATCH_UP_AT_ONCE, Events
+from api_shim.subscriber import MOST_WAITING, State
+from dataops_defs.catalogue.base import now
+from dataops_defs.catalogue.run_lists import Position, Wanted
 from dataops_defs.flows.platform import Platform
 from dataops_defs.services.embedded import free_port
 from tests.api_shim.conftest import ADMIN
@@ -75,6 +83,44 @@ class TestFaults:
 
         assert run.id in failed
 
+    def test_a_reader_that_does_not_read_at_all_is_let_go(
+        self,
+        app: FastAPI,
+        live: Served,
+        platform: Platform,
+        connection: psycopg2.extensions.connection,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(event_stream, "SECONDS_TO_SEND", 0.5)
+        many_copies(connection, AnExecution(platform), MANY)
+        with live.stream() as stream:
+            execute(connection, CHANGE_ALL)
+            wait_for(lambda: not app.state.shim.events._subscribers)
+
+            with pytest.raises(httpx.RemoteProtocolError):
+                stream.rest()
+
+    def test_those_who_come_back_do_not_hold_up_the_others(
+        self, live: Served, platform: Platform, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        reading = SlowRecords(monkeypatch)
+        run = AnExecution(platform)
+        back = cursor_text(now())
+        with live.stream() as stream, ExitStack() as streams:
+            late = [streams.enter_context(live.stream(back)) for _ in range(3)]
+            wait_for(lambda: reading.now == CATCH_UP_AT_ONCE)
+
+            run.begin()
+            stream.until(run.id, "running")
+            assert reading.now == CATCH_UP_AT_ONCE
+
+            reading.go_on.set()
+            for each in late:
+                each.until(run.id, "running")
+            run.finish()
+            for each in (stream, *late):
+                each.until(run.id, "succeeded")
+
     def test_a_server_that_is_asked_to_end_ends_its_streams(self, platform: Platform, tmp_path: Path) -> None:
         port = free_port()
         command = [str(Path(sys.executable).parent / "uvicorn"), "api_shim.app:create_app", "--factory"]
@@ -97,6 +143,22 @@ class TestFaults:
         said = (tmp_path / "log").read_text()
         assert "Finished server process" in said
         assert "Traceback" not in said
+
+
+class SlowRecords:
+    """Records that are read to whoever comes back only when they may ``go_on``; ``now`` are being read."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.go_on = threading.Event()
+        self.now = 0
+        read_since = Events._read_since
+
+        def slowly(events: Events, wanted: Wanted, behind: Position) -> list[State]:
+            self.now += 1
+            self.go_on.wait(40)
+            return read_since(events, wanted, behind)
+
+        monkeypatch.setattr(Events, "_read_since", slowly)
 
 
 def answers(client: httpx.Client) -> bool:

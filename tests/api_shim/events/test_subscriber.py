@@ -1,5 +1,6 @@
 """Whatever happens between the records and a reader, it is told the last state of every execution."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from api_shim import subscriber as subscriber_module
 from api_shim.subscriber import OVERLAP, State, Subscriber
-from dataops_defs.catalogue.run_lists import Wanted
+from dataops_defs.catalogue.run_lists import Position, Wanted
 
 RUNS = [str(UUID(int=number)) for number in range(1, 9)]
 PAGE = 2
@@ -26,6 +27,9 @@ class Story:
     notified: set[str] = field(default_factory=set)
     listening: bool = True
     told: dict[str, str] = field(default_factory=dict)
+    times: Counter[str] = field(default_factory=Counter)
+    news: list[State] | None = None
+    page: tuple[Position, list[State]] | None = None
     versions: int = 0
 
     def __post_init__(self) -> None:
@@ -42,11 +46,18 @@ class Story:
         if self.listening:
             self.notified.add(state.run_id)
 
+    def hear(self) -> None:
+        """What has changed is read, and will be told; no other news is read, and nobody comes to hear it, meanwhile."""
+        if self.news is None:
+            self.news = sorted((self.records[each] for each in self.notified), key=position) if self.listening else []
+            self.notified.clear()
+
     def tell(self) -> None:
-        if self.listening:
-            for state in sorted((self.records[each] for each in self.notified), key=position):
+        for _ in range(2):
+            self.hear()
+            for state in self.news or ():
                 self.reader.offer(state)
-        self.notified.clear()
+            self.news = None
 
     def stop_listening(self) -> None:
         self.listening = False
@@ -62,14 +73,42 @@ class Story:
         if state is not None:
             assert int(state.text) >= int(self.told.get(state.run_id, "0")), "an older state after a newer one"
             self.told[state.run_id] = state.text
-        elif self.reader.behind is not None and self.listening:
-            behind = self.reader.behind
-            found = sorted((each for each in self.records.values() if position(each) > behind), key=position)[:PAGE]
-            self.reader.catch_up(found, complete=len(found) < PAGE)
+            self.times[state.text] += 1
+        else:
+            self.begin_page()
+            self.end_page()
+
+    def begin_page(self) -> None:
+        """A page of the records is read, beside whatever happens."""
+        if self.reader.behind is not None and self.listening and self.page is None and not self.reader._ready:
+            place = self.reader.place()
+            assert place is not None
+            self.page = (place, self.after(place))
+
+    def end_page(self) -> None:
+        """It has arrived; where it was the last, the rest is read between two readings of news."""
+        if self.page is None or self.reader.behind is not self.page[0]:
+            self.page = None
+            return
+        _, found = self.page
+        self.page = None
+        self.reader.catch_up(found, complete=False)
+        if len(found) < PAGE:
+            for state in self.news or ():
+                self.reader.offer(state)
+            self.news = None
+            place = self.reader.place()
+            assert place is not None
+            rest = self.after(place)
+            self.reader.catch_up(rest, complete=len(rest) < PAGE)
+
+    def after(self, place: Position) -> list[State]:
+        return sorted((each for each in self.records.values() if position(each) > place), key=position)[:PAGE]
 
     def come_back(self) -> None:
         """The connection breaks; the reader knows the id of its last event."""
         self.reader = Subscriber(Wanted(), self.reader.cursor, self.clock)
+        self.page = None
 
     def end(self) -> None:
         self.listen_again()
@@ -85,13 +124,14 @@ def position(state: State) -> tuple[datetime, str]:
 CHANGES = st.tuples(
     st.just("change"), st.integers(0, len(RUNS) - 1), st.sampled_from([0, 1, 5, 40]), st.sampled_from([0, 3, 25])
 )
+READING = ["read", "read", "read", "begin_page", "begin_page", "end_page"]
 OTHERS = st.tuples(
-    st.sampled_from(["tell", "tell", "read", "read", "read", "stop_listening", "listen_again", "come_back"])
+    st.sampled_from(["hear", "tell", "tell", *READING, "stop_listening", "listen_again", "come_back"]),
 )
 
 
 class TestAReader:
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=300, deadline=None)
     @given(st.lists(CHANGES | OTHERS, min_size=30, max_size=80))
     def test_is_told_the_last_state_of_all_that_changed(self, happenings: list[tuple[str | int, ...]]) -> None:
         with pytest.MonkeyPatch.context() as patch:
@@ -123,6 +163,19 @@ class TestAReader:
         story.end()
 
         assert len(story.told) == 5
+
+    def test_is_told_once_what_changes_while_it_catches_up(self) -> None:
+        story = Story()
+        story.change(0)
+        story.come_back()
+        story.begin_page()
+        story.change(1)
+        story.hear()
+        story.end_page()
+        story.change(2)
+        story.end()
+
+        assert story.times == {"1": 1, "2": 1, "3": 1}
 
     def test_that_goes_away_after_a_newer_change_is_told_the_older_one_later(self) -> None:
         story = Story()
