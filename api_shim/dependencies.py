@@ -1,6 +1,6 @@
 """What handlers ask for: a session to read with, a change to make, the page that was asked for."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -59,7 +59,16 @@ class Change:
         self.reload = True
 
 
-def changing(shim: ShimDep, actor: ActorDep) -> Iterator[Change]:
+async def turn(shim: ShimDep) -> AsyncIterator[None]:
+    """A change's turn; see `Shim.changes`."""
+    async with shim.changes:
+        yield
+
+
+TurnDep = Annotated[None, Depends(turn, scope="function")]
+
+
+def changing(shim: ShimDep, actor: ActorDep, _turn: TurnDep) -> Iterator[Change]:
     """A change: committed before the answer is sent, or not at all."""
     try:
         with shim.platform.catalogue() as session:

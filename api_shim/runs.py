@@ -102,7 +102,8 @@ class Work:
 
     async def _begin(self, find: Callable[[Session], Order | None]) -> str | None:
         await self._shim.health.ensure_room()
-        run_id, launch = await run_in_threadpool(self._record, find)
+        async with self._shim.changes:
+            run_id, launch = await run_in_threadpool(self._record, find)
         if launch is not None:
             # However long Dagster takes, the caller has what it asked for: the request is kept.
             self._shim.outbox.launch_soon(launch)

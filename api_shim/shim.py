@@ -23,6 +23,8 @@ from dataops_defs.flows.platform import Platform
 from dataops_defs.settings import Settings
 
 SECONDS_BETWEEN_TRIES = 0.5
+# Half of the threads that requests have, and fewer than the connections: whoever holds a lock always gets a thread.
+MOST_CHANGES_AT_ONCE = 20
 LOG = structlog.get_logger()
 
 
@@ -34,6 +36,7 @@ class Shim:
         self.platform = Platform(settings)
         self.tokens = KnownTokens(self.platform)
         self._launcher = launcher
+        self.changes = asyncio.Semaphore(MOST_CHANGES_AT_ONCE)
 
     @cached_property
     def dagster(self) -> DagsterClient:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 
 from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, TimeoutError
 from sqlalchemy.orm import Session
 
 from dataops_defs.errors import DependencyUnavailable
@@ -40,5 +40,5 @@ def catalogue_session(url: str, *, durable: bool = True) -> Iterator[Session]:
             if not durable:
                 session.execute(text("SET LOCAL synchronous_commit TO off"))
             yield session
-    except OperationalError as error:
+    except (OperationalError, TimeoutError) as error:
         raise DependencyUnavailable("The catalogue database does not answer; try again shortly") from error

@@ -18,10 +18,10 @@ from dataops_defs.domain.run import AT_WORK, WAITING, RunState, after_death
 
 LEASE = timedelta(seconds=30)
 PAUSES_BETWEEN_WORKERS = (timedelta(0), timedelta(seconds=1), timedelta(seconds=2), timedelta(seconds=4))
-DIED = "The run's worker died before it could finish, {workers} times in a row; nothing unfinished was published"
+DIED = "The run's worker died before it could finish, {workers} times in a row; what it had committed stays"
 GAVE_UP = "The run could not go on, {workers} times in a row; the last time: {reason}"
 NEVER_BEGAN = "The Dagster run ended before its work began; its log in Dagster says why"
-LATE = "The run took longer than its limit of {seconds} s; nothing unfinished was published"
+LATE = "The run took longer than its limit of {seconds} s; what it had committed stays"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from dataops_defs.flows.extract_dataset import extract_dataset
 from dataops_defs.flows.import_file import import_file
 from dataops_defs.flows.outcome import Outcome
 from dataops_defs.flows.refresh_datamart import refresh_datamart
+from dataops_defs.flows.replay_rejects import replay_rejects
 from dataops_defs.flows.run_etl import run_etl
 from dataops_defs.flows.sync_mapping import sync_mapping
 from dataops_defs.flows.work import Work
@@ -29,6 +30,7 @@ FLOWS: dict[RunKind, tuple[Callable[[Work, str], object], str]] = {
     RunKind.PIPELINE: (execute_pipeline, "Execute a pipeline graph"),
     RunKind.REFRESH: (refresh_datamart, "Fill a datamart again"),
     RunKind.IMPORT: (import_file, "Import a file of a watched folder into the warehouse"),
+    RunKind.REPLAY: (replay_rejects, "Try the rejected rows of a mapping again, with the corrections that were given"),
     RunKind.ETL: (run_etl, "Run an ETL pipeline, or go on with it"),
 }
 

@@ -20,6 +20,7 @@ def materialization_metadata(outcome: Outcome) -> dict[str, Any]:
         "dagster/row_count": outcome.total_rows if outcome.total_rows is not None else ledger.read,
         "ledger": dg.MetadataValue.md(_ledger_table(ledger.as_json())),
         **{f"rows_{name}": count for name, count in ledger.as_json().items()},
+        **outcome.counts,
     }
     if outcome.columns:
         made["dagster/column_schema"] = column_schema(outcome.columns)

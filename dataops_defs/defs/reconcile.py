@@ -19,7 +19,7 @@ from dataops_defs.defs.running import trigger_of
 from dataops_defs.defs.selection import PIPELINE_PREFIX
 from dataops_defs.domain.naming import op_name
 from dataops_defs.domain.run import JOB_OF, WAITING, RunKind, RunState
-from dataops_defs.flows.outbox import RUN_ID_TAG
+from dataops_defs.flows.outbox import RUN_ID_TAG, settle_books
 from dataops_defs.flows.platform import Platform
 
 MANY = 500
@@ -70,6 +70,7 @@ def _settle(platform: Platform, row: RunRow, run: dg.DagsterRun | None) -> bool:
             runs = Runs(session)
             if runs.get(row.id).dagster_run_id == run.run_id:  # else it was paused, or another run has it by now
                 runs.finish(row.id, RunState.CANCELLED, error=CANCELLED_IN_DAGSTER, code="RUN_ENDED")
+                settle_books(platform, session, row.id, row.epoch)
         else:
             Leases(session).release_of(row.dagster_run_id or "")
     return True

@@ -13,9 +13,9 @@ from dataops_defs.catalogue.models import RunRow
 from dataops_defs.catalogue.outbox import Outbox
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.run import RunKind, RunState
-from dataops_defs.errors import DataOpsError, NotFound, RunPaused, RunStopped, RunTimedOut
-from dataops_defs.flows.lease import OVERDUE, Lease
-from dataops_defs.flows.outbox import RUN_ID_TAG
+from dataops_defs.errors import DataOpsError, DependencyUnavailable, NotFound, RunPaused, RunStopped, RunTimedOut
+from dataops_defs.flows.lease import CANCELLED, OVERDUE, Lease
+from dataops_defs.flows.outbox import RUN_ID_TAG, settle_books
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.work import UNFINISHED, Work, sentence
 
@@ -154,7 +154,7 @@ def _ending(lease: Lease, error: BaseException) -> Ending:
     if not isinstance(error, Exception) and lease.seconds_left < DAGSTER_WAS_FASTER_SECONDS:
         error = RunTimedOut(OVERDUE)
     elif not isinstance(error, Exception):
-        error = RunStopped("The run was cancelled; nothing unfinished was published")
+        error = RunStopped(CANCELLED)
     state = RunState.FAILED
     if isinstance(error, RunTimedOut):
         state = RunState.TIMED_OUT
@@ -166,7 +166,9 @@ def _ending(lease: Lease, error: BaseException) -> Ending:
 
 def _finish(platform: Platform, lease: Lease, how: Ending) -> None:
     with platform.catalogue() as session:
-        Runs(session).finish(lease.run_id, how.state, error=how.error, code=how.code, epoch=lease.epoch)
+        if Runs(session).finish(lease.run_id, how.state, error=how.error, code=how.code, epoch=lease.epoch):
+            with suppress(DependencyUnavailable):  # the record tells how far the last note was
+                settle_books(platform, session, lease.run_id, lease.epoch)
 
 
 def failure(error: Exception) -> dg.Failure:

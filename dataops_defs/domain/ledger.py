@@ -36,6 +36,10 @@ class Ledger:
             )
         return self
 
+    def unpublished(self) -> "Ledger":
+        """The same rows while nothing of them is in the target: none has been written."""
+        return Ledger(read=self.read, rejected=self.rejected, filtered=self.read - self.rejected)
+
     def __add__(self, other: "Ledger") -> "Ledger":
         mine, theirs = asdict(self), asdict(other)
         return Ledger(**{name: mine[name] + theirs[name] for name in mine})

@@ -15,8 +15,8 @@ def check_pipeline(platform: Platform, row: EtlPipelineRow) -> None:
     Raises:
         TargetNotAllowed: the target is not on the list.
         UnsafeQuery: the query does more than read.
-        Invalid: the source is unknown or no PostgreSQL, or the query of an incremental pipeline does not give the
-            cursor or a key (DECISIONS 28).
+        Invalid: the source is unknown or no PostgreSQL, or the query does not give a key, or of an incremental
+            pipeline the cursor (DECISIONS 28).
     """
     allowed_target(row.target_table, platform.settings.allowed_targets)
     check_query(row.source_query, allowed_functions=platform.settings.allowed_functions, field="source_query")
@@ -25,7 +25,7 @@ def check_pipeline(platform: Platform, row: EtlPipelineRow) -> None:
     config = config_of(row)
     try:
         source = etl_source(platform, config)
-        if row.mode is EtlMode.INCREMENTAL:
+        if row.mode is EtlMode.INCREMENTAL or row.key_columns:
             source.columns()
     except NotFound:
         raise Invalid.field("source_id", f"there is no source '{str(row.source_id)[:80]}'") from None

@@ -3,7 +3,7 @@
 Source: document 003, "PipelineCreate"; DECISIONS 7 and 28.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -12,8 +12,8 @@ from dataops_defs.adapters.pg_line import During
 from dataops_defs.adapters.sources.postgres import PostgresSource
 from dataops_defs.catalogue.base import new_id
 from dataops_defs.catalogue.sources import Sources
-from dataops_defs.domain.dataset import Extraction, ExtractionType
 from dataops_defs.domain.etl import EtlConfig, EtlMode, SqlColumn
+from dataops_defs.domain.extraction import Extraction, ExtractionType
 from dataops_defs.domain.source import Source, SourceType
 from dataops_defs.errors import Invalid
 from dataops_defs.flows.platform import Platform
@@ -22,6 +22,9 @@ from dataops_defs.flows.platform import Platform
 PLAIN = frozenset({"boolean", "smallint", "integer", "bigint", "real", "double precision", "text"})
 MOMENTS = frozenset({"date", "timestamp without time zone", "timestamp with time zone"})
 NUMBERS = frozenset({"smallint", "integer", "bigint", "numeric", "real", "double precision"})
+UNORDERED = frozenset({"json", "xml", "point", "box", "path", "polygon", "circle", "line", "lseg"})
+SYSTEM_NAMES = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
+SECONDS_FOR_THE_TIME = 10.0
 ORDERED = frozenset({"text", "character varying", "uuid"}) | MOMENTS | NUMBERS
 
 
@@ -36,11 +39,19 @@ class EtlSource:
         """The columns of the query's result.
 
         Raises:
-            Invalid: an incremental query without the cursor or a key, or one whose cursor has no order.
+            Invalid: the query cannot be read; an incremental one lacks the cursor or a key, or its cursor has no order.
         """
-        columns = self.adapter.columns(_extraction(self.config.source_query))
+        try:
+            columns = self.adapter.columns(_extraction(self.config.source_query))
+        except Invalid as error:
+            raise Invalid.field("source_query", error.fields[0].message if error.fields else str(error)) from None
+        self._check_names(columns)
+        self._check_keys({each.name: each.type for each in columns})
         if self.config.mode is EtlMode.INCREMENTAL:
-            self._check_incremental(columns)
+            cursor = self._cursor(columns)
+            if cursor.type.partition("(")[0] not in ORDERED:
+                told = f"'{cursor.name}' is {cursor.type}: use a number, a time or a text"
+                raise Invalid.field("cursor_column", told)
         return columns
 
     def query(self, columns: Sequence[SqlColumn], mark: str | None) -> Extraction:
@@ -61,6 +72,28 @@ class EtlSource:
             query = f"{query} WHERE etl.{name} IS NULL OR etl.{name} >= {since}"
         return _extraction(f"{query} ORDER BY etl.{name} ASC NULLS FIRST")
 
+    def moment(self, columns: Sequence[SqlColumn]) -> str | None:
+        """Now, as the source sees it and the cursor tells it; None where the cursor is no time."""
+        if self.config.mode is EtlMode.FULL or self._cursor(columns).type not in MOMENTS:
+            return None
+        return self._ask(f"SELECT now()::{self._cursor(columns).type}::text")
+
+    def mark(self, columns: Sequence[SqlColumn], last: str | None, moment: str | None) -> str | None:
+        """Where the next load begins: the highest cursor, but no later than the moment this one was read.
+
+        A row that claims to be of a later time would else hide all that comes until then.
+        """
+        if last is None or moment is None:
+            return last
+        kind = self._cursor(columns).type
+        return self._ask(f"SELECT least({_literal(last)}::{kind}, {_literal(moment)}::{kind})::text")
+
+    def _ask(self, query: str) -> str:
+        with self.adapter.session(SECONDS_FOR_THE_TIME) as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            [(told,)] = cursor.fetchall()
+        return str(told)
+
     def cursor(self, columns: Sequence[SqlColumn]) -> str | None:
         """Name of the cursor column of an incremental pipeline."""
         return self._cursor(columns).name if self.config.mode is EtlMode.INCREMENTAL else None
@@ -75,14 +108,22 @@ class EtlSource:
             )
         return found
 
-    def _check_incremental(self, columns: Sequence[SqlColumn]) -> None:
-        cursor = self._cursor(columns)
-        if cursor.type.partition("(")[0] not in ORDERED:
-            raise Invalid.field("cursor_column", f"'{cursor.name}' is {cursor.type}: use a number, a time or a text")
-        names = {each.name for each in columns}
-        for key in self.config.key_columns:
-            if key not in names:
+    def _check_names(self, columns: Sequence[SqlColumn]) -> None:
+        for each in columns:
+            if each.name in SYSTEM_NAMES or each.name.startswith("_dataops_"):
+                raise Invalid.field(
+                    "source_query", f"no table can have a column called '{each.name}': give it an alias"
+                )
+
+    def _check_keys(self, types: Mapping[str, str]) -> None:
+        keys = self.config.key_columns
+        for place, key in enumerate(keys):
+            if key not in types:
                 raise Invalid.field("key_columns", f"the query does not give '{key}'")
+            if key in keys[:place]:
+                raise Invalid.field("key_columns", f"'{key}' is there twice")
+            if types[key].removesuffix("[]") in UNORDERED:
+                raise Invalid.field("key_columns", f"'{key}' is {types[key]}, by which rows cannot be told apart")
 
 
 def etl_source(platform: Platform, config: EtlConfig, during: During = nullcontext) -> EtlSource:

@@ -13,7 +13,7 @@ Source: SAFETY design, section 2.
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from dataops_defs.adapters.pg_line import Line
 from dataops_defs.adapters.warehouse.fence import take_fence
@@ -24,7 +24,8 @@ from dataops_defs.flows.platform import Platform
 SECONDS_BETWEEN_BEATS = 1.0
 # A batch usually ends within that time; a statement that goes on for longer is cancelled.
 SECONDS_TO_END_A_BATCH = 2.0
-OVERDUE = "The run took longer than its time limit; nothing unfinished was published"
+CANCELLED = "The run was cancelled; what it had committed stays"
+OVERDUE = "The run took longer than its time limit; what it had committed stays"
 
 
 class Lease:
@@ -36,6 +37,7 @@ class Lease:
         self._order: DataOpsError | None = None
         self._ordered_at = 0.0
         self._at_work: set[Line] = set()
+        self._read_from: set[Line] = set()
         self._lock = threading.Lock()
         self._over = threading.Event()
 
@@ -93,7 +95,7 @@ class Lease:
         if orders is None:
             order = StaleWorker("Another worker continues this run")
         elif orders.cancel:
-            order = RunStopped("The run was cancelled; nothing unfinished was published")
+            order = RunStopped(CANCELLED)
         elif self.seconds_left <= 0:
             order = RunTimedOut(OVERDUE)
         elif orders.pause:
@@ -102,16 +104,23 @@ class Lease:
             self._ordered_at = time.monotonic()
         self._order = order
 
-    @contextmanager
-    def interruptible(self, line: Line) -> Iterator[None]:
+    def interruptible(self, line: Line) -> AbstractContextManager[None]:
         """Let what waits for a server be ended when the run has to end."""
+        return self._known(self._at_work, line)
+
+    def reading(self, line: Line) -> AbstractContextManager[None]:
+        """The same for a source, which is left for a pause too: what it has given by then is read again anyway."""
+        return self._known(self._read_from, line)
+
+    @contextmanager
+    def _known(self, lines: set[Line], line: Line) -> Iterator[None]:
         with self._lock:
-            self._at_work.add(line)
+            lines.add(line)
         try:
             yield
         finally:
             with self._lock:
-                self._at_work.discard(line)
+                lines.discard(line)
 
     def release(self, reason: str | None = None) -> None:
         """Give the work back unfinished, and say why; another worker continues it at once."""
@@ -121,12 +130,10 @@ class Lease:
     def _beat(self) -> None:
         while not self._over.wait(SECONDS_BETWEEN_BEATS):
             self.look()
-            if isinstance(self._order, RunStopped | StaleWorker):
-                self._end_statements()
+            if self._order is not None and time.monotonic() - self._ordered_at >= SECONDS_TO_END_A_BATCH:
+                self._end_statements(pausing=isinstance(self._order, RunPaused))
 
-    def _end_statements(self) -> None:
-        if time.monotonic() - self._ordered_at < SECONDS_TO_END_A_BATCH:
-            return
+    def _end_statements(self, *, pausing: bool) -> None:
         with self._lock:
-            for line in self._at_work:
+            for line in self._read_from if pausing else self._at_work | self._read_from:
                 line.cut()

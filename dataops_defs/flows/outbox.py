@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from dataops_defs.adapters.warehouse.checkpoint import committed_by
 from dataops_defs.adapters.warehouse.fence import take_fence
 from dataops_defs.catalogue.leases import Leases
@@ -80,12 +82,17 @@ def reap(platform: Platform) -> int:
         buried = Leases(session).reap()
         for each in buried:
             if each.state is not RunState.QUEUED:
-                with platform.warehouse("dataops takeover") as connection:
-                    take_fence(connection, each.run_id, each.epoch + 1)
-                    committed = committed_by(connection, each.run_id)
-                for subject_id, ledger in committed.items():
-                    Runs(session).note_committed(each.run_id, subject_id, ledger)
+                settle_books(platform, session, each.run_id, each.epoch)
         return sum(each.state is RunState.QUEUED for each in buried)
+
+
+def settle_books(platform: Platform, session: Session, run_id: str, epoch: int) -> None:
+    """Fence off the worker of an ended run, and write into its record what it had committed."""
+    with platform.warehouse("dataops takeover") as connection:
+        take_fence(connection, run_id, epoch + 1)
+        committed = committed_by(connection, run_id)
+    for subject_id, ledger in committed.items():
+        Runs(session).note_committed(run_id, subject_id, ledger)
 
 
 def note_launched(platform: Platform, run_id: str, dagster_run_id: str) -> None:

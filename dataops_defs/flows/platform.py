@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from dataops_defs.adapters.pg_line import During
@@ -40,6 +42,11 @@ class Platform:
         """One transaction on the catalogue; not ``durable`` for what is soon written again."""
         with catalogue_session(self.settings.url("catalogue"), durable=durable) as session:
             yield session
+
+    def now(self) -> datetime:
+        """The catalogue's time, by which runs begin and leases end: the clocks of machines differ."""
+        with self.catalogue() as session:
+            return session.scalars(select(func.now())).one()
 
     @contextmanager
     def warehouse(self, purpose: str = "dataops", role: str = "warehouse") -> Iterator[Connection]:

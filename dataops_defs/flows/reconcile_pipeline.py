@@ -17,8 +17,8 @@ from dataops_defs.adapters.reconciliation.sql_rows import SqlRows
 from dataops_defs.adapters.sinks.etl_columns import columns_of_table, primary_key
 from dataops_defs.adapters.sql.guard import check_query
 from dataops_defs.catalogue.base import now
-from dataops_defs.domain.dataset import Extraction, ExtractionType
 from dataops_defs.domain.etl import EtlConfig, EtlMode, SqlColumn, keys_of
+from dataops_defs.domain.extraction import Extraction, ExtractionType
 from dataops_defs.domain.reconciliation import Findings, NoRows, Reconciliation, Rows, compare
 from dataops_defs.errors import SchemaChanged
 from dataops_defs.flows.etl_source import EtlSource, etl_source
@@ -169,6 +169,11 @@ def _comparison(
         f"'{each.name}' is {each.type} in the query and {types[each.name]} in {config.target}: compared by its text"
         for each in shared
         if not alike(each.type, types[each.name])
+    ]
+    notes += [
+        f"{config.target} has a column '{name}' that the query does not give: it is not compared"
+        for name in types
+        if name not in {each.name for each in given}
     ]
     return _Comparison(keys, shared, notes, not lacking)
 

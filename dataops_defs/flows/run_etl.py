@@ -5,16 +5,17 @@ or a lost connection begins with the first row that is not committed.
 Source: document 003; ARCHITECTURE, "One currency, one ledger"; SAFETY design, section 2.
 """
 
-from collections.abc import Iterator
+import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from itertools import count
 
 import pyarrow as pa
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from dataops_defs.adapters.json_values import json_rows, json_value
+from dataops_defs.adapters.json_values import json_rows
+from dataops_defs.adapters.sinks.etl_columns import check_kept
 from dataops_defs.adapters.sinks.etl_target import EtlSink, Written
-from dataops_defs.adapters.sources.base import Reading
 from dataops_defs.adapters.warehouse import checkpoint as checkpoints
 from dataops_defs.adapters.warehouse.books import add, drop_rejects, enter, keep_rejects, written_so_far
 from dataops_defs.adapters.warehouse.checkpoint import Checkpoint
@@ -27,13 +28,14 @@ from dataops_defs.domain.naming import AssetPath, etl_key, target_key
 from dataops_defs.domain.run import RunKind
 from dataops_defs.errors import StaleWorker
 from dataops_defs.flows.etl_source import etl_source
+from dataops_defs.flows.etl_spool import read_into_spool
 from dataops_defs.flows.etl_targets import sink_of
 from dataops_defs.flows.lineage import lineage_of
 from dataops_defs.flows.outcome import Check, Outcome
 from dataops_defs.flows.work import Step, Work
 
-BUCKET = "etl-spool"
 SAMPLE_ROWS = 10
+SECONDS_BETWEEN_LOOKS = 0.5
 # A load that failed goes on with what it has read; what is older than that is read again.
 SPOOL_LIFE = timedelta(hours=24)
 
@@ -45,7 +47,7 @@ def run_etl(work: Work, pipeline_id: str) -> Outcome:
         row = pipelines.get(pipeline_id)
         config = pipelines.claim(row.id, work.run_id)
         key = etl_key(row.app, row.slug)
-        began = Runs(session).get(work.run_id).started_at or datetime.now(UTC)
+        began = Runs(session).get(work.run_id).started_at or work.platform.now()
     work.say(f"Running pipeline '{config.name}' ({config.mode}) into {config.target}")
 
     def action(step: Step) -> Outcome:
@@ -63,7 +65,7 @@ class _Turn:
         self._work, self._step, self._config, self._key, self._run_began = work, step, config, key, run_began
         self._pipeline_id = pipeline_id
         self._entry = step.entry("pipeline", pipeline_id, str(config.target))
-        self._source = etl_source(work.platform, config, work.lease.interruptible)
+        self._source = etl_source(work.platform, config, work.lease.reading)
         self._done = Ledger()
         self._rejected: list[RejectedRow] = []
         self._preview: list[dict[str, object]] = []
@@ -74,6 +76,7 @@ class _Turn:
         An incremental load that an earlier run left behind is followed by one of what has come since.
         """
         with self._work.warehouse("dataops etl") as connection:
+            self._wait_for_the_target(connection)
             load = self._take(connection)
             while True:
                 load, sink = self._make_ready(connection, load)
@@ -83,16 +86,31 @@ class _Turn:
                     return self._publish(connection, load, sink)
                 load = checkpoints.begin_load(self._put_away(connection, load), load.fingerprint)
 
+    def _wait_for_the_target(self, connection: Connection) -> None:
+        """Two pipelines that write to one target take turns."""
+        target = self._config.target
+        for attempt in count():
+            if checkpoints.hold_target(connection, str(target)):
+                return
+            connection.rollback()
+            self._work.lease.check()
+            if attempt == 0:
+                self._work.say(f"Another pipeline is writing to {target}; waiting until it has finished")
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+
     def _take(self, connection: Connection) -> Checkpoint:
         """The load to go on with: the one that is under way where it can be gone on with, else a new one."""
         entry, fingerprint = self._entry, self._config.fingerprint
+        before = checkpoints.look(connection, self._pipeline_id)
         load = checkpoints.take(connection, self._pipeline_id, entry.run_id, entry.epoch, fingerprint)
         connection.commit()
         self._done, _ = written_so_far(connection, self._step.id)
         if load.spool is None:
             return checkpoints.begin_load(load, fingerprint)
-        old = load.spooled_at is None or datetime.now(UTC) - load.spooled_at > SPOOL_LIFE
-        if load.fingerprint != fingerprint or old or not self._work.platform.raw_store.exists(load.spool):
+        old = load.spooled_at is None or self._work.platform.now() - load.spooled_at > SPOOL_LIFE
+        # What an ended run gathered may be as old as its end; only the run itself goes on with a full load.
+        others = self._config.mode is EtlMode.FULL and before is not None and before.run_id != entry.run_id
+        if load.fingerprint != fingerprint or old or others or not self._work.platform.raw_store.exists(load.spool):
             self._work.say("The load that an earlier run left cannot be gone on with; it begins anew")
             return checkpoints.begin_load(load, fingerprint)
         self._work.say(f"Going on with row {load.position + 1} of {load.rows}")
@@ -102,10 +120,14 @@ class _Turn:
 
     def _make_ready(self, connection: Connection, load: Checkpoint) -> tuple[Checkpoint, EtlSink]:
         """The load with its spool, and the sink that takes its rows."""
-        spooled = load.spool is not None
-        if not spooled:
-            load = replace(load, columns=self._source.columns())
+        if load.spool is None:
+            columns = self._source.columns()
+            check_kept(columns, load.columns)
+            load = replace(load, columns=columns)
         sink = sink_of(self._work.platform, self._config, self._pipeline_id, load)
+        if self._config.mode is EtlMode.INCREMENTAL and not sink.exists(connection):
+            load = self._without_a_target(connection, load)
+        spooled = load.spool is not None
         there = sink.prepare(connection, load.columns)
         connection.commit()
         if not spooled:
@@ -120,31 +142,28 @@ class _Turn:
         self._step.expect(load.rows)
         return load, sink
 
+    def _without_a_target(self, connection: Connection, load: Checkpoint) -> Checkpoint:
+        """What earlier loads brought has gone with the target: it is all read again, before there is a new one."""
+        if load.mark is None and load.position == 0:
+            return load
+        self._work.say(f"{self._config.target} is gone, and what was brought there with it: all rows are read again")
+        load = checkpoints.restarted(load)
+        if load.mark is not None:  # the spool, if there is one, holds only what is newer
+            if load.spool is not None:
+                self._work.platform.raw_store.delete(load.spool)
+            load = replace(load, mark=None, next_mark=None, spool=None)
+        checkpoints.keep(connection, load, self._entry.epoch)
+        connection.commit()
+        return load
+
     def _spool(self, connection: Connection, load: Checkpoint) -> Checkpoint:
-        """Read the query's result once; the source is not needed any more afterwards."""
-        store, moment = self._work.platform.raw_store, datetime.now(UTC)
-        key = f"{self._pipeline_id}/{load.load}-{load.turn}.parquet"
-        for left in store.copies(store.folder(BUCKET, key)):
-            store.delete(left.uri)
-        cursor = self._source.cursor(load.columns)
-        asked = self._source.query(load.columns, load.mark)
-        marks = _Marks(cursor)
-        with self._source.adapter.read(asked) as reading:
-            file = store.write(BUCKET, key, reading.schema, self._heeding(reading, marks), writer=self._step.id)
-        self._work.say(f"{file.rows} rows read, {file.bytes:,} bytes")
-        load = replace(load, spool=file.uri, rows=file.rows, position=0, spooled_at=moment, next_mark=marks.last)
+        load = read_into_spool(self._work, self._step.id, self._source, load)
         try:
             checkpoints.keep(connection, load, self._entry.epoch)
         except StaleWorker:
-            store.delete(file.uri)
+            self._work.platform.raw_store.delete(load.spool or "")
             raise
         return load
-
-    def _heeding(self, reading: Reading, marks: "_Marks") -> Iterator[pa.RecordBatch]:
-        for batch in reading.batches:
-            self._work.lease.check()
-            marks.see(batch)
-            yield batch
 
     def _write_batches(self, connection: Connection, load: Checkpoint, sink: EtlSink) -> Checkpoint:
         """Each batch in a transaction of its own, with its ledger and checkpoint."""
@@ -160,7 +179,8 @@ class _Turn:
             connection.commit()
             self._sample(batch, written)
             self._done += counts
-            self._step.committed(self._done.read, self._done)
+            full = self._config.mode is EtlMode.FULL
+            self._step.committed(self._done.read, self._done.unpublished() if full else self._done)
         return load
 
     def _put_away(self, connection: Connection, load: Checkpoint) -> Checkpoint:
@@ -226,20 +246,6 @@ class _Turn:
         if not self._preview:
             self._preview = json_rows(batch.slice(0, SAMPLE_ROWS))
         self._rejected += written.rejected[: SAMPLE_ROWS - len(self._rejected)]
-
-
-class _Marks:
-    """The highest cursor that passes by; rows come in its order, those without one first."""
-
-    def __init__(self, column: str | None) -> None:
-        self._column = column
-        self.last: str | None = None
-
-    def see(self, batch: pa.RecordBatch) -> None:
-        """Look at a batch's last row."""
-        if self._column is not None and batch.num_rows:
-            value = json_value(batch.column(self._column)[-1].as_py())
-            self.last = self.last if value is None else str(value)
 
 
 def _counts(batch: pa.RecordBatch, written: Written) -> Ledger:

@@ -118,7 +118,7 @@ class Work:
         step = Step(self, row.id)
         try:
             outcome = self._once(step, action)
-        except Exception as error:
+        except BaseException as error:
             self._failed(step, error)
             raise
         self._note(lambda runs: runs.end_step(step.id, RunState.SUCCEEDED, outcome.ledger, outcome.as_json()))
@@ -142,7 +142,7 @@ class Work:
 
     def open(self, source: Source) -> SourceAdapter:
         """The adapter of a source; what it asks a server is ended when the run has to end."""
-        return self.platform.open(source, self.lease.interruptible)
+        return self.platform.open(source, self.lease.reading)
 
     def _open(self, kind: RunKind, subject_id: str, name: str) -> RunStepRow:
         stem = f"{kind}:{subject_id}"
@@ -173,8 +173,9 @@ class Work:
             found = written(connection, step.id)
         return Outcome.from_json(*found) if found else None
 
-    def _failed(self, step: Step, error: Exception) -> None:
-        if isinstance(error, UNFINISHED):
+    def _failed(self, step: Step, error: BaseException) -> None:
+        # An interrupt is no end of the step: whoever ends the run, or continues it, says what it is.
+        if isinstance(error, UNFINISHED) or not isinstance(error, Exception):
             with suppress(DependencyUnavailable):
                 step.note()
             return

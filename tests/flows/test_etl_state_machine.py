@@ -10,27 +10,21 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from dataops_defs.catalogue.base import new_id
 from dataops_defs.catalogue.etl_pipelines import EtlPipelines
-from dataops_defs.catalogue.leases import Leases
 from dataops_defs.catalogue.models import EtlPipelineRow, RunRow
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.etl import MOVES, EtlEvent, EtlMode, EtlState, Refused
-from dataops_defs.domain.run import RunKind, RunState
+from dataops_defs.domain.run import RunState
 from dataops_defs.errors import Conflict, RunPaused, StaleWorker
 from dataops_defs.flows.lease import Lease
-from dataops_defs.flows.outbox import reap
 from dataops_defs.flows.run_etl import run_etl
 from dataops_defs.flows.work import Work
+from tests.flows.etl_scenes import Death, lease_ends, resume, worker
 from tests.scenes import World
 
 ROWS, BATCH = 23, 5
 NUMBERS = itertools.count(1)
 BATCHES = st.integers(min_value=0, max_value=6)
-
-
-class Death(BaseException):
-    """A worker is killed."""
 
 
 class Pipeline(RuleBasedStateMachine):
@@ -62,12 +56,7 @@ class Pipeline(RuleBasedStateMachine):
 
     @rule()
     def run(self) -> None:
-        def ask(pipelines: EtlPipelines, row: EtlPipelineRow) -> None:
-            _, new = pipelines.resume(row)
-            if new:
-                row.run_id = Runs(pipelines.session).request(RunKind.ETL, row.id, row.name).id
-
-        self._ask(EtlEvent.RUN, ask)
+        self._ask(EtlEvent.RUN, resume)
 
     @rule()
     def pause(self) -> None:
@@ -91,9 +80,7 @@ class Pipeline(RuleBasedStateMachine):
     def a_worker_begins(self) -> None:
         with self._world.platform.catalogue() as session:
             id = EtlPipelines(session).get(self._id).run_id or ""
-            held = Leases(session).begin(id, new_id())
-        assert held is not None
-        self._worker = Work(self._world.platform, Lease(self._world.platform, held), say=lambda _text: None)
+        self._worker = worker(self._world, id)
         self._comes_to(EtlEvent.BEGAN)
 
     @precondition(lambda self: self._worker is not None)
@@ -109,9 +96,7 @@ class Pipeline(RuleBasedStateMachine):
         self._stale.append(work)
         with self._world.platform.catalogue() as session:
             session.get_one(RunRow, work.run_id).deaths = 0
-            session.flush()
-            session.connection().exec_driver_sql("UPDATE run SET lease_until = now() - interval '1 second'")
-        reap(self._world.platform)
+        lease_ends(self._world)
         self._comes_to(EtlEvent.DIED)
 
     @precondition(lambda self: self._worker is not None)

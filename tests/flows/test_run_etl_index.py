@@ -13,7 +13,7 @@ from dataops_defs.catalogue.etl_pipelines import EtlPipelines, config_of
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.reconcile_pipeline import reconcile_pipeline
 from dataops_defs.flows.run_etl import run_etl
-from tests.flows.test_run_etl import TABLE, asked, counts, dies_after, finish, lease_ends, more, pipeline, ran, worker
+from tests.flows.etl_scenes import TABLE, asked, counts, dies_after, finish, lease_ends, more, pipeline, ran, worker
 from tests.scenes import World
 
 FILMS = "SELECT id AS film_id, title, rating, updated_at FROM content.film_work"
@@ -44,6 +44,10 @@ class Index:
 
     def titles(self) -> list[str]:
         return sorted(row["title"] for page in documents(self._client, ALIAS, ["title"], 100) for row in page)
+
+    def delete(self) -> None:
+        for each in self._client.indices.get_alias(name=ALIAS).body:
+            self._client.indices.delete(index=each)
 
 
 def titles(world: World) -> list[str]:
@@ -83,6 +87,14 @@ class TestAnIndex:
         outcome = run_etl(work, id)
         finish(films, work)
         assert outcome.ledger.read == 25
+        assert index.titles() == titles(films)
+
+    def test_that_was_deleted_is_filled_with_all_rows_again(self, films: World, index: Index) -> None:
+        id = pipeline(films, "incremental", target_table="es:film_dim", key_columns=["film_id"])
+        ran(films, id)
+        index.delete()
+        more(films, 26, 27, "2025-03-01")
+        assert counts(ran(films, id))[:2] == (27, 27)
         assert index.titles() == titles(films)
 
     def test_may_be_written_by_two_pipelines(self, films: World, index: Index) -> None:

@@ -1,12 +1,10 @@
 """A source that keeps silent does not keep a run alive that has to end: its statement is cancelled, or its line cut."""
 
-import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import psycopg2
 import pytest
@@ -26,46 +24,11 @@ from dataops_defs.flows.lease import Lease
 from dataops_defs.flows.run_etl import run_etl
 from dataops_defs.flows.work import Work
 from dataops_defs.services.processes import wait_until
+from tests.relay import Relay
 from tests.scenes import World
 
 SLOW = "SELECT n, pause FROM public.slow"
 LONGEST_WAIT = 30.0
-
-
-class Relay:
-    """A network between a source and us; ``swallow`` makes it lose whatever is sent from then on."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._there = (host, port)
-        self._swallowing = threading.Event()
-        self._sockets: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def swallow(self) -> None:
-        self._swallowing.set()
-
-    def close(self) -> None:
-        for each in (self._listener, *self._sockets):
-            each.close()
-
-    def _serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                near, _ = self._listener.accept()
-                far = socket.create_connection(self._there)
-                self._sockets += [near, far]
-                for ends in ((near, far), (far, near)):
-                    threading.Thread(target=self._pass_on, args=ends, daemon=True).start()
-
-    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
-        with suppress(OSError):
-            while block := source.recv(65536):
-                if not self._swallowing.is_set():
-                    target.sendall(block)
-            if not self._swallowing.is_set():
-                target.shutdown(socket.SHUT_WR)
 
 
 class SilentSource:
@@ -73,18 +36,8 @@ class SilentSource:
 
     def __init__(self, url: str) -> None:
         self._url = libpq_url(url)
-        parts = urlsplit(self._url)
-        assert parts.hostname is not None
-        assert parts.port is not None
-        self.relay = Relay(parts.hostname, parts.port)
-        self.connection: dict[str, Any] = {
-            "host": "127.0.0.1",
-            "port": self.relay.port,
-            "database": parts.path[1:],
-            "username": unquote(parts.username or ""),
-            "password": unquote(parts.password or ""),
-            "sslmode": "disable",
-        }
+        self.relay = Relay.before(self._url)
+        self.connection = self.relay.connection(self._url)
         self.sql("CREATE VIEW slow AS SELECT n, pg_sleep(600)::text AS pause FROM generate_series(1, 3) AS n")
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:

@@ -25,9 +25,9 @@ def copy_batch(cursor: Cursor, target: sql.Composable, batch: pa.RecordBatch) ->
 
 
 def with_numbers(batch: pa.RecordBatch, numbers: Sequence[int]) -> pa.RecordBatch:
-    """The rows with their numbers before them, as ``_row``."""
+    """The rows with their numbers before them, as ``_dataops_row``."""
     arrays = [pa.array(numbers, pa.int64()), *batch.columns]
-    return pa.RecordBatch.from_arrays(arrays, names=["_row", *batch.schema.names])
+    return pa.RecordBatch.from_arrays(arrays, names=["_dataops_row", *batch.schema.names])
 
 
 Take = Callable[[pa.RecordBatch, Sequence[int]], object]

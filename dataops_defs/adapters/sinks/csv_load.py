@@ -38,7 +38,7 @@ from dataops_defs.adapters.sources.csv_file import (
     proven_reading,
 )
 from dataops_defs.adapters.sources.csv_rows import FileBytes
-from dataops_defs.domain.dataset import Extraction
+from dataops_defs.domain.extraction import Extraction
 from dataops_defs.domain.ledger import Ledger
 
 _SAVEPOINT = "SAVEPOINT dataops_csv_load"

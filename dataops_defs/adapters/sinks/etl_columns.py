@@ -11,8 +11,10 @@ from dataops_defs.errors import SchemaChanged
 
 WHOLE = ("smallint", "integer", "bigint")
 TEXTS = ("text", "character varying", "character", "name", "citext")
-UNLIKE = ("json", "xml", "point", "box", "path", "polygon", "circle", "line", "lseg")
-"""Types whose values PostgreSQL cannot compare; their text can be."""
+EXACT = (
+    *("boolean", "smallint", "integer", "bigint", "oid", "text", "character varying", "name", "uuid", "bytea"),
+    *("date", "timestamp without time zone", "timestamp with time zone", "time without time zone", "inet"),
+)
 _WIDER: dict[str, tuple[str, ...]] = {
     # A whole number that is too large for its column is refused, row by row.
     **dict.fromkeys(WHOLE, WHOLE),
@@ -22,6 +24,7 @@ _WIDER: dict[str, tuple[str, ...]] = {
     "json": ("jsonb",),
     "jsonb": ("json",),
 }
+_LENGTH = re.compile(r"\(\d+\)")
 _DIGITS = re.compile(r"numeric\((\d+),(-?\d+)\)")
 
 
@@ -79,6 +82,30 @@ def check_fit(given: Sequence[SqlColumn], present: Mapping[str, TableColumn], ta
     ]
     if wrong:
         raise SchemaChanged(f"The columns do not fit: {'; '.join(wrong)}. Change the query (a cast) or the table")
+
+
+def equal_is_same(kind: str) -> bool:
+    """Whether values that PostgreSQL finds equal are the same; of other types the text says it.
+
+    Equal but not the same are 1.0 and 1.00, '1 mon' and '30 days', 0 and -0; JSON of type json cannot be compared.
+    """
+    given = kind.removesuffix("[]")
+    return _LENGTH.sub("", given) in EXACT or bool(_DIGITS.fullmatch(given))
+
+
+def check_kept(given: Sequence[SqlColumn], last: Sequence[SqlColumn]) -> None:
+    """Refuse a query that has lost columns since the last load, as when its source was changed.
+
+    Raises:
+        SchemaChanged: says which, and what to do.
+    """
+    names = {each.name for each in given}
+    if gone := [each for each in last if each.name not in names]:
+        lost = ", ".join(f"'{each.name}' ({each.type})" for each in gone)
+        raise SchemaChanged(
+            f"The query no longer gives {lost}: what the target has there would grow stale. Bring it back, or change"
+            " source_query to say that it is meant"
+        )
 
 
 def holds(column: str, value: str) -> bool:

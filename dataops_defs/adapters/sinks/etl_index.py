@@ -55,6 +55,11 @@ class IndexSink:
         self._writer = BulkWriter(client, self._entrance, turn)
         self._types: Mapping[str, str] = {}
 
+    def exists(self, connection: Connection) -> bool:
+        """See ``EtlSink``."""
+        with refusals():
+            return bool(self._live())
+
     def prepare(self, connection: Connection, columns: Sequence[SqlColumn]) -> bool:
         """See ``EtlSink``; an index with its mapping, and in incremental mode the alias, are made where missing.
 

@@ -5,7 +5,7 @@ in one transaction. A rename would be quicker, but it breaks views and foreign k
 older than the last batches would see a part of the new rows. Incremental: each batch is brought into the target by key.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import psycopg2
 import pyarrow as pa
@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from dataops_defs.adapters.json_values import json_value
 from dataops_defs.adapters.sinks.copying import by_halves, copy_batch, with_numbers
-from dataops_defs.adapters.sinks.etl_columns import UNLIKE, check_fit, columns_of_table, primary_key
+from dataops_defs.adapters.sinks.etl_columns import check_fit, columns_of_table, equal_is_same, primary_key
 from dataops_defs.adapters.sinks.etl_target import Written
 from dataops_defs.adapters.sinks.table_shape import refusals
 from dataops_defs.domain.columns import RejectedRow
@@ -49,7 +49,13 @@ class TableSink:
         self._gathered_name = f"load_{pipeline_id.replace('-', '')}"
         self._gathered = sql.Identifier("dataops", self._gathered_name)
         self._columns: Sequence[SqlColumn] = ()
+        self._types: Mapping[str, str] = {}
         self._keys: tuple[str, ...] = ()
+
+    def exists(self, connection: Connection) -> bool:
+        """See ``EtlSink``."""
+        with connection.cursor() as cursor:
+            return bool(columns_of_table(cursor, self._schema, self._table))
 
     def prepare(self, connection: Connection, columns: Sequence[SqlColumn]) -> bool:
         """Make the table where it is missing, from the query's types; check that they fit it."""
@@ -61,6 +67,7 @@ class TableSink:
                 self._create(cursor)
             present = columns_of_table(cursor, self._schema, self._table)
             check_fit(columns, present, self._shown)
+            self._types = {name: each.type for name, each in present.items()}
             self._keys = self._choose_keys(cursor)
             if self._mode is EtlMode.FULL:
                 return self._make_gathered(cursor)
@@ -161,8 +168,8 @@ class TableSink:
         cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(LANDING))
         cursor.execute(
             sql.SQL(
-                "CREATE TEMP TABLE dataops_landing ON COMMIT DELETE ROWS AS SELECT 0::bigint AS _row, {} FROM {}"
-                " WITH NO DATA"
+                "CREATE TEMP TABLE dataops_landing ON COMMIT DELETE ROWS AS"
+                " SELECT 0::bigint AS _dataops_row, {} FROM {} WITH NO DATA"
             ).format(self._names, self._target)
         )
 
@@ -241,13 +248,12 @@ class TableSink:
 
     def _comparable(self, name: str, side: str) -> sql.Composable:
         column = sql.SQL("{}.{}").format(sql.SQL(side), sql.Identifier(name))
-        kind = next(each.type for each in self._columns if each.name == name)
-        return column + sql.SQL("::text") if kind in UNLIKE else column
+        return column if equal_is_same(self._types[name]) else column + sql.SQL("::text")
 
 
 _SUPERSEDED = (
-    "DELETE FROM {rows} s USING (SELECT {keys}, max(_row) AS last FROM {rows} GROUP BY {keys} HAVING count(*) > 1) d"
-    " WHERE {same_last} AND s._row < d.last"
+    "DELETE FROM {rows} s USING (SELECT {keys}, max(_dataops_row) AS last FROM {rows} GROUP BY {keys}"
+    " HAVING count(*) > 1) d WHERE {same_last} AND s._dataops_row < d.last"
 )
 _ABSENT = "DELETE FROM {target} t WHERE NOT EXISTS (SELECT FROM {rows} s WHERE {same})"
 _UPDATE = "UPDATE {target} t SET {pairs} FROM {rows} s WHERE {same} AND ({mine}) IS DISTINCT FROM ({theirs})"

@@ -33,6 +33,10 @@ class EtlSink(Protocol):
     SchemaChanged where the query's columns do not fit it.
     """
 
+    def exists(self, connection: Connection) -> bool:
+        """Whether there is a target already; one that was removed has lost what earlier loads brought."""
+        ...
+
     def prepare(self, connection: Connection, columns: Sequence[SqlColumn]) -> bool:
         """Make the target if it is missing, check that the columns fit it, and make what the load is gathered in.
 

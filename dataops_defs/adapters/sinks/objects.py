@@ -82,7 +82,7 @@ class ObjectSink:
         self._table = table
         self._properties = list(properties)
         with connection.cursor() as cursor:
-            columns = [sql.SQL("_row bigint")] + [
+            columns = [sql.SQL("_dataops_row bigint")] + [
                 sql.SQL("{} ").format(sql.Identifier(name)) + sql.SQL(table.columns[name]) for name in self._properties
             ]
             cursor.execute(
@@ -111,13 +111,13 @@ class ObjectSink:
         """Take out the rows whose key a row before them has."""
         key = sql.Identifier(self._table.key)
         with self._connection.cursor() as cursor:
-            cursor.execute(sql.SQL("CREATE INDEX ON {} ({}, _row)").format(STAGING, key))
+            cursor.execute(sql.SQL("CREATE INDEX ON {} ({}, _dataops_row)").format(STAGING, key))
             cursor.execute(sql.SQL("ANALYZE {}").format(STAGING))
             cursor.execute(
                 sql.SQL(
-                    "DELETE FROM {staging} s USING (SELECT {key} AS key, min(_row) AS first FROM {staging}"
-                    " GROUP BY {key} HAVING count(*) > 1) d WHERE s.{key} = d.key AND s._row > d.first"
-                    " RETURNING s._row, to_jsonb(s) - '_row'"
+                    "DELETE FROM {staging} s USING (SELECT {key} AS key, min(_dataops_row) AS first FROM {staging}"
+                    " GROUP BY {key} HAVING count(*) > 1) d WHERE s.{key} = d.key AND s._dataops_row > d.first"
+                    " RETURNING s._dataops_row, to_jsonb(s) - '_dataops_row'"
                 ).format(key=key, staging=STAGING)
             )
             return _staged(cursor)
@@ -165,7 +165,7 @@ class ObjectSink:
         cursor.execute(
             sql.SQL(
                 "DELETE FROM {staging} s USING {target} t WHERE s.{key} = t.{key}"
-                " RETURNING s._row, to_jsonb(s) - '_row'"
+                " RETURNING s._dataops_row, to_jsonb(s) - '_dataops_row'"
             ).format(**words)
         )
         return _staged(cursor)

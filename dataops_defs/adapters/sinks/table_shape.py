@@ -104,6 +104,8 @@ def refusals(schema: str, table: str) -> Iterator[None]:
         raise Conflict(f"{schema}.{table} exists and is no table") from None
     except (psycopg2.DataError, psycopg2.IntegrityError) as error:
         raise Conflict(f"{schema}.{table} cannot hold the rows: {_said(error)}") from None
+    except errors.DiskFull:
+        raise  # for the connection to tell: trying again does not help
     except psycopg2.OperationalError as error:
         raise DependencyUnavailable(f"The warehouse cannot take the rows: {_said(error)}") from None
 

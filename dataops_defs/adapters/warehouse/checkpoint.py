@@ -18,6 +18,8 @@ from dataops_defs.domain.etl import SqlColumn
 from dataops_defs.domain.ledger import Ledger
 from dataops_defs.errors import StaleWorker
 
+# Any number: the first key of the advisory locks of targets.
+TARGETS = 6_230_116
 LOST = "Another run has taken this pipeline over; this one commits nothing any more"
 
 
@@ -29,6 +31,7 @@ class Checkpoint:
         turn: greater than any before, of whatever pipeline, whenever a worker takes one over.
         load: a short name of the load; the same for all workers that continue it.
         fingerprint: of the configuration the load was begun with.
+        columns: of the query; between two loads those of the last one.
         spool: where the query's result lies; None while it is not written, and between two loads.
         counted: what became of the rows before ``position``.
         next_mark: the highest cursor in the spool; it becomes ``mark`` when the load is complete.
@@ -69,9 +72,11 @@ def committed_by(connection: Connection, run_id: str) -> dict[str, Ledger]:
             (run_id,),
         )
         for row in cursor.fetchall():
-            # A full load has no ledger row before it is published.
-            told = row["counted"] if row["id"] is None else {name: row[name] for name in Ledger().as_json()}
-            found[str(row["pipeline_id"])] = Ledger(**told)
+            if row["id"] is None:
+                # A full load has no ledger row before it is published.
+                found[str(row["pipeline_id"])] = Ledger(**row["counted"]).unpublished()
+            else:
+                found[str(row["pipeline_id"])] = Ledger(**{name: row[name] for name in Ledger().as_json()})
     return found
 
 
@@ -92,10 +97,20 @@ def take(connection: Connection, pipeline_id: str, run_id: str, epoch: int, fing
         return _checkpoint(cursor.fetchone() or {})
 
 
+def hold_target(connection: Connection, target: str) -> bool:
+    """Have a target for oneself, as long as the connection lasts; False while another pipeline has it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", (TARGETS, target))
+        [(held,)] = cursor.fetchall()
+    return bool(held)
+
+
 def begin_load(checkpoint: Checkpoint, fingerprint: str) -> Checkpoint:
-    """A load from the first row; the mark stays while the configuration is the same."""
-    mark = checkpoint.mark if fingerprint == checkpoint.fingerprint else None
-    return Checkpoint(checkpoint.pipeline_id, checkpoint.run_id, checkpoint.turn, _new_load(), fingerprint, mark=mark)
+    """A load from the first row; mark and last columns stay while the configuration is the same."""
+    begun = Checkpoint(checkpoint.pipeline_id, checkpoint.run_id, checkpoint.turn, _new_load(), fingerprint)
+    if fingerprint != checkpoint.fingerprint:
+        return begun
+    return replace(begun, mark=checkpoint.mark, columns=checkpoint.columns)
 
 
 def restarted(checkpoint: Checkpoint) -> Checkpoint:
@@ -106,7 +121,7 @@ def restarted(checkpoint: Checkpoint) -> Checkpoint:
 def finished(checkpoint: Checkpoint) -> Checkpoint:
     """Between two loads; what was counted stays for those who look."""
     mark = checkpoint.mark if checkpoint.next_mark is None else checkpoint.next_mark
-    return replace(checkpoint, spool=None, columns=(), next_mark=None, mark=mark)
+    return replace(checkpoint, spool=None, next_mark=None, mark=mark)
 
 
 def keep(connection: Connection, checkpoint: Checkpoint, epoch: int) -> None:
