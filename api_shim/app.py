@@ -28,6 +28,7 @@ from api_shim.routers import (
     object_types,
     pipelines,
     sources,
+    suggestions,
     tokens,
 )
 from api_shim.shim import Shim
@@ -46,6 +47,7 @@ ROUTERS = (
     datasets.router,
     object_types.router,
     mappings.router,
+    suggestions.router,
     pipelines.router,
     executions.router,
     events.router,

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from benchmarks import _measure as measure
 from dataops_defs.adapters.sources.registry import open_source
 from dataops_defs.adapters.storage.raw_store import RawStore
-from dataops_defs.domain.dataset import Extraction, ExtractionType
+from dataops_defs.domain.extraction import Extraction, ExtractionType
 from dataops_defs.domain.source import Source, SourceType
 
 

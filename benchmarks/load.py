@@ -13,7 +13,7 @@ from benchmarks import _measure as measure
 from dataops_defs.adapters.sinks.csv_load import load_source
 from dataops_defs.adapters.sinks.table import load_table
 from dataops_defs.adapters.sources.csv_file import CsvSource
-from dataops_defs.domain.dataset import Extraction, ExtractionType
+from dataops_defs.domain.extraction import Extraction, ExtractionType
 from dataops_defs.domain.source import Source, SourceType
 
 PEER, OURS = "dataops_benchmark_peer", "dataops_benchmark_ours"
