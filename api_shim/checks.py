@@ -7,6 +7,8 @@ from typing import Any
 from dataops_defs.adapters.javascript.engine import JavaScriptEngine
 from dataops_defs.adapters.sources.csv_dialect import named_encoding
 from dataops_defs.adapters.sql.guard import check_query
+from dataops_defs.adapters.storage.remote import RemoteAddress
+from dataops_defs.adapters.storage.remote_host_key import HostKey
 from dataops_defs.adapters.storage.roots import check_path
 from dataops_defs.catalogue.definitions import Definition, Definitions
 from dataops_defs.domain.mapping import PropertyMapping
@@ -57,8 +59,10 @@ def referred(repository: Definitions[Definition], id: str, field: str) -> Defini
 def connection_in_order(settings: Settings, kind: SourceType, connection: Mapping[str, Any]) -> None:
     """Refuse settings that no connection could be made with, files outside the roots among them."""
     check_connection(kind, connection)
-    if "path" in connection:
+    if "path" in connection and RemoteAddress.of(connection["path"]) is None:
         check_path(settings.roots, connection["path"])
+    if "hostKey" in connection:
+        HostKey.of(connection["hostKey"])
     if "encoding" in connection:
         named_encoding(connection["encoding"])
 

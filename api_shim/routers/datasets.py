@@ -36,7 +36,8 @@ from dataops_defs.catalogue.runs import Runs
 from dataops_defs.catalogue.schedules import Schedules
 from dataops_defs.catalogue.sources import Sources
 from dataops_defs.domain.columns import Preview
-from dataops_defs.domain.dataset import DEFAULT_BUCKET, TYPES_OF_SOURCE, Extraction, ExtractionType, extraction
+from dataops_defs.domain.dataset import DEFAULT_BUCKET
+from dataops_defs.domain.extraction import TYPES_OF_SOURCE, Extraction, ExtractionType, extraction
 from dataops_defs.domain.pipeline import DefinitionStatus
 from dataops_defs.domain.run import RunKind
 from dataops_defs.domain.source import Source, SourceType
@@ -66,7 +67,7 @@ def list_datasets(page: Annotated[DatasetPage, Query()], session: ReadingDep, re
 def create_dataset(body: DatasetCreate, change: ChangeDep) -> DatasetOut:
     """Define what is extracted from a source."""
     source = referred(Sources(change.session, change.shim.platform.keyring), body.source_id, "sourceId")
-    wanted = _checked(change.shim, source, body.extraction.given() if body.extraction else None)
+    wanted = _checked(change.shim, source, body.extraction.as_printed() if body.extraction else None)
     storage = body.storage.given() if body.storage else {}
     row = DatasetRow(
         name=body.name,
@@ -108,7 +109,7 @@ def change_dataset(dataset_id: str, body: DatasetChange, change: ChangeDep) -> D
     if "name" in given:
         datasets.rename(row, given["name"])
     if "source_id" in given or "extraction" in given:
-        _read_otherwise(change, row, given)
+        _read_otherwise(change, row, body)
     if "storage" in given:
         row.storage = _storage(row.storage, given["storage"] or {}, row.app)
     apply_common(change, "dataset", row, given)
@@ -182,11 +183,12 @@ def _storage(kept: Mapping[str, Any], given: Mapping[str, Any], app: str) -> dic
     return {"bucket": storage.get("bucket") or DEFAULT_BUCKET, "prefix": storage.get("prefix") or app}
 
 
-def _read_otherwise(change: Change, row: DatasetRow, given: Mapping[str, Any]) -> None:
+def _read_otherwise(change: Change, row: DatasetRow, body: DatasetChange) -> None:
     sources = Sources(change.session, change.shim.platform.keyring)
-    source = referred(sources, given.get("source_id", row.source_id), "sourceId")
+    source = referred(sources, body.source_id or row.source_id, "sourceId")
     row.source_id = source.id
-    row.extraction = _checked(change.shim, source, given.get("extraction", row.extraction)).as_json()
+    wanted = body.extraction.as_printed() if body.extraction else row.extraction
+    row.extraction = _checked(change.shim, source, wanted).as_json()
 
 
 def _shown(session: Session, row: DatasetRow) -> DatasetOut:
@@ -197,7 +199,7 @@ def _to_look_into(shim: Shim, body: DatasetPreview) -> tuple[Source, Extraction]
     with shim.platform.catalogue() as session:
         sources = Sources(session, shim.platform.keyring)
         row = referred(sources, body.source_id, "sourceId")
-        return sources.opened(row), _checked(shim, row, body.extraction.given() if body.extraction else None)
+        return sources.opened(row), _checked(shim, row, body.extraction.as_printed() if body.extraction else None)
 
 
 def _saved(shim: Shim, dataset_id: str) -> tuple[Source, Extraction]:

@@ -14,7 +14,7 @@ from api_shim.changes import apply_common, clear_schedule, refuse_nulls, schedul
 from api_shim.checks import merged, not_found_is, referred, transforms_that_compile
 from api_shim.dependencies import PROTECTED, ChangeDep, ReadingDep, ShimDep
 from api_shim.paging import LISTED, SortedPage, count
-from api_shim.rejects import RejectOut, RejectPage, rejected_rows
+from api_shim.routers import rejects
 from api_shim.runs import Execution, Order, WorkDep, accepted, succeeded
 from api_shim.schemas.base import refusals
 from api_shim.schemas.executions import Accepted
@@ -158,12 +158,7 @@ async def sync_mapping(mapping_id: str, work: WorkDep) -> JSONResponse:
     return await work.carry_out(order, _synced, accepted)
 
 
-@router.get("/{mapping_id}/rejects", responses={**refusals(404, 503), **LISTED})
-def list_rejects(
-    mapping_id: str, page: Annotated[RejectPage, Query()], session: ReadingDep, shim: ShimDep, response: Response
-) -> list[RejectOut]:
-    """Rows that a sync could not take, newest sync first."""
-    return rejected_rows(shim, Mappings(session).get(mapping_id).id, page, response)
+router.include_router(rejects.router)
 
 
 def documented(mappings: Mapping[str, PropertyIn]) -> dict[str, dict[str, Any]]:

@@ -18,6 +18,7 @@ from api_shim.schemas.pipelines import (
     PipelineChange,
     PipelineCreate,
     PipelineOut,
+    TemplateOut,
 )
 from dataops_defs.catalogue.base import now
 from dataops_defs.catalogue.datasets import Datasets
@@ -29,6 +30,7 @@ from dataops_defs.catalogue.run_lists import RunLists, Wanted
 from dataops_defs.catalogue.schedules import Schedules
 from dataops_defs.catalogue.sources import Sources
 from dataops_defs.domain.pipeline import REFERENCE, DefinitionStatus, NodeType, execution_order, nodes_of
+from dataops_defs.domain.pipeline_templates import TEMPLATES
 from dataops_defs.domain.run import RunKind
 from dataops_defs.errors import FieldProblem, Invalid
 
@@ -72,6 +74,12 @@ def create_pipeline(body: PipelineCreate, change: ChangeDep) -> PipelineOut:
         set_schedule(change, "pipeline", row, body.schedule.given())
     change.define("pipeline.create", row)
     return _shown(change.session, row)
+
+
+@router.get("/templates", responses=refusals(), response_model_exclude_none=True)
+def list_templates() -> list[TemplateOut]:
+    """Graphs for common patterns, to be filled in."""
+    return [TemplateOut.of(each) for each in TEMPLATES]
 
 
 @router.get("/{pipeline_id}", responses=refusals(404), response_model_exclude_none=True)

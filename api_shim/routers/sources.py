@@ -11,19 +11,18 @@ from api_shim.bounded import bounded
 from api_shim.checks import connection_in_order, merged
 from api_shim.dependencies import PROTECTED, ChangeDep, ReadingDep, ShimDep
 from api_shim.paging import LISTED, SortedPage, count
-from api_shim.schemas.base import refusals
+from api_shim.schemas.base import camelled, refusals
 from api_shim.schemas.sources import SourceChange, SourceCreate, SourceOut, SourceTest, TestResult
 from api_shim.shim import Shim
 from dataops_defs.catalogue.base import new_id, now
 from dataops_defs.catalogue.models import SourceRow
 from dataops_defs.catalogue.sources import Sources
 from dataops_defs.domain.naming import slug
-from dataops_defs.domain.source import SECRET_FIELDS, Source, source_type, split_secrets
+from dataops_defs.domain.source import CONNECTIONS, SECRET_FIELDS, Source, source_type, split_secrets
 from dataops_defs.errors import Invalid, SourceError
 from dataops_defs.settings import Settings
 
 router = APIRouter(prefix="/api/v1/dataops/sources", tags=["dataops: sources"], dependencies=PROTECTED)
-WHERE_SECRETS_GO = ("host", "port", "sslmode")
 
 
 class SourcePage(SortedPage):
@@ -47,7 +46,7 @@ def list_sources(
 def create_source(body: SourceCreate, change: ChangeDep) -> SourceOut:
     """Add a source. Its secrets are sealed and never shown again."""
     kind = source_type(body.type)
-    connection = merged({}, body.connection)
+    connection = merged({}, camelled(body.connection))
     connection_in_order(change.shim.settings, kind, connection)
     row = SourceRow(
         id=new_id(), name=body.name, type=str(kind), app=body.app, description=body.description, owner=body.owner
@@ -63,7 +62,7 @@ def create_source(body: SourceCreate, change: ChangeDep) -> SourceOut:
 async def test_unsaved_source(body: SourceTest, shim: ShimDep) -> TestResult:
     """Test a source before it is saved; what the source says is in the message, not in the status."""
     kind = source_type(body.type)
-    connection = merged({}, body.connection)
+    connection = merged({}, camelled(body.connection))
     connection_in_order(shim.settings, kind, connection)
     shown, hidden = split_secrets(connection)
     name = body.name or "unsaved"
@@ -88,7 +87,7 @@ def change_source(source_id: str, body: SourceChange, change: ChangeDep) -> Sour
     if "name" in given:
         sources.rename(row, given["name"])
     if "connection" in given:
-        _reconnect(change.shim.settings, sources, row, given["connection"])
+        _reconnect(change.shim.settings, sources, row, camelled(given["connection"]))
     for name in ("description", "owner"):
         if name in given:
             setattr(row, name, given[name])
@@ -118,8 +117,9 @@ def _reconnect(settings: Settings, sources: Sources, row: SourceRow, given: Mapp
     kept = sources.secrets(row)
     connection = merged({**row.connection, **kept}, given)
     connection_in_order(settings, source_type(row.type), connection)
-    moved = [name for name in WHERE_SECRETS_GO if connection.get(name) != row.connection.get(name)]
-    # Whoever may change the host must not learn the password by having it sent somewhere else.
+    places = CONNECTIONS[source_type(row.type)].names("place")
+    moved = [name for name in places if connection.get(name) != row.connection.get(name)]
+    # Whoever may change where it is sent must not learn the password by having it sent elsewhere.
     for name in sorted(SECRET_FIELDS & set(kept)):
         if moved and name not in given:
             raise Invalid.field(f"connection.{name}", f"must be given again when {moved[0]} changes")

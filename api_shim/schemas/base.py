@@ -1,5 +1,6 @@
 """What requests and answers of document 004 share: camelCase (snake_case is accepted too), strict in, typed out."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
@@ -35,6 +36,15 @@ class Request(BaseModel):
     def given(self) -> dict[str, Any]:
         """What the request says, null included, by our names: left out and null are different wishes."""
         return self.model_dump(exclude_unset=True)
+
+    def as_printed(self) -> dict[str, Any]:
+        """What the request says, by the document's names."""
+        return self.model_dump(exclude_unset=True, by_alias=True)
+
+
+def camelled(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Names as document 004 prints them, for an object that no class describes."""
+    return {to_camel(name): value for name, value in given.items()}
 
 
 class Reply(BaseModel):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, JsonValue, StrictInt
 
 from api_shim.schemas.base import (
     App,
@@ -35,13 +35,30 @@ INVENTORY: dict[str, Any] = {
 }
 
 
-class ExtractionIn(Request):
-    """What to read: ``sql`` with a query, or ``file`` with a path below the source's and an Excel sheet."""
+class PagingIn(Request):
+    """How a REST API gives its records in pieces."""
 
-    type: str = Field(max_length=50, description="sql or file")
+    type: str = Field(default="none", max_length=20, description="none, page, offset, cursor or link")
+    param: str | None = Field(default=None, max_length=200, description="Takes the page, the offset or the cursor")
+    size_param: str | None = Field(default=None, max_length=200, description="Takes how many records are wanted")
+    size: StrictInt | None = Field(default=None, description="Records a page")
+    first: StrictInt | None = Field(default=None, description="The first page (1) or offset (0)")
+    cursor_path: str | None = Field(default=None, max_length=500, description="Where an answer holds the next cursor")
+
+
+class ExtractionIn(Request):
+    """What to read: ``sql`` (query), ``file`` (path, sheet), ``s3`` (path, format, sheet) or ``api`` (the rest)."""
+
+    type: str = Field(max_length=50, description="sql, file, s3 or api, as the source's type is")
     query: str | None = Field(default=None, max_length=100_000)
-    path: str | None = Field(default=None, max_length=1000)
+    path: str | None = Field(default=None, max_length=1000, description="Below the source's; * and ** are wildcards")
+    format: str | None = Field(default=None, max_length=20, description="csv, json, jsonl, parquet or excel")
     sheet: str | None = Field(default=None, max_length=200)
+    endpoint: str | None = Field(default=None, max_length=1000, description="Below the source's endpoint")
+    method: str | None = Field(default=None, max_length=10, description="GET or POST")
+    body: JsonValue = None
+    records_path: str | None = Field(default=None, max_length=500, description="Where an answer holds its records")
+    paging: PagingIn | None = None
 
 
 class StorageIn(Request):

@@ -11,12 +11,14 @@ from api_shim.schemas.base import (
     Id,
     Name,
     Owner,
+    Reply,
     Request,
     ScheduledOut,
     ScheduleIn,
 )
 from api_shim.schemas.datasets import Status
 from dataops_defs.catalogue.models import PipelineRow, ScheduleRow
+from dataops_defs.domain.pipeline_templates import PipelineTemplate
 
 AIRCRAFT: dict[str, Any] = {
     "name": "Aircraft Data Pipeline",
@@ -131,3 +133,55 @@ class PipelineOut(ScheduledOut):
     def of(cls, row: PipelineRow, schedule: ScheduleRow | None, moment: datetime) -> "PipelineOut":
         """The form of a pipeline row and its schedule."""
         return cls.scheduled(row, schedule, moment, "nodes", "edges")
+
+
+class TemplateOut(Reply):
+    """A graph to begin with. Give each node its ``data``, and it is a request for ``POST /pipelines``."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "database-to-objects",
+                    "name": "Database to objects",
+                    "description": "Every night a query's rows become objects.",
+                    "sourceTypes": ["postgres", "mysql"],
+                    "nodes": [{"id": "src-1", "type": "source", "data": {}, "position": {"x": 0, "y": 100}}],
+                    "edges": [],
+                    "labels": {"src-1": "Database"},
+                    "syncMode": "upsert",
+                    "schedule": {"enabled": True, "cron": "0 2 * * *", "timezone": "UTC"},
+                }
+            ]
+        }
+    )
+    id: str
+    name: str
+    description: str
+    source_types: list[str]
+    nodes: list[dict[str, Any]]
+    edges: list[dict[str, Any]]
+    labels: dict[str, str] = Field(description="What belongs into each node, by its id")
+    sync_mode: str
+    schedule: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, template: PipelineTemplate) -> "TemplateOut":
+        """The form of a template."""
+        nodes = [
+            {"id": each.id, "type": str(each.type), "data": {}, "position": {"x": each.x, "y": each.y}}
+            for each in template.nodes
+        ]
+        edges = [{"id": f"e{n}", "source": a, "target": b} for n, (a, b) in enumerate(template.edges, start=1)]
+        schedule = {"enabled": True, "cron": template.cron, "timezone": "UTC"} if template.cron else None
+        return cls(
+            id=template.id,
+            name=template.name,
+            description=template.description,
+            source_types=[str(each) for each in template.source_types],
+            nodes=nodes,
+            edges=edges,
+            labels={each.id: each.label for each in template.nodes},
+            sync_mode=template.sync_mode,
+            schedule=schedule,
+        )

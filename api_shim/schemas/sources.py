@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from api_shim.schemas.base import App, DefinitionOut, Description, Moment, Name, Owner, Reply, Request
 from dataops_defs.catalogue.models import SourceRow
+from dataops_defs.domain.source import CONNECTIONS, SourceType
 
 AIRCRAFT: dict[str, Any] = {
     "name": "Aircraft Master DB",
@@ -18,7 +19,7 @@ AIRCRAFT: dict[str, Any] = {
         "password": "secret",
     },
 }
-CONNECTION = "postgres: host, port, database, username, password, sslmode; csv: path, delimiter, encoding; excel: path"
+CONNECTION = "; ".join(f"{kind}: {', '.join(each.names())}" for kind, each in CONNECTIONS.items())
 
 
 class SourceCreate(Request):
@@ -26,7 +27,7 @@ class SourceCreate(Request):
 
     model_config = ConfigDict(json_schema_extra={"examples": [AIRCRAFT]})
     name: Name
-    type: str = Field(max_length=50, description="postgres, csv or excel")
+    type: str = Field(max_length=50, description=", ".join(SourceType))
     connection: dict[str, JsonValue] = Field(description=CONNECTION)
     app: App = "default"
     description: Description | None = None

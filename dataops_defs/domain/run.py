@@ -56,6 +56,7 @@ class RunKind(StrEnum):
     REFRESH = "refresh"
     IMPORT = "import"
     ETL = "etl"
+    REPLAY = "replay"
     ASSETS = "assets"
 
 
@@ -66,6 +67,7 @@ JOB_OF: dict[RunKind, str] = {
     RunKind.REFRESH: "refresh_datamart",
     RunKind.IMPORT: "import_file",
     RunKind.ETL: "run_etl",
+    RunKind.REPLAY: "replay_rejects",
     RunKind.ASSETS: "__ASSET_JOB",
 }
 """The Dagster job that does each kind of work; the last is Dagster's own, with a selection of assets."""

@@ -16,6 +16,7 @@ from dataops_defs.flows.lease import Lease
 from dataops_defs.flows.outbox import Launch
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.refresh_datamart import refresh_datamart
+from dataops_defs.flows.replay_rejects import replay_rejects
 from dataops_defs.flows.run_etl import run_etl
 from dataops_defs.flows.sync_mapping import sync_mapping
 from dataops_defs.flows.work import Work, sentence
@@ -27,6 +28,7 @@ FLOWS: dict[str, Callable[[Work, str], object]] = {
     "execute_pipeline": execute_pipeline,
     "refresh_datamart": refresh_datamart,
     "run_etl": run_etl,
+    "replay_rejects": replay_rejects,
 }
 LONGEST_SILENCE_SECONDS = 8.0
 

@@ -25,9 +25,12 @@ GET,PATCH,DELETE object-types/{object_type}
 GET object-types/{object_type}/objects
 GET,POST mappings
 POST mappings/preview
+POST mappings/suggest
+GET pipelines/templates
 GET,PATCH,DELETE mappings/{mapping_id}
 POST mappings/{mapping_id}/sync
 GET mappings/{mapping_id}/rejects
+POST mappings/{mapping_id}/rejects/replay
 GET,POST pipelines
 GET,PATCH,DELETE pipelines/{pipeline_id}
 POST pipelines/{pipeline_id}/execute

@@ -60,6 +60,19 @@ class TestDrawingAPipeline:
         assert api.get("/pipelines?status=active") == []
 
 
+class TestATemplate:
+    def test_becomes_a_pipeline_once_its_nodes_are_filled_in(self, api: Api) -> None:
+        data = {node["type"]: node["data"] for node in api.pipeline()["nodes"]}
+        templates = api.get("/pipelines/templates")
+
+        assert len(templates) == 5
+        for each in templates:
+            nodes = [{**node, "data": data[node["type"]]} for node in each["nodes"]]
+            assert set(each["labels"]) == {node["id"] for node in nodes}
+            made = api.post("/pipelines", {"name": each["name"], "nodes": nodes, "edges": each["edges"]})
+            assert made["status"] == "active"
+
+
 class TestExecutingAPipeline:
     def test_every_node_does_its_work(self, api: Api) -> None:
         made = api.pipeline()

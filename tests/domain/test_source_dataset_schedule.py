@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from dataops_defs.domain.dataset import ExtractionType, extraction
+from dataops_defs.domain.extraction import ExtractionType, extraction
 from dataops_defs.domain.run import ENDED, RunState, may_become
 from dataops_defs.domain.schedule import schedule
 from dataops_defs.domain.source import Source, SourceType, check_connection, source_type, split_secrets
@@ -43,11 +43,36 @@ class TestAConnection:
             check_connection(SourceType.POSTGRES, connection)
         assert refusal.value.fields[0].field == field
 
-    def test_a_documented_type_that_is_not_served_yet_says_so(self) -> None:
-        with pytest.raises(Invalid, match="documented but not served yet"):
-            source_type("mysql")
+    def test_only_documented_types_are_known(self) -> None:
+        assert [str(source_type(each)) for each in ("postgres", "mysql", "excel", "csv", "s3", "api")] == list(
+            SourceType
+        )
         with pytest.raises(Invalid, match="is no source type"):
             source_type("carrier-pigeon")
+
+    @pytest.mark.parametrize(
+        ("kind", "connection", "field"),
+        [
+            (SourceType.MYSQL, {"host": "h"}, "connection.database"),
+            (SourceType.S3, {"bucket": "b", "accessKeyId": "k"}, "connection.secretAccessKey"),
+            (SourceType.S3, {"bucket": "b", "endpoint": "ftp://h"}, "connection.endpoint"),
+            (SourceType.API, {"endpoint": "http://user:pw@h/"}, "connection.endpoint"),
+            (SourceType.API, {"endpoint": "http://h", "authType": "bearer"}, "connection.token"),
+            (SourceType.API, {"endpoint": "http://h", "token": "t"}, "connection.authType"),
+            (SourceType.API, {"endpoint": "http://h", "authType": "basic"}, "connection.authType"),
+            (SourceType.API, {"endpoint": "http://h", "headers": {"Authorization": "x"}}, "connection.headers"),
+            (SourceType.API, {"endpoint": "http://h", "headers": {"X": "a\r\nY: b"}}, "connection.headers"),
+            (SourceType.CSV, {"path": "p", "privateKey": "k"}, "connection.privateKey"),
+        ],
+    )
+    def test_each_kind_has_settings_of_its_own(self, kind: SourceType, connection: dict[str, Any], field: str) -> None:
+        with pytest.raises(Invalid) as refusal:
+            check_connection(kind, connection)
+        assert refusal.value.fields[0].field == field
+
+    def test_no_secret_of_any_kind_is_shown(self) -> None:
+        given = dict.fromkeys(("password", "token", "secretAccessKey", "sessionToken", "privateKey"), "hidden")
+        assert split_secrets({**given, "host": "h"}) == ({"host": "h"}, given)
 
     def test_secrets_do_not_show_in_a_printed_source(self) -> None:
         source = Source("1", "n", "n", SourceType.POSTGRES, "a", {}, {"password": "s3cret"})
@@ -65,9 +90,22 @@ class TestAnExtraction:
             ({"type": "sql"}, SourceType.POSTGRES),
             ({"type": "file", "query": "SELECT 1"}, SourceType.CSV),
             ({"type": "magic"}, SourceType.CSV),
+            ({"type": "s3"}, SourceType.S3),
+            ({"type": "s3", "path": "a", "format": "xml"}, SourceType.S3),
+            ({"type": "api", "method": "PUT"}, SourceType.API),
+            ({"type": "api", "body": {}}, SourceType.API),
+            ({"type": "api", "paging": {"type": "offset", "param": "skip"}}, SourceType.API),
+            ({"type": "api", "paging": {"type": "page", "param": "page", "first": -1}}, SourceType.API),
+            ({"type": "api", "paging": {"type": "page", "pages": 3}}, SourceType.API),
         ):
             with pytest.raises(Invalid):
                 extraction(value, kind)
+
+    def test_is_kept_as_it_was_given(self) -> None:
+        paging = {"type": "cursor", "param": "after", "cursorPath": "meta.next", "sizeParam": "limit", "size": 100}
+        given = {"type": "api", "endpoint": "planes", "method": "POST", "body": {"active": True}}
+        given |= {"recordsPath": "data.items", "paging": paging}
+        assert extraction(given, SourceType.API).as_json() == given
 
 
 class TestASchedule:

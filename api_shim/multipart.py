@@ -1,0 +1,48 @@
+"""One file out of a multipart form whose body is in memory already. Source: RFC 7578, and RFC 2046, section 5.1."""
+
+from email.message import Message
+from email.parser import BytesHeaderParser
+
+from dataops_defs.errors import Invalid
+
+LONGEST_BOUNDARY = 70
+MOST_PARTS = 20
+MOST_HEADER_BYTES = 8_192
+
+
+def file_of(content_type: str, body: bytes, field: str) -> bytes:
+    """The content of the form's field of that name.
+
+    Raises:
+        Invalid: no boundary, a body that does not end as it should, too many parts, the field missing or there twice.
+    """
+    found = [content for name, content in _parts(content_type, body, field) if name == field]
+    if len(found) != 1:
+        raise Invalid.field(field, "is required: the file, as a field of the form" if not found else "is there twice")
+    return found[0]
+
+
+def _parts(content_type: str, body: bytes, field: str) -> list[tuple[str | None, bytes]]:
+    boundary = _parameter(content_type, "boundary", "content-type")
+    if not boundary or len(boundary) > LONGEST_BOUNDARY or not boundary.isascii():
+        raise Invalid.field(field, "cannot be found: the multipart form has no boundary")
+    _, *parts = (b"\r\n" + body).split(b"\r\n--" + boundary.encode(), MOST_PARTS + 1)
+    if not parts or not parts[-1].startswith(b"--"):
+        raise Invalid.field(field, f"cannot be read: the form is cut off, or has more than {MOST_PARTS} parts")
+    return [_part(part, field) for part in parts[:-1]]
+
+
+def _part(part: bytes, field: str) -> tuple[str | None, bytes]:
+    # After the boundary may come blanks, then the headers, an empty line, and the content.
+    head, separator, content = part.lstrip(b" \t").partition(b"\r\n\r\n")
+    if not separator or not head.startswith(b"\r\n") or len(head) > MOST_HEADER_BYTES:
+        raise Invalid.field(field, "cannot be read: a part of the form has no headers")
+    headers = BytesHeaderParser().parsebytes(head[2:])
+    return _parameter(headers.get("content-disposition", ""), "name", "content-disposition"), content
+
+
+def _parameter(value: str, name: str, header: str) -> str | None:
+    message = Message()
+    message[header] = value.replace("\r", " ").replace("\n", " ")
+    found = message.get_param(name, header=header)
+    return found if isinstance(found, str) else None
