@@ -84,7 +84,9 @@ def create_app(settings: Settings | None = None, launcher: Launcher | None = Non
         app.add_exception_handler(error, _answer)
     # The last one added is the outermost.
     app.add_middleware(Idempotency, platform=shim.platform)
-    app.add_middleware(BodyLimits, max_bytes=shim.settings.max_body_bytes)
+    app.add_middleware(
+        BodyLimits, max_bytes=shim.settings.max_body_bytes, max_upload_bytes=shim.settings.max_upload_bytes
+    )
     app.add_middleware(Authentication, tokens=shim.tokens, compat=shim.settings.auth_mode == "compat")
     app.add_middleware(RequestContext, platform=shim.platform)
     return app

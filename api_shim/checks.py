@@ -6,7 +6,7 @@ from typing import Any
 
 from dataops_defs.adapters.javascript.engine import JavaScriptEngine
 from dataops_defs.adapters.sources.csv_dialect import named_encoding
-from dataops_defs.adapters.sql.guard import check_query
+from dataops_defs.adapters.sql.dialects import check_source_query
 from dataops_defs.adapters.storage.remote import RemoteAddress
 from dataops_defs.adapters.storage.remote_host_key import HostKey
 from dataops_defs.adapters.storage.roots import check_path
@@ -28,10 +28,10 @@ def naming(field: str) -> Iterator[None]:
         raise type(error)(f"{field}: {said}", [FieldProblem(field, said)]) from None
 
 
-def query_that_reads(settings: Settings, query: str, field: str) -> None:
-    """Refuse a query that does more than read."""
+def query_that_reads(settings: Settings, kind: SourceType, query: str, field: str) -> None:
+    """Refuse a query that does more than read on a source of that kind."""
     with naming(field):
-        check_query(query, allowed_functions=settings.allowed_functions)
+        check_source_query(kind, query, allowed_functions=settings.allowed_functions)
 
 
 def transforms_that_compile(mappings: Mapping[str, PropertyMapping]) -> None:

@@ -22,9 +22,17 @@ def file_of(content_type: str, body: bytes, field: str) -> bytes:
     return found[0]
 
 
-def _parts(content_type: str, body: bytes, field: str) -> list[tuple[str | None, bytes]]:
+def boundary_of(content_type: str) -> str | None:
+    """What stands between the parts of a form; None where there is no (sane) one, and for what is no form."""
+    if not content_type.lower().startswith("multipart/form-data"):
+        return None
     boundary = _parameter(content_type, "boundary", "content-type")
-    if not boundary or len(boundary) > LONGEST_BOUNDARY or not boundary.isascii():
+    return boundary if boundary and len(boundary) <= LONGEST_BOUNDARY and boundary.isascii() else None
+
+
+def _parts(content_type: str, body: bytes, field: str) -> list[tuple[str | None, bytes]]:
+    boundary = boundary_of(content_type)
+    if boundary is None:
         raise Invalid.field(field, "cannot be found: the multipart form has no boundary")
     _, *parts = (b"\r\n" + body).split(b"\r\n--" + boundary.encode(), MOST_PARTS + 1)
     if not parts or not parts[-1].startswith(b"--"):

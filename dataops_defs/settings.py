@@ -46,7 +46,9 @@ class Settings(BaseSettings):
     etl_targets: str = Field(
         default=",".join(DEFAULT_TARGETS), description="Targets that ETL pipelines of document 003 may write, by comma"
     )
-    allowed_hosts: str = Field(default="", description="Hosts sources may name, by comma; empty allows all")
+    allowed_hosts: str = Field(
+        default="", description="Hosts sources may name, by comma; empty allows all, of REST APIs all that are public"
+    )
 
     elasticsearch_url: SecretStr | None = Field(default=None, description="Servers of es: targets, by comma")
     elasticsearch_api_key: SecretStr | None = Field(default=None, description="In place of a user in the URL")
@@ -67,6 +69,7 @@ class Settings(BaseSettings):
     max_waiting_runs: int = Field(default=10_000, gt=0, description="Requests that may wait; more are answered 429")
     event_log_days: int = Field(default=90, ge=0, description="Days Dagster's event log is kept; 0: for ever")
     max_body_bytes: int = Field(default=1_000_000, gt=0)
+    max_upload_bytes: int = Field(default=20_000_000, gt=0, description="Of a form with a file")
 
     raw_days: int = Field(default=90, ge=0, description="Days superseded raw copies are kept; 0: for ever")
     raw_keep: int = Field(

@@ -29,7 +29,7 @@ from dataops_defs.services.passwords import role_passwords
 from dataops_defs.settings import BUILDER, OWNER, READER, Settings
 from tests.scenes import World
 
-pytest_plugins = ["tests.no_skips", "tests.elasticsearch"]
+pytest_plugins = ["tests.no_skips", "tests.elasticsearch", "tests.mariadb"]
 NUMBERS = itertools.count(1)
 TEMPLATES = ("catalogue", "warehouse")
 

@@ -15,14 +15,14 @@ MOST_VALUES = 50_000
 class BodyLimits:
     """Middleware: reads the body whole, within the limits, and hands it on."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        self._app, self._max_bytes = app, max_bytes
+    def __init__(self, app: ASGIApp, max_bytes: int, max_upload_bytes: int) -> None:
+        self._app, self._max_bytes, self._max_upload_bytes = app, max_bytes, max_upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a request that is over a limit.
 
         Raises:
-            TooLarge: more bytes than ``max_bytes``, announced or sent.
+            TooLarge: more bytes than ``max_bytes`` (a form: ``max_upload_bytes``), announced or sent.
             Invalid: a body that is no JSON although it says so, too deep, of too many values, or with NUL.
             NotFound: a path with NUL names nothing.
         """
@@ -39,9 +39,11 @@ class BodyLimits:
         await self._app(scope, _handing_on(body, receive), send)
 
     async def _read(self, headers: Headers, receive: Receive) -> bytes | None:
+        is_form = headers.get("content-type", "").lower().startswith("multipart/form-data")
+        most = self._max_upload_bytes if is_form else self._max_bytes
         announced = headers.get("content-length", "0")
-        if announced.isdecimal() and int(announced[:20]) > self._max_bytes:
-            raise self._too_large()
+        if announced.isdecimal() and int(announced[:20]) > most:
+            raise TooLarge(f"The request's body is larger than {most} bytes")
         parts: list[bytes] = []
         size = 0
         while True:
@@ -50,14 +52,11 @@ class BodyLimits:
                 return None
             part: bytes = message.get("body", b"")
             size += len(part)
-            if size > self._max_bytes:
-                raise self._too_large()
+            if size > most:
+                raise TooLarge(f"The request's body is larger than {most} bytes")
             parts.append(part)
             if not message.get("more_body", False):
                 return b"".join(parts)
-
-    def _too_large(self) -> TooLarge:
-        return TooLarge(f"The request's body is larger than {self._max_bytes} bytes")
 
 
 def _handing_on(body: bytes, receive: Receive) -> Receive:

@@ -10,6 +10,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api_shim.multipart import boundary_of
 from dataops_defs.catalogue.idempotency import Answer, Claim, IdempotencyKeys
 from dataops_defs.errors import DataOpsError, Invalid
 from dataops_defs.flows.platform import Platform
@@ -109,13 +110,15 @@ class _Caught:
 
 
 def request_hash(scope: Scope) -> str:
-    """What makes two requests the same: method, path, query and body."""
+    """What makes two requests the same: method, path, query and body, but for the boundary that a form is sent with."""
+    boundary = boundary_of(Headers(scope=scope).get("content-type", ""))
+    body = scope["state"]["body"]
     digest = hashlib.sha256()
     for part in (
         scope["method"].encode(),
         scope["path"].encode(),
         scope.get("query_string", b""),
-        scope["state"]["body"],
+        body.replace(boundary.encode(), b"") if boundary else body,
     ):
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()

@@ -172,7 +172,7 @@ def _checked(shim: Shim, source: SourceRow, given: Mapping[str, Any] | None) -> 
     kind = SourceType(source.type)
     wanted = extraction(given or {"type": str(TYPES_OF_SOURCE[kind])}, kind)
     if wanted.type is ExtractionType.SQL:
-        query_that_reads(shim.settings, wanted.query or "", "extraction.query")
+        query_that_reads(shim.settings, kind, wanted.query or "", "extraction.query")
     if wanted.path is not None:
         check_path(shim.settings.roots, wanted.path, field="extraction.path")
     return wanted

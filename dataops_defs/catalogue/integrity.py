@@ -18,7 +18,7 @@ from dataops_defs.catalogue.models import (
     WatchRow,
 )
 from dataops_defs.catalogue.snapshot import Snapshot
-from dataops_defs.domain.dataset import extraction
+from dataops_defs.domain.extraction import extraction
 from dataops_defs.domain.mapping import check_mapping, property_mappings, sync_settings
 from dataops_defs.domain.object_type import ObjectType, check_object_type
 from dataops_defs.domain.pipeline import execution_order, nodes_of

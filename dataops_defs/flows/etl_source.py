@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from dataops_defs.adapters.pg_line import During
+from dataops_defs.adapters.line import During
 from dataops_defs.adapters.sources.postgres import PostgresSource
 from dataops_defs.catalogue.base import new_id
 from dataops_defs.catalogue.sources import Sources

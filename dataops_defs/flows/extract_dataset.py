@@ -7,12 +7,13 @@ import pyarrow as pa
 
 from dataops_defs.adapters.json_values import json_rows
 from dataops_defs.adapters.sources.base import Reading, columns_of
-from dataops_defs.adapters.warehouse.books import enter, keep_rejects
+from dataops_defs.adapters.warehouse.books import enter, keep_rejects, supersede_rejects
 from dataops_defs.catalogue.datasets import Datasets
 from dataops_defs.catalogue.models import DatasetRow
 from dataops_defs.catalogue.sources import Sources
 from dataops_defs.domain.columns import RejectedRow
-from dataops_defs.domain.dataset import DEFAULT_BUCKET, Extraction, ExtractionType
+from dataops_defs.domain.dataset import DEFAULT_BUCKET
+from dataops_defs.domain.extraction import Extraction, stored_extraction
 from dataops_defs.domain.ledger import Ledger
 from dataops_defs.domain.naming import dataset_key, raw_key
 from dataops_defs.domain.run import RunKind
@@ -80,6 +81,7 @@ def _extract(work: Work, step: Step, row: DatasetRow, source: Source) -> Outcome
 def _enter(work: Work, step: Step, row: DatasetRow, outcome: Outcome, rejected: list[RejectedRow]) -> None:
     entry = step.entry("dataset", row.id, outcome.uri)
     with work.warehouse("dataops extract") as connection:
+        supersede_rejects(connection, entry)
         keep_rejects(connection, entry, rejected)
         enter(connection, entry, outcome.ledger, None if _useless(outcome) else outcome.as_json())
 
@@ -90,10 +92,9 @@ def _useless(outcome: Outcome) -> bool:
 
 def extraction_of(row: DatasetRow) -> Extraction:
     """A stored extraction, checked when it was stored."""
-    value = row.extraction
     try:
-        return Extraction(ExtractionType(value["type"]), value.get("query"), value.get("path"), value.get("sheet"))
-    except (ValueError, KeyError):
+        return stored_extraction(row.extraction)
+    except Invalid:
         raise Invalid(f"The stored extraction of '{row.name}' cannot be read; send it again with a PATCH") from None
 
 

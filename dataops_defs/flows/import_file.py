@@ -12,7 +12,7 @@ from dataops_defs.adapters.warehouse.books import enter, keep_rejects
 from dataops_defs.catalogue.base import new_id
 from dataops_defs.catalogue.models import WatchedFileRow, WatchRow
 from dataops_defs.catalogue.watches import Watches
-from dataops_defs.domain.dataset import Extraction, ExtractionType
+from dataops_defs.domain.extraction import Extraction, ExtractionType
 from dataops_defs.domain.naming import slug, table_key
 from dataops_defs.domain.run import RunKind
 from dataops_defs.domain.source import Source, SourceType

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from dataops_defs.adapters.pg_line import Line
+from dataops_defs.adapters.line import Line
 from dataops_defs.adapters.warehouse.fence import take_fence
 from dataops_defs.catalogue.leases import Held, Leases
 from dataops_defs.errors import DataOpsError, DependencyUnavailable, RunPaused, RunStopped, RunTimedOut, StaleWorker

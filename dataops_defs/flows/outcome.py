@@ -33,7 +33,8 @@ class Check:
 @dataclass(frozen=True)
 class Outcome:
     """``assets`` are the asset keys the step wrote, the first being its own; ``lineage`` names for each output column
-    the (asset key, column) pairs it comes from; ``taken_at`` is the moment the source was read.
+    the (asset key, column) pairs it comes from; ``taken_at`` is the moment the source was read; ``counts`` are further
+    numbers to show, by name.
     """
 
     ledger: Ledger
@@ -47,6 +48,7 @@ class Outcome:
     bytes: int | None = None
     total_rows: int | None = None
     taken_at: datetime | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """What is kept; the samples of rows and the lineage are for Dagster's pages only."""
@@ -58,6 +60,7 @@ class Outcome:
             "assets": [list(path) for path in self.assets],
             "columns": [each.as_json() for each in self.columns],
             "checks": [each.as_json() for each in self.checks],
+            "counts": dict(self.counts),
         }
 
     @classmethod
@@ -73,4 +76,5 @@ class Outcome:
             bytes=value.get("bytes"),
             total_rows=value.get("totalRows"),
             taken_at=datetime.fromisoformat(taken_at) if taken_at else None,
+            counts=value.get("counts", {}),
         )

@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from dataops_defs.adapters.pg_line import During
+from dataops_defs.adapters.line import During
 from dataops_defs.adapters.sources.base import SourceAdapter
 from dataops_defs.adapters.sources.registry import open_source
 from dataops_defs.adapters.storage.raw_store import RawStore

@@ -63,8 +63,7 @@ class RowShaper:
         seen = {name: fit(stored[name], self._types[name]) for name in self._mappings}
         objects = _objects(seen, batch.num_rows)
         for each in self._validator.violations(objects):
-            mapped = self._mappings.get(each.property or "")
-            column = mapped.source_column if mapped else None
+            column = self._column_of(each.property, objects[each.index])
             bad.setdefault(each.index, (f"{each.property or 'object'}: {each.message}", column))
         self._refuse_unstorable(seen, bad)
         good = [index for index in range(batch.num_rows) if index not in bad] if bad else range(batch.num_rows)
@@ -94,6 +93,12 @@ class RowShaper:
             if each.default is not None:
                 values[name] = [each.default if value is None else value for value in values[name]]
         return values
+
+    def _column_of(self, name: str | None, made: Mapping[str, Any]) -> str | None:
+        """The dataset's column of a property; where the whole object is wrong, that of a required one it lacks."""
+        lacking = (each for each in self._kind.schema.get("required", ()) if each not in made)
+        mapped = self._mappings.get(name or next(lacking, ""))
+        return mapped.source_column if mapped else None
 
     def _refuse_no_numbers(self, batch: pa.RecordBatch, bad: dict[int, tuple[str, str | None]]) -> None:
         """NaN and the infinities have no form in JSON; only a transform may make null of them (DECISIONS 29)."""
@@ -157,11 +162,23 @@ def _holds_nul(value: Any) -> bool:
     return isinstance(value, dict | list) and b"\\u0000" in orjson.dumps(value)
 
 
+def raw_rows(batch: pa.RecordBatch, indexes: Sequence[int]) -> list[dict[str, Any]]:
+    """Rows as their rejects keep them: as JSON, where NaN and the infinities are words."""
+    taken = batch.take(pa.array(indexes, pa.int64()))
+    rows = json_rows(taken)
+    for column in taken.schema:
+        if pa.types.is_floating(column.type):
+            values = taken.column(column.name)
+            for place in pc.indices_nonzero(pc.invert(pc.fill_null(pc.is_finite(values), True))).to_pylist():
+                rows[place][column.name] = str(values[place].as_py())
+    return rows
+
+
 def _rejects(batch: pa.RecordBatch, first_number: int, bad: Mapping[int, tuple[str, str | None]]) -> list[RejectedRow]:
     if not bad:
         return []
     indexes = sorted(bad)
-    rows = json_rows(batch.take(pa.array(indexes)))
+    rows = raw_rows(batch, indexes)
     return [
         RejectedRow(first_number + index, bad[index][0], bad[index][1], raw)
         for index, raw in zip(indexes, rows, strict=True)

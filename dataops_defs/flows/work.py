@@ -11,7 +11,7 @@ import structlog
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from tenacity import RetryCallState, retry, retry_if_exception, stop_after_attempt, wait_exponential
 
-from dataops_defs.adapters.pg_line import line_of
+from dataops_defs.adapters.line import line_of
 from dataops_defs.adapters.sources.base import SourceAdapter
 from dataops_defs.adapters.warehouse.books import Entry, written
 from dataops_defs.catalogue.models import RunStepRow

@@ -3,7 +3,6 @@
 from tests.api_shim.conftest import Api
 from tests.mariadb import Shop
 
-pytest_plugins = ["tests.mariadb"]
 QUERY = (
     "SELECT `kind`, GROUP_CONCAT(name ORDER BY id SEPARATOR '+') AS names, SUM(price) AS total FROM wares GROUP BY kind"
 )

@@ -17,7 +17,6 @@ from tests.mariadb import Shop
 from tests.relay import Relay
 from tests.scenes import World
 
-pytest_plugins = ["tests.mariadb"]
 ROWS = 60_000
 ENDLESS = "SELECT a.* FROM orders AS a CROSS JOIN orders AS b"
 LONGEST_WAIT = 30.0

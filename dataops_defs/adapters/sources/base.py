@@ -8,7 +8,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from dataops_defs.domain.columns import Column, Preview, RejectedRow
-from dataops_defs.domain.dataset import Extraction
+from dataops_defs.domain.extraction import Extraction
 
 BATCH_ROWS = 65_536
 

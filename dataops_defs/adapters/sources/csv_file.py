@@ -1,11 +1,11 @@
 """A CSV file, or a folder of them, as a source."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
@@ -16,7 +16,7 @@ from dataops_defs.adapters.sources.csv_types import Proven, holds_quote, prove, 
 from dataops_defs.adapters.sources.shown import preview_of
 from dataops_defs.adapters.storage.roots import is_folder, list_files, open_file
 from dataops_defs.domain.columns import Preview
-from dataops_defs.domain.dataset import Extraction, ExtractionType
+from dataops_defs.domain.extraction import Extraction, ExtractionType
 from dataops_defs.domain.source import Source
 from dataops_defs.errors import Invalid, SourceError
 
@@ -78,23 +78,34 @@ class CsvSource:
         """The open file, and how it is written; ``whole`` looks for undecodable bytes beyond its beginning too."""
         path, field = self._path(extraction)
         with open_file(self.roots, path, field=field) as file:
-            dialect = self.dialect(file)
-            sound = not dialect.utf8 or is_utf8(file, dialect.bom, None if whole else MAX_HEAD_BYTES)
-            yield file, replace(dialect, sound=sound)
-
-    def dialect(self, file: BinaryIO) -> Dialect:
-        """How an open file is written, as the source names it or as its beginning shows."""
-        head = os.pread(file.fileno(), HEAD_BYTES, 0)
-        given = self.source.connection
-        return dialect_of(
-            head,
-            whole=len(head) == os.fstat(file.fileno()).st_size,
-            encoding=given.get("encoding"),
-            delimiter=given.get("delimiter"),
-        )
+            yield file, dialect_in(file, self.source.connection, whole=whole)
 
     def _path(self, extraction: Extraction) -> tuple[str, str]:
         return path_of(self.source, extraction, self.roots)
+
+
+def dialect_in(file: BinaryIO, connection: Mapping[str, Any], *, whole: bool = False, cut: bool = False) -> Dialect:
+    """How an open file is written, as the connection names it or as the file's beginning shows.
+
+    Args:
+        whole: look for undecodable bytes in all of it, not in its first 4 MB only.
+        cut: there is more of it than this file holds.
+    """
+    head = os.pread(file.fileno(), HEAD_BYTES, 0)
+    dialect = dialect_of(
+        head,
+        whole=len(head) == os.fstat(file.fileno()).st_size and not cut,
+        encoding=connection.get("encoding"),
+        delimiter=connection.get("delimiter"),
+    )
+    sound = not dialect.utf8 or is_utf8(file, dialect.bom, None if whole else MAX_HEAD_BYTES)
+    return replace(dialect, sound=sound)
+
+
+def head_of(file: BinaryIO, dialect: Dialect, *, cut: bool) -> tuple[list[pa.RecordBatch], pa.Schema]:
+    """The whole rows in the first 4 MB of a file, in the types that they show; ``cut`` as for `dialect_in`."""
+    size = os.fstat(file.fileno()).st_size
+    return _of_head(file, dialect, _last_row_end(file, min(size, MAX_HEAD_BYTES), size + cut))
 
 
 def path_of(source: Source, extraction: Extraction, roots: Sequence[Path]) -> tuple[str, str]:

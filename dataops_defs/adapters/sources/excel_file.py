@@ -17,7 +17,7 @@ from dataops_defs.adapters.sources.csv_file import path_of
 from dataops_defs.adapters.sources.shown import preview_of
 from dataops_defs.adapters.storage.roots import is_folder, list_files, open_file
 from dataops_defs.domain.columns import Preview
-from dataops_defs.domain.dataset import Extraction, ExtractionType
+from dataops_defs.domain.extraction import Extraction, ExtractionType
 from dataops_defs.domain.source import Source
 from dataops_defs.errors import SourceError
 
@@ -65,15 +65,23 @@ class ExcelSource:
         path, field = path_of(self.source, extraction, self.roots)
         with (
             open_file(self.roots, path, field=field) as file,
-            _worker(file, limit, extraction.sheet) as worker,
-            _clock(worker, seconds),
+            sheet_in(file, path, extraction.sheet, limit, seconds) as reading,
         ):
-            try:
-                stream = pa.ipc.open_stream(worker.stdout)
-            except (pa.ArrowInvalid, OSError):
-                raise SourceError(f"{path}: {_said(worker)}") from None
-            expected = int((stream.schema.metadata or {}).get(b"rows", b"0"))
-            yield Reading(stream.schema.remove_metadata(), _batches(stream, worker, path), [], expected)
+            yield reading
+
+
+@contextmanager
+def sheet_in(
+    file: BinaryIO, name: str, sheet: str | None, limit: int | None = None, seconds: float = READ_SECONDS
+) -> Iterator[Reading]:
+    """One sheet of an open workbook, by its name or the first; ``limit`` rows of it, within so many seconds."""
+    with _worker(file, limit, sheet) as worker, _clock(worker, seconds):
+        try:
+            stream = pa.ipc.open_stream(worker.stdout)
+        except (pa.ArrowInvalid, OSError):
+            raise SourceError(f"{name}: {_said(worker)}") from None
+        expected = int((stream.schema.metadata or {}).get(b"rows", b"0"))
+        yield Reading(stream.schema.remove_metadata(), _batches(stream, worker, name), [], expected)
 
 
 @contextmanager

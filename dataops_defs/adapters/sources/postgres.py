@@ -11,15 +11,15 @@ import psycopg2.extensions
 import pyarrow as pa
 from psycopg2 import sql
 
-from dataops_defs.adapters.pg_line import LOOK_FOR_THE_CLIENT, During, cut_after, line_of
+from dataops_defs.adapters.line import During, cut_after, line_of
 from dataops_defs.adapters.sources.base import Reading
 from dataops_defs.adapters.sources.pg_copy import CopyStream
 from dataops_defs.adapters.sources.pg_types import NUMERIC, PgColumn, numeric_digits, schema_of
 from dataops_defs.adapters.sources.shown import preview_of
 from dataops_defs.adapters.sql.guard import check_query
 from dataops_defs.domain.columns import Preview
-from dataops_defs.domain.dataset import Extraction
 from dataops_defs.domain.etl import SqlColumn
+from dataops_defs.domain.extraction import Extraction
 from dataops_defs.domain.source import Source
 from dataops_defs.errors import Invalid, SourceError, SourceUnavailable
 
@@ -34,8 +34,13 @@ LOCK_SECONDS = 10
 GRACE_SECONDS = 5
 _SAID_BY_SERVER = re.compile(r"(?:FATAL|ERROR|PANIC):\s+(.+)")
 _LATER = re.compile(r"starting up|shutting down|too many (?:clients|connections)|recovery mode|remaining connection")
+# What libpq says when it has no memory for a row; the line is of no use then.
+_NO_MEMORY = re.compile(r"out of memory|cannot allocate memory")
 # Standby conflict, connection lost, out of resources, shut down by an operator.
 _LATER_CODES = ("40001", "08", "53", "57P")
+# A server ends the statement of a client that is gone within two seconds, if it can look for that (PostgreSQL 14).
+LOOK_FOR_THE_CLIENT = """DO $$ BEGIN SET client_connection_check_interval = '2s';
+EXCEPTION WHEN OTHERS THEN NULL; END $$"""
 
 
 @dataclass(frozen=True)
@@ -167,12 +172,20 @@ def _sql_columns(connection: Any, query: str) -> list[SqlColumn]:
         cursor.execute(f"SELECT * FROM ({query}) AS described LIMIT 0")  # noqa: S608 - guarded
         found = list(cursor.description or ())
         cursor.execute(
-            "SELECT pg_catalog.format_type(oid, modifier)"
-            " FROM unnest(%s::oid[], %s::int[]) WITH ORDINALITY AS given (oid, modifier, place) ORDER BY place",
+            "SELECT pg_catalog.format_type(given.oid, modifier), typcategory = 'P'"
+            " FROM unnest(%s::oid[], %s::int[]) WITH ORDINALITY AS given (oid, modifier, place)"
+            " JOIN pg_catalog.pg_type t ON t.oid = given.oid ORDER BY place",
             ([each.type_code for each in found], [_modifier(each) for each in found]),
         )
-        made = [SqlColumn(each.name, kind) for each, (kind,) in zip(found, cursor.fetchall(), strict=True)]
+        told = cursor.fetchall()
+    made = [SqlColumn(each.name, kind) for each, (kind, _) in zip(found, told, strict=True)]
     _check_names(made)
+    for each, (kind, pseudo) in zip(made, told, strict=True):
+        if pseudo:
+            raise Invalid.field(
+                "extraction.query",
+                f"column '{each.name}' is a {kind}, which no table can hold: select its parts, or cast it",
+            )
     return made
 
 
@@ -247,11 +260,13 @@ def _errors(seconds: float) -> Iterator[None]:
         raise _query_error(error, seconds) from None
 
 
-def _query_error(error: psycopg2.Error, seconds: float) -> SourceError:
+def _query_error(error: psycopg2.Error, seconds: float) -> Exception:
     code = error.pgcode or ""
     said = error.diag.message_primary
     if code == "57014":
         return SourceError(f"the query was ended: it ran longer than {seconds:g} s")
+    if not code and _NO_MEMORY.search(str(error)):
+        return MemoryError()
     if not code or said is None:
         return SourceUnavailable("the connection to PostgreSQL was lost")
     if code.startswith(_LATER_CODES):

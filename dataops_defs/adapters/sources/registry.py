@@ -4,11 +4,16 @@ from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from dataops_defs.adapters.pg_line import During
+from dataops_defs.adapters.line import During
 from dataops_defs.adapters.sources.base import SourceAdapter
-from dataops_defs.adapters.sources.csv_file import CsvSource
-from dataops_defs.adapters.sources.excel_file import ExcelSource
+from dataops_defs.adapters.sources.file_local import LocalCsv, LocalExcel
+from dataops_defs.adapters.sources.file_remote import remote_source
+from dataops_defs.adapters.sources.http_api import ApiSource
+from dataops_defs.adapters.sources.http_guard import is_listed
+from dataops_defs.adapters.sources.mysql import MysqlSource
+from dataops_defs.adapters.sources.mysql_session import DEFAULT_PORT as MYSQL_PORT
 from dataops_defs.adapters.sources.postgres import PostgresSource
+from dataops_defs.adapters.storage import remote
 from dataops_defs.domain.source import Source, SourceType
 from dataops_defs.errors import Invalid
 
@@ -27,8 +32,8 @@ def open_source(
         roots: folders that files may be read from.
         allowed_functions: user-defined SQL functions that queries may call, lower case.
         allowed_hosts: hosts (or ``host:port``) that sources may name, as a list or separated by commas; empty
-            allows all.
-        during: told of what a source waits for that may keep silent; files do not.
+            allows all, and of REST APIs all that are public.
+        during: told of what a source waits for that may keep silent; local files do not.
     Raises:
         Invalid: the host is not on the list.
     """
@@ -36,15 +41,37 @@ def open_source(
         case SourceType.POSTGRES:
             _check_host(source, allowed_hosts)
             return PostgresSource(source, allowed_functions, during=during)
-        case SourceType.CSV:
-            return CsvSource(source, tuple(roots))
-        case SourceType.EXCEL:
-            return ExcelSource(source, tuple(roots))
+        case SourceType.MYSQL:
+            _check_host(source, allowed_hosts, MYSQL_PORT)
+            return MysqlSource(source, allowed_functions, during=during)
+        case SourceType.CSV | SourceType.EXCEL:
+            return _file_source(source, tuple(roots), allowed_hosts, during)
+        case SourceType.S3:
+            return _s3_source(source, allowed_hosts, during)
+        case SourceType.API:
+            return ApiSource(source, listed=is_listed(source.connection, allowed_hosts), during=during)
 
 
-def _check_host(source: Source, allowed: Collection[str] | str) -> None:
+def _file_source(
+    source: Source, roots: Sequence[Path], allowed_hosts: Collection[str] | str, during: During
+) -> SourceAdapter:
+    address = remote.RemoteAddress.of(str(source.connection["path"]))
+    if address is not None:
+        return remote_source(source, address, listed=remote.is_listed(address, allowed_hosts), during=during)
+    return LocalCsv(source, roots) if source.type is SourceType.CSV else LocalExcel(source, roots)
+
+
+def _s3_source(source: Source, allowed_hosts: Collection[str] | str, during: During) -> SourceAdapter:
+    # boto3 takes a third of a second to import: only those who use it pay.
+    from dataops_defs.adapters.sources.s3 import S3Source
+
+    listed = bool(source.connection.get("endpoint")) and is_listed(source.connection, allowed_hosts)
+    return S3Source(source, listed=listed, during=during)
+
+
+def _check_host(source: Source, allowed: Collection[str] | str, default_port: int = 5432) -> None:
     given = allowed.split(",") if isinstance(allowed, str) else allowed
     known = {host.strip().lower() for host in given if host.strip()}
     host = str(source.connection.get("host", "")).lower()
-    if known and not known & {host, f"{host}:{source.connection.get('port') or 5432}"}:
+    if known and not known & {host, f"{host}:{source.connection.get('port') or default_port}"}:
         raise Invalid.field("connection.host", f"'{host}' is not among the hosts that sources may name")

@@ -5,7 +5,9 @@ do not reach the server. The guard is the first of several walls: roles, read-on
 behind it (SAFETY, section 4).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import accumulate
 
 import sqlglot
 from pglast import ast, parser
@@ -55,11 +57,8 @@ def check_query(
         UnsafeQuery: with one reason.
     """
     rules = Rules(frozenset(allowed_functions), allowed_schemas)
-    try:
+    with refusing(field):
         return _checked(sql, rules)
-    except Refused as refused:
-        message = f"this query may not run: {refused}"
-        raise UnsafeQuery(f"{field}: {message}", [FieldProblem(field, message)]) from None
 
 
 def tables_of(sql: str) -> list[Table]:
@@ -69,28 +68,23 @@ def tables_of(sql: str) -> list[Table]:
         UnsafeQuery: the query could not run either; user-defined functions are not looked at.
     """
     rules = _AnyFunction()
-    try:
+    with refusing("query"):
         _checked(sql, rules)
-    except Refused as refused:
-        raise UnsafeQuery.field("query", f"this query may not run: {refused}") from None
     return sorted(rules.tables, key=lambda table: (table[0] or "", table[1]))
 
 
-class _AnyFunction(Rules):
-    def _check_function(self, node: ast.FuncCall) -> None:
-        """Reading table names runs nothing."""
+@contextmanager
+def refusing(field: str) -> Iterator[None]:
+    """What is refused inside is refused to the user, who named it in this field of the request."""
+    try:
+        yield
+    except Refused as refused:
+        message = f"this query may not run: {refused}"
+        raise UnsafeQuery(f"{field}: {message}", [FieldProblem(field, message)]) from None
 
 
-def _checked(sql: str, rules: Rules) -> str:
-    _check_size(sql)
-    statement = _parsed(sql)
-    rules.walk(statement)
-    _second_opinion(sql)
-    return _rendered(sql, statement)
-
-
-def _check_size(sql: str) -> None:
-    """Bounds that keep both parsers, which recurse, off the end of their stacks."""
+def check_text(sql: str) -> None:
+    """Refuse what is no text that a server could be sent, or too much of it."""
     if "\x00" in sql:
         raise Refused("it holds a NUL character")
     try:
@@ -99,14 +93,52 @@ def _check_size(sql: str) -> None:
         raise Refused("it is not valid UTF-8") from None
     if size > MAX_BYTES:
         raise Refused(f"it is longer than {MAX_BYTES // 1024} KB")
-    joints = depth = 0
-    for token in _tokens(sql):
-        joints += token not in _FLAT_TOKENS
-        depth += (token in ("ASCII_40", "ASCII_91", "CASE")) - (token in ("ASCII_41", "ASCII_93", "END_P"))
-        if depth > MAX_NESTING:
-            raise Refused(f"it is nested deeper than {MAX_NESTING} levels")
+
+
+def check_shape(depths: Iterable[int], joints: int) -> None:
+    """Bounds that keep parsers, which recurse, off the end of their stacks.
+
+    Args:
+        depths: how deep the query is nested, token by token.
+        joints: its tokens that are neither names nor constants nor commas.
+    """
+    if max(depths, default=0) > MAX_NESTING:
+        raise Refused(f"it is nested deeper than {MAX_NESTING} levels")
     if joints > MAX_JOINTS:
         raise Refused("it is too complex; split it")
+
+
+def second_opinion(sql: str, dialect: str) -> None:
+    """A second parser must see one query without anything that writes or locks."""
+    try:
+        found = [each for each in sqlglot.parse(sql, read=dialect) if each is not None]
+        agreed = len(found) == 1 and isinstance(found[0], exp.Query) and not any(found[0].find_all(*_WRITES))
+    except (SqlglotError, RecursionError, ValueError):
+        raise Refused("it could not be read with certainty; write it more simply") from None
+    if not agreed:
+        raise Refused("it must be one SELECT that only reads")
+
+
+class _AnyFunction(Rules):
+    def _check_function(self, node: ast.FuncCall) -> None:
+        """Reading table names runs nothing."""
+
+
+def _checked(sql: str, rules: Rules) -> str:
+    check_text(sql)
+    _check_tokens(sql)
+    statement = _parsed(sql)
+    rules.walk(statement)
+    second_opinion(sql, "postgres")
+    return _rendered(sql, statement)
+
+
+def _check_tokens(sql: str) -> None:
+    tokens = _tokens(sql)
+    steps = (
+        (token in ("ASCII_40", "ASCII_91", "CASE")) - (token in ("ASCII_41", "ASCII_93", "END_P")) for token in tokens
+    )
+    check_shape(accumulate(steps), sum(token not in _FLAT_TOKENS for token in tokens))
 
 
 def _tokens(sql: str) -> list[str]:
@@ -127,17 +159,6 @@ def _parsed(sql: str) -> ast.SelectStmt:
     if not isinstance(statement, ast.SelectStmt):
         raise Refused("it must be a SELECT")
     return statement
-
-
-def _second_opinion(sql: str) -> None:
-    """A second parser must see one query without anything that writes or locks."""
-    try:
-        found = [each for each in sqlglot.parse(sql, read="postgres") if each is not None]
-        agreed = len(found) == 1 and isinstance(found[0], exp.Query) and not any(found[0].find_all(*_WRITES))
-    except (SqlglotError, RecursionError, ValueError):
-        raise Refused("it could not be read with certainty; write it more simply") from None
-    if not agreed:
-        raise Refused("it must be one SELECT that only reads")
 
 
 def _rendered(sql: str, statement: ast.SelectStmt) -> str:

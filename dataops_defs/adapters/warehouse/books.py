@@ -1,12 +1,12 @@
 """Writing and reading the ledger and the rejected rows; always in the transaction of the data."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
-from psycopg2.extras import Json, RealDictCursor, execute_values
+from psycopg2.extras import Json, execute_values
 
 from dataops_defs.adapters.warehouse.fence import hold_fence
 from dataops_defs.domain.columns import RejectedRow
@@ -89,17 +89,24 @@ def written_so_far(connection: Connection, step_id: str) -> tuple[Ledger, dict[s
     return (Ledger(**dict(zip(names, row[1:], strict=True))), row[0]) if row else (Ledger(), None)
 
 
-def keep_rejects(connection: Connection, entry: Entry, rejected: Iterable[RejectedRow]) -> None:
-    """Keep rows that could not be taken, with the reason and what they held."""
+def keep_rejects(
+    connection: Connection, entry: Entry, rejected: Iterable[RejectedRow], taken_keys: Mapping[int, str] = {}
+) -> None:
+    """Keep rows that could not be taken, with the reason and what they held.
+
+    Args:
+        taken_keys: by row number, the key of a row that was refused because a row before it has the same one.
+    """
     rows = [
         (
             entry.run_id,
             entry.subject_kind,
             entry.subject_id,
             each.number,
-            each.column,
-            _clean(each.reason),
-            json.dumps(_clean(each.raw), default=str),
+            each.column and storable(each.column),
+            storable(each.reason),
+            json.dumps(each.raw, default=str),
+            taken_keys.get(each.number),
         )
         for each in rejected
     ]
@@ -108,10 +115,23 @@ def keep_rejects(connection: Connection, entry: Entry, rejected: Iterable[Reject
             execute_values(
                 cursor,
                 "INSERT INTO dataops.reject"
-                " (run_id, subject_kind, subject_id, row_number, column_name, reason, raw) VALUES %s",
+                " (run_id, subject_kind, subject_id, row_number, column_name, reason, raw, taken_key) VALUES %s",
                 rows,
                 page_size=1000,
             )
+
+
+def supersede_rejects(connection: Connection, entry: Entry) -> None:
+    """Close the open rejects of a definition whose rows are all read anew in this transaction.
+
+    To be called before the new rejects are kept.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE dataops.reject SET state = 'superseded', settled_by = %s, settled_at = now()"
+            " WHERE subject_id = %s AND subject_kind = %s AND state = 'open'",
+            (entry.run_id, entry.subject_id, entry.subject_kind),
+        )
 
 
 def drop_rejects(connection: Connection, entry: Entry) -> None:
@@ -122,29 +142,6 @@ def drop_rejects(connection: Connection, entry: Entry) -> None:
         )
 
 
-def rejects_of(
-    connection: Connection, subject_id: str, *, limit: int, offset: int = 0, run_id: str | None = None
-) -> tuple[Sequence[Mapping[str, Any]], int]:
-    """Rejected rows of a dataset or mapping, newest run first, and their number in all."""
-    condition = "subject_id = %(subject)s" + (" AND run_id = %(run)s" if run_id else "")
-    values = {"subject": subject_id, "run": run_id, "limit": limit, "offset": offset}
-    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(f"SELECT count(*) AS n FROM dataops.reject WHERE {condition}", values)  # noqa: S608
-        counted = cursor.fetchone()
-        cursor.execute(  # the condition is one of two texts of ours
-            "SELECT id, run_id, row_number, column_name, reason, raw, rejected_at FROM dataops.reject"  # noqa: S608
-            f" WHERE {condition} ORDER BY run_id DESC, row_number, id LIMIT %(limit)s OFFSET %(offset)s",
-            values,
-        )
-        return cursor.fetchall(), counted["n"] if counted else 0
-
-
-def _clean(value: Any) -> Any:
-    """The value with a mark in place of what PostgreSQL's text and jsonb cannot hold: NUL, half a surrogate pair."""
-    if isinstance(value, str):
-        return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
-    if isinstance(value, Mapping):
-        return {_clean(str(name)): _clean(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean(each) for each in value]
-    return value
+def storable(text: str) -> str:
+    """The text with a mark in place of what PostgreSQL's text cannot hold: NUL, half a surrogate pair."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()

@@ -38,7 +38,8 @@ def copies_in_ledger(connection: Connection, dataset_id: str) -> frozenset[str]:
 def purge_rejects_after(connection: Connection, id: int, before: datetime) -> Window | None:
     """Delete what is older than ``before`` among the next 5,000 rejects after ``id``, but for the newest runs'.
 
-    The newest run of a subject is the one of its newest ledger row. Rejects are numbered as they come, so the first
+    The newest run of a subject is the one of its newest ledger row; replays speak of the rejects of a run before them.
+    Rejects are numbered as they come, so the first
     window without an old one ends the search: what a long transaction numbered later is found another night.
 
     Returns:
@@ -50,7 +51,7 @@ def purge_rejects_after(connection: Connection, id: int, before: datetime) -> Wi
             "  SELECT id, run_id, subject_id, rejected_at FROM dataops.reject WHERE id > %(id)s ORDER BY id LIMIT %(n)s"
             "), newest AS ("
             "  SELECT subject_id, (SELECT l.run_id FROM dataops.ledger l WHERE l.subject_id = s.subject_id"
-            "                      ORDER BY l.id DESC LIMIT 1) AS run_id"
+            "                      AND l.subject_kind <> 'replay' ORDER BY l.id DESC LIMIT 1) AS run_id"
             "  FROM (SELECT DISTINCT subject_id FROM next) s"
             "), gone AS ("
             "  DELETE FROM dataops.reject r USING next, newest WHERE r.id = next.id AND next.rejected_at < %(before)s"

@@ -8,6 +8,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    ForeignKeyConstraint,
     Identity,
     Index,
     MetaData,
@@ -16,8 +17,9 @@ from sqlalchemy import (
     Text,
     Uuid,
     func,
+    text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON, JSONB
 
 SCHEMA = "dataops"
 METADATA = MetaData(schema=SCHEMA)
@@ -90,8 +92,28 @@ REJECT = Table(
     Column("row_number", BigInteger, nullable=False),
     Column("column_name", Text),
     Column("reason", Text, nullable=False),
-    Column("raw", JSONB, nullable=False),
+    # json, not jsonb: a NUL stays one, and the columns stay in their order.
+    Column("raw", JSON, nullable=False),
     Column("rejected_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("state", Text, nullable=False, server_default="open"),
+    Column("settled_by", Uuid(as_uuid=False)),
+    Column("settled_at", DateTime(timezone=True)),
+    Column("corrected", JSON),
+    Column("taken_key", Text),
+    CheckConstraint("state IN ('open', 'repaired', 'superseded')", name="ck_reject_state"),
+    Index("ix_reject_open", "subject_id", "id", postgresql_where=text("state = 'open'")),
     Index("ix_reject_subject", "subject_id", "id"),
     Index("ix_reject_run", "run_id"),
+)
+
+# What somebody wants rejected rows to hold instead, kept before the run that replays them begins.
+CORRECTION = Table(
+    "correction",
+    METADATA,
+    Column("reject_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("run_id", Uuid(as_uuid=False), primary_key=True),
+    Column("corrected", JSON, nullable=False),
+    Column("kept_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    ForeignKeyConstraint(["reject_id"], [f"{SCHEMA}.reject.id"], ondelete="CASCADE"),
+    Index("ix_correction_run", "run_id"),
 )

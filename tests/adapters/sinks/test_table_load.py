@@ -22,7 +22,7 @@ from dataops_defs.adapters.sources.base import Reading
 from dataops_defs.adapters.sources.csv_file import CsvSource
 from dataops_defs.adapters.warehouse.connection import libpq_url
 from dataops_defs.domain.columns import RejectedRow
-from dataops_defs.domain.dataset import Extraction, ExtractionType
+from dataops_defs.domain.extraction import Extraction, ExtractionType
 from dataops_defs.domain.ledger import Ledger
 from dataops_defs.domain.source import Source, SourceType
 from dataops_defs.errors import Conflict, Invalid, RunStopped, SourceError

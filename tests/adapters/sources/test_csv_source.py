@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dataops_defs.adapters.sources.csv_file import CsvSource
 from dataops_defs.adapters.sources.csv_types import Kind, Proven, prove, typed
 from dataops_defs.domain.columns import RejectedRow
-from dataops_defs.domain.dataset import Extraction, ExtractionType
+from dataops_defs.domain.extraction import Extraction, ExtractionType
 from dataops_defs.domain.source import Source, SourceType
 from dataops_defs.errors import Invalid, SourceError
 

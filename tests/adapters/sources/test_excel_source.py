@@ -8,7 +8,7 @@ import openpyxl
 import pytest
 
 from dataops_defs.adapters.sources.excel_file import ExcelSource
-from dataops_defs.domain.dataset import Extraction, ExtractionType
+from dataops_defs.domain.extraction import Extraction, ExtractionType
 from dataops_defs.domain.source import Source, SourceType
 from dataops_defs.errors import SourceError
 

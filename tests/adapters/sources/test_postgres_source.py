@@ -13,7 +13,7 @@ import pytest
 from dataops_defs.adapters.sources.postgres import PostgresSource
 from dataops_defs.adapters.sources.registry import open_source
 from dataops_defs.adapters.warehouse.connection import libpq_url
-from dataops_defs.domain.dataset import Extraction, ExtractionType
+from dataops_defs.domain.extraction import Extraction, ExtractionType
 from dataops_defs.domain.source import Source, SourceType
 from dataops_defs.errors import Invalid, SourceError, SourceUnavailable, UnsafeQuery
 from dataops_defs.services.embedded import free_port

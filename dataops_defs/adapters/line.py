@@ -1,24 +1,28 @@
-"""The line to a PostgreSQL server, as other threads see it: they end what it waits for, whatever the server does."""
+"""The line to a server, as other threads see it: they end what it waits for, whatever the server does."""
 
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any
+from typing import Protocol
 
-# A server ends the statement of a client that is gone within two seconds, if it can look for that (PostgreSQL 14).
-LOOK_FOR_THE_CLIENT = """DO $$ BEGIN SET client_connection_check_interval = '2s';
-EXCEPTION WHEN OTHERS THEN NULL; END $$"""
+
+class HasSocket(Protocol):
+    """A socket, or what has one: a connection."""
+
+    def fileno(self) -> int:
+        """The socket's file descriptor."""
+        ...
 
 
 class Line:
     """The line of one open connection.
 
-    A statement is ended by cutting the line, not by a request to cancel it: psycopg2 holds up every thread of the
-    process while such a request waits, and a server that is frozen lets it wait for ever.
+    A statement is ended by cutting the line, not by a request to cancel it: such a request waits too, for ever
+    where a server is frozen (and psycopg2 holds up every thread of the process meanwhile).
     """
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: HasSocket) -> None:
         self._socket = socket.socket(fileno=socket.dup(connection.fileno()))
 
     def cut(self) -> None:
@@ -36,7 +40,7 @@ During = Callable[[Line], AbstractContextManager[object]]
 
 
 @contextmanager
-def line_of(connection: Any) -> Iterator[Line]:
+def line_of(connection: HasSocket) -> Iterator[Line]:
     """The line of a connection, as long as that is at work."""
     line = Line(connection)
     try:
