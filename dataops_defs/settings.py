@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     allowed_hosts: str = Field(
         default="", description="Hosts sources may name, by comma; empty allows all, of REST APIs all that are public"
     )
+    max_file_bytes: int = Field(
+        default=50 * 1024**3, gt=0, description="Most bytes read of one remote file or object, also unpacked"
+    )
 
     elasticsearch_url: SecretStr | None = Field(default=None, description="Servers of es: targets, by comma")
     elasticsearch_api_key: SecretStr | None = Field(default=None, description="In place of a user in the URL")

@@ -19,6 +19,7 @@ from typing import Any
 import boto3
 
 from dataops_defs.services.embedded import free_port
+from dataops_defs.services.processes import spawn
 
 USER, PASSWORD = "dataops", "open-sesame"
 ROOT = os.getuid() == 0
@@ -51,13 +52,12 @@ class Share:
 
 
 @contextmanager
-def running(command: list[str], ready: Callable[[], object], **more: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """A server process, from when it answers until it is no longer needed.
+def running(command: list[str], ready: Callable[[], object], **variables: str) -> Iterator[None]:
+    """A server process, from when it answers until it is no longer needed, or we are gone.
 
-    In a session of its own: smbd, when it ends, ends its whole process group.
+    In a group of its own: smbd, when it ends, ends its whole group.
     """
-    more = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True, **more}
-    server = subprocess.Popen(command, **more)
+    server = spawn(command, None, {**os.environ, **variables})
     try:
         for _ in range(300):
             try:
@@ -66,7 +66,7 @@ def running(command: list[str], ready: Callable[[], object], **more: Any) -> Ite
             except OSError:
                 assert server.poll() is None, f"{command[0]} ended with {server.returncode}"
                 time.sleep(0.05)
-        yield server
+        yield
     finally:
         server.terminate()
         server.wait()
@@ -156,7 +156,7 @@ def s3() -> Iterator[S3]:
     """A moto server. It looks at credentials once its administrator is made, in three actions."""
     port = free_port()
     command = [str(Path(sys.executable).with_name("moto_server")), "-H", "127.0.0.1", "-p", str(port)]
-    with running(command, answers(port), env={**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": "3"}):
+    with running(command, answers(port), INITIAL_NO_AUTH_ACTION_COUNT="3"):
         nobody = S3(f"http://127.0.0.1:{port}", "none", "none")
         yield nobody.user("admin", "*")
 

@@ -62,5 +62,6 @@ class Platform:
             roots=self.settings.roots,
             allowed_functions=self.settings.allowed_functions,
             allowed_hosts=hosts,
+            max_file_bytes=self.settings.max_file_bytes,
             during=during,
         )

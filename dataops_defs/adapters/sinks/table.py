@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg2
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg2 import sql
@@ -136,7 +137,9 @@ def _plain_column(column: pa.Array) -> pa.Array:
     kind = column.type
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return _texts(column, lambda value: "\\x" + value.hex())
-    if pa.types.is_nested(kind) or pa.types.is_duration(kind):
+    if pa.types.is_nested(kind):
+        return _texts(column, lambda value: orjson.dumps(json_value(value)).decode())
+    if pa.types.is_duration(kind):
         return _texts(column, lambda value: str(json_value(value)))
     return column.cast(kind.value_type) if pa.types.is_dictionary(kind) else column
 

@@ -14,6 +14,7 @@ from dataops_defs.adapters.sources.mysql import MysqlSource
 from dataops_defs.adapters.sources.mysql_session import DEFAULT_PORT as MYSQL_PORT
 from dataops_defs.adapters.sources.postgres import PostgresSource
 from dataops_defs.adapters.storage import remote
+from dataops_defs.adapters.storage.spool import MAX_BYTES
 from dataops_defs.domain.source import Source, SourceType
 from dataops_defs.errors import Invalid
 
@@ -24,6 +25,7 @@ def open_source(
     roots: Sequence[Path],
     allowed_functions: frozenset[str] = frozenset(),
     allowed_hosts: Collection[str] | str = (),
+    max_file_bytes: int = MAX_BYTES,
     during: During = nullcontext,
 ) -> SourceAdapter:
     """The adapter of a source; nothing is connected or opened yet.
@@ -33,6 +35,7 @@ def open_source(
         allowed_functions: user-defined SQL functions that queries may call, lower case.
         allowed_hosts: hosts (or ``host:port``) that sources may name, as a list or separated by commas; empty
             allows all, and of REST APIs all that are public.
+        max_file_bytes: that are read of one remote file or object, packed or unpacked.
         during: told of what a source waits for that may keep silent; local files do not.
     Raises:
         Invalid: the host is not on the list.
@@ -45,28 +48,29 @@ def open_source(
             _check_host(source, allowed_hosts, MYSQL_PORT)
             return MysqlSource(source, allowed_functions, during=during)
         case SourceType.CSV | SourceType.EXCEL:
-            return _file_source(source, tuple(roots), allowed_hosts, during)
+            return _file_source(source, tuple(roots), allowed_hosts, max_file_bytes, during)
         case SourceType.S3:
-            return _s3_source(source, allowed_hosts, during)
+            return _s3_source(source, allowed_hosts, max_file_bytes, during)
         case SourceType.API:
             return ApiSource(source, listed=is_listed(source.connection, allowed_hosts), during=during)
 
 
 def _file_source(
-    source: Source, roots: Sequence[Path], allowed_hosts: Collection[str] | str, during: During
+    source: Source, roots: Sequence[Path], allowed_hosts: Collection[str] | str, max_bytes: int, during: During
 ) -> SourceAdapter:
     address = remote.RemoteAddress.of(str(source.connection["path"]))
     if address is not None:
-        return remote_source(source, address, listed=remote.is_listed(address, allowed_hosts), during=during)
+        listed = remote.is_listed(address, allowed_hosts)
+        return remote_source(source, address, listed=listed, max_bytes=max_bytes, during=during)
     return LocalCsv(source, roots) if source.type is SourceType.CSV else LocalExcel(source, roots)
 
 
-def _s3_source(source: Source, allowed_hosts: Collection[str] | str, during: During) -> SourceAdapter:
+def _s3_source(source: Source, allowed_hosts: Collection[str] | str, max_bytes: int, during: During) -> SourceAdapter:
     # boto3 takes a third of a second to import: only those who use it pay.
     from dataops_defs.adapters.sources.s3 import S3Source
 
     listed = bool(source.connection.get("endpoint")) and is_listed(source.connection, allowed_hosts)
-    return S3Source(source, listed=listed, during=during)
+    return S3Source(source, listed=listed, max_bytes=max_bytes, during=during)
 
 
 def _check_host(source: Source, allowed: Collection[str] | str, default_port: int = 5432) -> None:
