@@ -4,8 +4,8 @@ import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import psycopg2
 import orjson
+import psycopg2
 import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg2 import sql
