@@ -7,6 +7,7 @@ from typing import Literal
 from dataops_defs.adapters.sinks.csv_load import load_source
 from dataops_defs.adapters.sources.base import columns_of
 from dataops_defs.adapters.sources.csv_file import CsvSource
+from dataops_defs.adapters.sources.file_local import LocalFiles
 from dataops_defs.adapters.storage.roots import open_file
 from dataops_defs.adapters.warehouse.books import enter, keep_rejects
 from dataops_defs.catalogue.base import new_id
@@ -70,7 +71,8 @@ def _load(work: Work, step: Step, file: WatchedFileRow, watch: WatchRow) -> Outc
     table = watch.target_table or slug(PurePosixPath(file.path).stem)
     # A table that gathers a folder's files grows; a table named after its file is that file's newest version.
     mode: Literal["append", "replace"] = "append" if watch.target_table else "replace"
-    adapter, whole = work.platform.open(source), Extraction(ExtractionType.FILE)
+    opened, whole = work.platform.open(source), Extraction(ExtractionType.FILE)
+    adapter = opened.reader(whole) if isinstance(opened, LocalFiles) else opened
     if isinstance(adapter, CsvSource):
         step.expect(adapter.estimated_rows(whole))
     entry = step.entry("watch", watch.id, f"{watch.target_schema}.{table}")

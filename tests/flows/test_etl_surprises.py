@@ -14,7 +14,6 @@ from dataops_defs.errors import DataOpsError, Invalid, RunStopped, SchemaChanged
 from dataops_defs.flows.outbox import settle_books
 from dataops_defs.flows.run_etl import run_etl
 from tests.flows.etl_scenes import (
-    TABLE,
     asked,
     counts,
     dies_after,
@@ -29,20 +28,20 @@ from tests.flows.etl_scenes import (
 from tests.scenes import World
 
 
-@pytest.fixture
-def films(world: World) -> World:
-    """25 films."""
-    world.sql(TABLE)
-    more(world, 1, 25)
-    return world
-
-
 def refused(world: World, id: str) -> DataOpsError:
     work = worker(world, asked(world, id))
     with pytest.raises(DataOpsError) as refusal:
         run_etl(work, id)
     finish(world, work, RunState.FAILED)
     return refusal.value
+
+
+def continued(world: World, run: str, id: str) -> None:
+    """What the next worker makes of a run whose worker died."""
+    lease_ends(world)
+    work = worker(world, run)
+    run_etl(work, id)
+    finish(world, work)
 
 
 class TestATargetThatIsRemoved:
@@ -60,11 +59,7 @@ class TestATargetThatIsRemoved:
         run = asked(films, id)
         dies_after(films, worker(films, run), id, 2)
         films.sql("DROP TABLE analytics.film_dim")
-        lease_ends(films)
-
-        work = worker(films, run)
-        run_etl(work, id)
-        finish(films, work)
+        continued(films, run, id)
         assert same(films)
 
     def test_in_the_middle_of_a_later_load_is_filled_with_all_rows(self, films: World) -> None:
@@ -74,11 +69,7 @@ class TestATargetThatIsRemoved:
         run = asked(films, id)
         dies_after(films, worker(films, run), id, 2)
         films.sql("DROP TABLE analytics.film_dim")
-        lease_ends(films)
-
-        work = worker(films, run)
-        run_etl(work, id)
-        finish(films, work)
+        continued(films, run, id)
         assert same(films)
 
 

@@ -14,7 +14,6 @@ from dataops_defs.flows.work import Work
 from tests.flows.etl_scenes import (
     FILMS,
     SOURCE,
-    TABLE,
     asked,
     counts,
     dies_after,
@@ -28,13 +27,6 @@ from tests.flows.etl_scenes import (
     worker,
 )
 from tests.scenes import World
-
-
-@pytest.fixture
-def films(world: World) -> World:
-    world.sql(TABLE)
-    more(world, 1, 25)
-    return world
 
 
 class TestAFullRun:

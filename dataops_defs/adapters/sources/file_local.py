@@ -1,9 +1,9 @@
 """Local files as sources: one as fast as it can be read, several by a pattern as one result, packed ones unpacked."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
-from dataops_defs.adapters.sources.base import Reading
+from dataops_defs.adapters.sources.base import Reading, SourceAdapter
 from dataops_defs.adapters.sources.csv_file import CsvSource
 from dataops_defs.adapters.sources.excel_file import ExcelSource
 from dataops_defs.adapters.sources.file_source import FileSource
@@ -13,54 +13,30 @@ from dataops_defs.domain.columns import Preview
 from dataops_defs.domain.extraction import Extraction, FileFormat
 
 
-def _several(source: CsvSource | ExcelSource, extraction: Extraction | None = None) -> FileSource | None:
-    """The source for what is more than one plain file; None for one."""
-    base = str(source.source.connection["path"]).removeprefix("./")
-    path = (extraction and extraction.path) or base
-    if not is_pattern(f"{base}/{path}") and not path.endswith(".gz"):
-        return None
-    format = FileFormat.CSV if isinstance(source, CsvSource) else FileFormat.EXCEL
-    folder = "" if base == "." else base
-    return FileSource(source.source, lambda: nullcontext(RootFiles(source.roots)), folder, format=format)
+@dataclass(frozen=True)
+class LocalFiles:
+    """CSV files or workbooks below the roots: ``one`` plain file, or all that match a pattern."""
 
-
-class LocalCsv(CsvSource):
-    """CSV files below the roots."""
+    one: CsvSource | ExcelSource
 
     def test(self) -> str:
         """As of one file; files that match a pattern are counted."""
-        several = _several(self)
-        return several.test() if several else super().test()
+        return self.reader().test()
 
     def preview(self, extraction: Extraction, limit: int) -> Preview:
         """The first rows."""
-        several = _several(self, extraction)
-        return several.preview(extraction, limit) if several else super().preview(extraction, limit)
+        return self.reader(extraction).preview(extraction, limit)
 
-    @contextmanager
-    def read(self, extraction: Extraction) -> Iterator[Reading]:
+    def read(self, extraction: Extraction) -> AbstractContextManager[Reading]:
         """All rows."""
-        several = _several(self, extraction)
-        with several.read(extraction) if several else super().read(extraction) as reading:
-            yield reading
+        return self.reader(extraction).read(extraction)
 
-
-class LocalExcel(ExcelSource):
-    """Workbooks below the roots."""
-
-    def test(self) -> str:
-        """As of one workbook; those that match a pattern are counted."""
-        several = _several(self)
-        return several.test() if several else super().test()
-
-    def preview(self, extraction: Extraction, limit: int) -> Preview:
-        """The first rows."""
-        several = _several(self, extraction)
-        return several.preview(extraction, limit) if several else super().preview(extraction, limit)
-
-    @contextmanager
-    def read(self, extraction: Extraction) -> Iterator[Reading]:
-        """All rows."""
-        several = _several(self, extraction)
-        with several.read(extraction) if several else super().read(extraction) as reading:
-            yield reading
+    def reader(self, extraction: Extraction | None = None) -> SourceAdapter:
+        """What reads it: ``one`` itself for a plain file."""
+        base = str(self.one.source.connection["path"]).removeprefix("./")
+        path = (extraction and extraction.path) or base
+        if not is_pattern(f"{base}/{path}") and not path.endswith(".gz"):
+            return self.one
+        format = FileFormat.CSV if isinstance(self.one, CsvSource) else FileFormat.EXCEL
+        folder = "" if base == "." else base
+        return FileSource(self.one.source, lambda: nullcontext(RootFiles(self.one.roots)), folder, format=format)

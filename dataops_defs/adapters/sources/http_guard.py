@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from dataops_defs.adapters.allowed_hosts import is_listed
 from dataops_defs.errors import Invalid, SourceUnavailable
 
 PORTS = {"http": 80, "https": 443}
@@ -20,24 +21,13 @@ _TUNNELS = [ip_network(each) for each in ("64:ff9b:1::/48", "2002::/16", "2001::
 Address = IPv4Address | IPv6Address
 
 
-def is_listed(connection: Mapping[str, Any], allowed: Collection[str] | str) -> bool:
-    """Whether an administrator named the host of the connection's ``endpoint``; there may be no list.
-
-    Args:
-        allowed: hosts or ``host:port``, as a list or separated by commas.
-    Raises:
-        Invalid: there is a list, and the host is not on it.
-    """
-    given = allowed.split(",") if isinstance(allowed, str) else allowed
-    known = {host.strip().lower() for host in given if host.strip()}
+def is_endpoint_listed(connection: Mapping[str, Any], allowed: Collection[str] | str) -> bool:
+    """Whether an administrator named the host of the connection's ``endpoint``; see ``is_listed``."""
     try:
         url = httpx.URL(str(connection.get("endpoint")))
     except httpx.InvalidURL as error:
         raise Invalid.field("connection.endpoint", f"is no address: {error}") from None
-    port = url.port or PORTS.get(url.scheme)
-    if known and not known & {url.host, f"{url.host}:{port}", f"[{url.host}]", f"[{url.host}]:{port}"}:
-        raise Invalid.field("connection.endpoint", f"'{url.host}' is not among the hosts that sources may name")
-    return bool(known)
+    return is_listed(url.host, url.port or PORTS.get(url.scheme), allowed, "connection.endpoint")
 
 
 def addresses_of(host: str, port: int, *, listed: bool) -> list[str]:

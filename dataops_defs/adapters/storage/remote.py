@@ -7,7 +7,7 @@ among all who name the same user, trust any SFTP host at first sight, and join p
 
 import re
 import socket
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
@@ -78,22 +78,6 @@ class RemoteAddress:
         if scheme == "smb" and not path.strip("/"):
             raise Invalid.field(field, "must name a share: smb://host/share/path")
         return cls(scheme, host[1].strip("[]").lower(), port, path)
-
-
-def is_listed(address: RemoteAddress, allowed: Collection[str] | str) -> bool:
-    """Whether an administrator named the host; there may be no list.
-
-    Args:
-        allowed: hosts or ``host:port``, as a list or separated by commas.
-    Raises:
-        Invalid: there is a list, and the host is not on it.
-    """
-    given = allowed.split(",") if isinstance(allowed, str) else allowed
-    known = {host.strip().lower() for host in given if host.strip()}
-    host = address.host
-    if known and not known & {host, f"{host}:{address.port}", f"[{host}]", f"[{host}]:{address.port}"}:
-        raise Invalid.field("connection.path", f"'{host}' is not among the hosts that sources may name")
-    return bool(known)
 
 
 def check_link(host: str, port: int, field: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dataops_defs.adapters.sources.csv_file import CsvSource
+from dataops_defs.adapters.sources.file_local import LocalFiles
 from dataops_defs.adapters.sources.registry import open_source
 from dataops_defs.adapters.storage.files import Entry
 from dataops_defs.adapters.storage.roots_files import RootFiles
@@ -111,7 +112,9 @@ class TestPackedFiles:
 
 class TestOnePlainFile:
     def test_is_read_as_fast_as_ever(self, root: Path):
-        assert isinstance(opened(root, "3.csv"), CsvSource)
+        source = opened(root, "3.csv")
+        assert isinstance(source, LocalFiles)
+        assert isinstance(source.reader(), CsvSource)
         assert rows(opened(root, "in"), asked("1.csv")) == [{"id": 1, "price": Decimal("1.5")}]
 
     def test_a_row_too_long_for_a_small_block_is_read_among_others_too(self, root: Path):
