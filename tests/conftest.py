@@ -4,6 +4,7 @@ They are left to the end of the server: dropping one costs more than making one.
 """
 
 import os
+import signal
 
 # A process that holds gRPC channels may hang in fork() otherwise; our children execute another program at once.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
@@ -30,6 +31,16 @@ from dataops_defs.settings import BUILDER, OWNER, READER, Settings
 from tests.scenes import World
 
 pytest_plugins = ["tests.no_skips", "tests.elasticsearch", "tests.mariadb"]
+
+
+@pytest.fixture(autouse=True)
+def _signals_reach_what_a_test_starts() -> None:
+    """Children inherit what is ignored or blocked: whatever left it so, a test begins with neither."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+
+
 NUMBERS = itertools.count(1)
 TEMPLATES = ("catalogue", "warehouse")
 
