@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -192,6 +192,7 @@ def shop(mariadb_server: MariadbServer) -> Iterator[Shop]:
     made = Shop(mariadb_server)
     yield made
     for id, *_ in made.sessions():
-        mariadb_server.sql(f"KILL {id}")
+        with suppress(pymysql.err.OperationalError):  # it has ended meanwhile
+            mariadb_server.sql(f"KILL {id}")
     mariadb_server.sql(f"DROP DATABASE {made.name}")
     mariadb_server.sql(f"DROP USER {made.name}")
