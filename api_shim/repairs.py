@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from fastapi import Request
@@ -84,10 +85,7 @@ def _changing(given: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], dict[st
 
 
 def _of_file(content: bytes, columns: Columns) -> list[Wish]:
-    return [
-        Wish(FIELD, each.reject_id, lambda held, cells=each.cells: corrections(cells, held))  # type: ignore[misc]
-        for each in read_mended(content, columns)
-    ]
+    return [Wish(FIELD, each.reject_id, partial(corrections, each.cells)) for each in read_mended(content, columns)]
 
 
 def corrections_of(connection: Connection, subject_id: str, wishes: Sequence[Wish]) -> dict[int, dict[str, Any]]:

@@ -15,7 +15,22 @@ class HasSocket(Protocol):
         ...
 
 
-class Line:
+class Line(Protocol):
+    """What waits for a server, and can be ended by another thread."""
+
+    def cut(self) -> None:
+        """End what waits, which fails as if the connection was lost. Can be done again."""
+        ...
+
+
+def shut(opened: socket.socket) -> None:
+    """Let whoever reads from it, or writes to it, wait no more; also where that is another thread."""
+    with suppress(OSError):
+        # A TLS socket's own shutdown first forgets its keys, under the hands of the thread that reads.
+        socket.socket.shutdown(opened, socket.SHUT_RDWR)
+
+
+class SocketLine:
     """The line of one open connection.
 
     A statement is ended by cutting the line, not by a request to cancel it: such a request waits too, for ever
@@ -26,9 +41,8 @@ class Line:
         self._socket = socket.socket(fileno=socket.dup(connection.fileno()))
 
     def cut(self) -> None:
-        """End what waits for the server, which fails as if the connection was lost. Can be done again."""
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+        """See ``Line``."""
+        shut(self._socket)
 
     def close(self) -> None:
         """Forget the line; the connection stays as it is."""
@@ -40,9 +54,9 @@ During = Callable[[Line], AbstractContextManager[object]]
 
 
 @contextmanager
-def line_of(connection: HasSocket) -> Iterator[Line]:
+def line_of(connection: HasSocket) -> Iterator[SocketLine]:
     """The line of a connection, as long as that is at work."""
-    line = Line(connection)
+    line = SocketLine(connection)
     try:
         yield line
     finally:
@@ -50,9 +64,9 @@ def line_of(connection: HasSocket) -> Iterator[Line]:
 
 
 @contextmanager
-def cut_after(line: Line, seconds: float) -> Iterator[None]:
-    """Cut it then at the latest: a server's own timeouts are only a promise."""
-    timer = threading.Timer(seconds, line.cut)
+def ended_after(seconds: float, end: Callable[[], object]) -> Iterator[None]:
+    """End it then at the latest: a server's own timeouts are only a promise."""
+    timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
     try:

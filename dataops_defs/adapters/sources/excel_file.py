@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
+from dataops_defs.adapters.line import ended_after
 from dataops_defs.adapters.sources.base import Reading
 from dataops_defs.adapters.sources.csv_file import path_of
 from dataops_defs.adapters.sources.shown import preview_of
@@ -75,7 +75,7 @@ def sheet_in(
     file: BinaryIO, name: str, sheet: str | None, limit: int | None = None, seconds: float = READ_SECONDS
 ) -> Iterator[Reading]:
     """One sheet of an open workbook, by its name or the first; ``limit`` rows of it, within so many seconds."""
-    with _worker(file, limit, sheet) as worker, _clock(worker, seconds):
+    with _worker(file, limit, sheet) as worker, ended_after(seconds, worker.kill):
         try:
             stream = pa.ipc.open_stream(worker.stdout)
         except (pa.ArrowInvalid, OSError):
@@ -100,17 +100,6 @@ def _worker(file: BinaryIO, limit: int | None, sheet: str | None) -> Iterator["s
     finally:
         worker.kill()
         worker.communicate()
-
-
-@contextmanager
-def _clock(worker: "subprocess.Popen[bytes]", seconds: float) -> Iterator[None]:
-    timer = threading.Timer(seconds, worker.kill)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _batches(

@@ -5,15 +5,16 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from dataops_defs.adapters.line import During, cut_after
+from dataops_defs.adapters.held_line import HeldLine
+from dataops_defs.adapters.line import During, ended_after, shut
 from dataops_defs.adapters.sources.http_answer import Answer, Ask, body_of, quoted, seconds_to_wait
 from dataops_defs.adapters.sources.http_guard import PORTS, addresses_of
-from dataops_defs.adapters.sources.http_line import HttpLine
 from dataops_defs.domain.connections import ApiConnection
 from dataops_defs.errors import SourceError, SourceUnavailable
 
@@ -65,7 +66,7 @@ class ApiClient:
     stand. Proxies and passwords that the environment names are not used.
     """
 
-    def __init__(self, connection: ApiConnection, limits: Limits, *, listed: bool, line: HttpLine) -> None:
+    def __init__(self, connection: ApiConnection, limits: Limits, *, listed: bool, line: HeldLine) -> None:
         self._connection, self._limits, self._listed, self._line = connection, limits, listed, line
         self._deadline = time.monotonic() + limits.seconds
         self._transport = httpx.HTTPTransport(limits=httpx.Limits(max_connections=1))
@@ -77,9 +78,9 @@ class ApiClient:
         cls, connection: ApiConnection, limits: Limits, *, listed: bool, during: During
     ) -> Iterator["ApiClient"]:
         """A client until the end of the block or of its time; ``during`` may end it too."""
-        line = HttpLine()
+        line = HeldLine()
         client = cls(connection, limits, listed=listed, line=line)
-        with closing(client._transport), cut_after(line, limits.seconds), during(line):
+        with closing(client._transport), ended_after(limits.seconds, line.cut), during(line):
             yield client
 
     def ask(self, ask: Ask) -> Answer:
@@ -140,7 +141,8 @@ class ApiClient:
         )(self._once, ask)
 
     def _rest(self, seconds: float) -> None:
-        if self._line.over.wait(seconds):
+        self._line.rest(seconds)
+        if self._line.is_cut:
             raise self._ended()
 
     def _once(self, ask: Ask) -> Answer:
@@ -161,7 +163,7 @@ class ApiClient:
 
     def _sent(self, ask: Ask) -> httpx.Response:
         """Sent to an address that was looked at, whatever the name means a moment later."""
-        if self._line.over.is_set():
+        if self._line.is_cut:
             raise self._ended()
         url = ask.url
         port = url.port or PORTS[url.scheme]
@@ -201,10 +203,10 @@ class ApiClient:
         if event in _CONNECTED:
             opened = info["return_value"].get_extra_info("socket")
             if isinstance(opened, socket.socket):
-                self._line.hold(opened)
+                self._line.hold(partial(shut, opened))
 
     def _lost(self, ask: Ask, error: httpx.TransportError) -> SourceError:
-        if self._line.over.is_set():
+        if self._line.is_cut:
             return self._ended()
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             return SourceError(f"The certificate of {ask.url.host} is not one that is trusted here")

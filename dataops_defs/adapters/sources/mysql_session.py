@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import pymysql
 from pymysql.constants import CR
 
-from dataops_defs.adapters.line import During, Line, cut_after, line_of
+from dataops_defs.adapters.line import During, SocketLine, ended_after, line_of
 from dataops_defs.domain.connections import MysqlConnection
 from dataops_defs.domain.source import Source
 from dataops_defs.errors import Invalid, SourceError, SourceUnavailable
@@ -47,7 +47,7 @@ class Session:
     """A transaction under way, on its line. ``product`` is what the server calls itself."""
 
     connection: Any
-    line: Line
+    line: SocketLine
     seconds: float
 
     @property
@@ -82,9 +82,9 @@ def session(source: Source, seconds: float, *, during: During, most_rows: int = 
     """
     given = MysqlConnection.of({**source.connection, **source.secrets})
     with closing(_socket(given)) as wire, line_of(wire) as line, during(line):
-        with _handshake(given), cut_after(line, CONNECT_SECONDS):
+        with _handshake(given), ended_after(CONNECT_SECONDS, line.cut):
             made = Session(_greeted(given, wire), line, seconds)
-        with closing(made.connection), cut_after(line, seconds + LOCK_SECONDS + GRACE_SECONDS):
+        with closing(made.connection), ended_after(seconds + LOCK_SECONDS + GRACE_SECONDS, line.cut):
             with _handshake(given):
                 _begin(made, most_rows)
             yield made
@@ -106,7 +106,7 @@ def _kill(source: Source, thread_id: int) -> None:
         suppress(pymysql.MySQLError, SourceError, OSError),
         closing(_socket(given)) as wire,
         line_of(wire) as line,
-        cut_after(line, CONNECT_SECONDS),
+        ended_after(CONNECT_SECONDS, line.cut),
         closing(_greeted(given, wire)) as connection,
     ):
         connection.query(f"KILL {int(thread_id)}")

@@ -11,7 +11,7 @@ import psycopg2.extensions
 import pyarrow as pa
 from psycopg2 import sql
 
-from dataops_defs.adapters.line import During, cut_after, line_of
+from dataops_defs.adapters.line import During, ended_after, line_of
 from dataops_defs.adapters.sources.base import Reading
 from dataops_defs.adapters.sources.pg_copy import CopyStream
 from dataops_defs.adapters.sources.pg_types import NUMERIC, PgColumn, numeric_digits, schema_of
@@ -106,7 +106,7 @@ class PostgresSource:
             closing(connection),
             _errors(seconds),
             line_of(connection) as line,
-            cut_after(line, longest),
+            ended_after(longest, line.cut),
             self.during(line),
         ):
             connection.set_session(isolation_level="REPEATABLE READ", readonly=True)

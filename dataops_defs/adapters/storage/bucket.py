@@ -18,10 +18,10 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, FlexibleChecksumError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ResponseStreamingError as StreamingError
 
+from dataops_defs.adapters.held_line import HeldLine
 from dataops_defs.adapters.storage.bucket_errors import errors
 from dataops_defs.adapters.storage.files import MAX_LOOKED_AT, Entry
 from dataops_defs.adapters.storage.glob import Glob
-from dataops_defs.adapters.storage.held_line import HeldLine
 from dataops_defs.adapters.storage.spool import BLOCK, MAX_BYTES, spool
 from dataops_defs.domain.connections import S3Connection
 from dataops_defs.errors import SourceError, SourceUnavailable

@@ -14,9 +14,9 @@ from ipaddress import ip_address
 from typing import Self
 from urllib.parse import unquote
 
+from dataops_defs.adapters.held_line import HeldLine
 from dataops_defs.adapters.line import During
 from dataops_defs.adapters.storage.files import Files
-from dataops_defs.adapters.storage.held_line import HeldLine
 from dataops_defs.adapters.storage.spool import MAX_BYTES
 from dataops_defs.domain.connections import FileConnection
 from dataops_defs.errors import Invalid, SourceUnavailable

@@ -6,16 +6,14 @@ import stat
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import paramiko
 from paramiko.ssh_exception import AuthenticationException, SSHException
 
-from dataops_defs.adapters.storage.files import UNKNOWN, Entry, walk
-from dataops_defs.adapters.storage.glob import Glob
-from dataops_defs.adapters.storage.held_line import HeldLine
+from dataops_defs.adapters.held_line import HeldLine
+from dataops_defs.adapters.storage.files import UNKNOWN, Entry
 from dataops_defs.adapters.storage.remote import Patience, RemoteAddress
-from dataops_defs.adapters.storage.remote_copy import copied
+from dataops_defs.adapters.storage.remote_copy import RemoteFiles
 from dataops_defs.adapters.storage.remote_host_key import HostKey
 from dataops_defs.domain.connections import FileConnection
 from dataops_defs.errors import Invalid, SourceError, SourceUnavailable
@@ -97,18 +95,13 @@ def _private_key(text: str, password: str | None) -> paramiko.PKey:
 
 
 @dataclass(frozen=True)
-class SftpFiles:
+class SftpFiles(RemoteFiles):
     """The files of a server that let us in."""
 
     client: paramiko.SFTPClient
     address: RemoteAddress
     line: HeldLine
     max_bytes: int
-
-    @property
-    def at_once(self) -> int:
-        """One."""
-        return 1
 
     def entry(self, path: str) -> Entry | None:
         """What lies at a path; links are followed."""
@@ -126,20 +119,8 @@ class SftpFiles:
                 if stat.S_ISREG(each.st_mode or 0) or stat.S_ISDIR(each.st_mode or 0):
                     yield _entry(f"{folder.rstrip('/')}/{each.filename}", each)
 
-    def matching(self, pattern: Glob) -> Iterator[Entry]:
-        """The files whose paths match."""
-        return walk(self, pattern)
-
-    @contextmanager
-    def opened(self, entry: Entry, head: int | None = None, *, parts: bool = False) -> Iterator[BinaryIO]:
-        """A copy of the file."""
-        size = entry.size if head is None else min(head, entry.size)
-        with copied(entry, self._blocks(entry, size), self.line, head, self.max_bytes) as file:
-            if self.entry(entry.path) != entry:
-                raise SourceError(f"{entry.path} changed while it was read")
-            yield file
-
-    def _blocks(self, entry: Entry, size: int) -> Generator[bytes, None, None]:
+    def blocks(self, entry: Entry, size: int) -> Generator[bytes, None, None]:
+        """The file as it is read from the server."""
         with _errors(self.address), self.client.open(entry.path, "rb") as remote:
             if _entry(entry.path, remote.stat()) != entry:
                 raise SourceError(f"{entry.path} changed while it was read")

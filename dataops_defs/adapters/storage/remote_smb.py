@@ -4,7 +4,7 @@ import stat
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 from uuid import uuid4
 
 import smbclient
@@ -20,12 +20,11 @@ from smbprotocol.header import NtStatus
 from smbprotocol.tree import TreeConnect
 from spnego.exceptions import SpnegoError
 
-from dataops_defs.adapters.line import cut_after
-from dataops_defs.adapters.storage.files import Entry, walk
-from dataops_defs.adapters.storage.glob import Glob
-from dataops_defs.adapters.storage.held_line import HeldLine
+from dataops_defs.adapters.held_line import HeldLine
+from dataops_defs.adapters.line import ended_after
+from dataops_defs.adapters.storage.files import Entry
 from dataops_defs.adapters.storage.remote import Patience, RemoteAddress
-from dataops_defs.adapters.storage.remote_copy import copied
+from dataops_defs.adapters.storage.remote_copy import RemoteFiles
 from dataops_defs.domain.connections import FileConnection
 from dataops_defs.errors import Invalid, SourceError, SourceUnavailable
 
@@ -68,7 +67,7 @@ def smb_files(
 
 
 @dataclass(frozen=True)
-class SmbFiles:
+class SmbFiles(RemoteFiles):
     """The files of a server that let us in. The first name of a path is the share."""
 
     given: FileConnection
@@ -89,11 +88,6 @@ class SmbFiles:
             "connection_cache": self.connections,
             "connection_timeout": self.patience.connect,
         }
-
-    @property
-    def at_once(self) -> int:
-        """One."""
-        return 1
 
     def entry(self, path: str) -> Entry | None:
         """What lies at a path."""
@@ -119,18 +113,6 @@ class SmbFiles:
                 written = round(each.smb_info.last_write_time.timestamp() * 1000)
                 yield Entry(path, size, f"{size}:{written}")
 
-    def matching(self, pattern: Glob) -> Iterator[Entry]:
-        """The files whose paths match."""
-        return walk(self, pattern)
-
-    @contextmanager
-    def opened(self, entry: Entry, head: int | None = None, *, parts: bool = False) -> Iterator[BinaryIO]:
-        """A copy of the file."""
-        with copied(entry, self._blocks(entry), self.line, head, self.max_bytes) as file:
-            if self.entry(entry.path) != entry:
-                raise SourceError(f"{entry.path} changed while it was read")
-            yield file
-
     def close(self) -> None:
         """End the connection, and whatever waits for it."""
         for each in list(self.connections.values()):
@@ -145,7 +127,7 @@ class SmbFiles:
         clock.hold(self.close)
         place = self.address.place
         try:
-            with cut_after(clock, self.patience.answer):
+            with ended_after(self.patience.answer, clock.cut):
                 yield
         except (LogonFailure, SMBAuthenticationError, SpnegoError):
             raise SourceError(f"{place} refused the credentials: are username and password right?") from None
@@ -173,7 +155,8 @@ class SmbFiles:
             return SourceError(f"{place} has no such file or folder (any more)")
         return SourceError(f"{place} refused (status {status:#010x})")
 
-    def _blocks(self, entry: Entry) -> Generator[bytes, None, None]:
+    def blocks(self, entry: Entry, size: int) -> Generator[bytes, None, None]:
+        """The file as it is read from the server."""
         # Others may go on writing; what changes is found out by its mark.
         with self.asked():
             remote = smbclient.open_file(

@@ -2,10 +2,10 @@
 
 import socket
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import quote
 from xml.etree.ElementTree import ParseError
 
@@ -13,11 +13,11 @@ import httpx
 from webdav4.client import Client, ClientError, HTTPError, ResourceNotFound
 from webdav4.http import Client as HttpClient
 
-from dataops_defs.adapters.storage.files import UNKNOWN, Entry, walk
-from dataops_defs.adapters.storage.glob import Glob
-from dataops_defs.adapters.storage.held_line import HeldLine
+from dataops_defs.adapters.held_line import HeldLine
+from dataops_defs.adapters.line import shut
+from dataops_defs.adapters.storage.files import UNKNOWN, Entry
 from dataops_defs.adapters.storage.remote import Patience, RemoteAddress
-from dataops_defs.adapters.storage.remote_copy import copied
+from dataops_defs.adapters.storage.remote_copy import RemoteFiles
 from dataops_defs.domain.connections import FileConnection
 from dataops_defs.errors import SourceError, SourceUnavailable
 
@@ -54,14 +54,12 @@ def _hold(line: HeldLine, opened: list[socket.socket], event: str, info: dict[st
     """Whatever connections are opened can be ended."""
     if event in _CONNECTED:
         opened.append(info["return_value"].get_extra_info("socket"))
-        line.hold(lambda: _shut(opened))
+        line.hold(partial(_shut, opened))
 
 
 def _shut(opened: Sequence[socket.socket]) -> None:
     for each in opened:
-        with suppress(OSError):
-            # A TLS socket's own shutdown first forgets its keys, under the hands of the thread that reads.
-            socket.socket.shutdown(each, socket.SHUT_RDWR)
+        shut(each)
 
 
 def _stay(response: httpx.Response, address: RemoteAddress) -> None:
@@ -72,18 +70,13 @@ def _stay(response: httpx.Response, address: RemoteAddress) -> None:
 
 
 @dataclass(frozen=True)
-class WebdavFiles:
+class WebdavFiles(RemoteFiles):
     """The files of a server."""
 
     client: Client
     address: RemoteAddress
     line: HeldLine
     max_bytes: int
-
-    @property
-    def at_once(self) -> int:
-        """One."""
-        return 1
 
     def entry(self, path: str) -> Entry | None:
         """What lies at a path."""
@@ -106,19 +99,8 @@ class WebdavFiles:
             if name and parent == here:
                 yield _entry(f"{here}/{name}", each)
 
-    def matching(self, pattern: Glob) -> Iterator[Entry]:
-        """The files whose paths match."""
-        return walk(self, pattern)
-
-    @contextmanager
-    def opened(self, entry: Entry, head: int | None = None, *, parts: bool = False) -> Iterator[BinaryIO]:
-        """A copy of the file."""
-        with copied(entry, self._blocks(entry), self.line, head, self.max_bytes) as file:
-            if self.entry(entry.path) != entry:
-                raise SourceError(f"{entry.path} changed while it was read")
-            yield file
-
-    def _blocks(self, entry: Entry) -> Generator[bytes, None, None]:
+    def blocks(self, entry: Entry, size: int) -> Generator[bytes, None, None]:
+        """The file as it is read from the server."""
         with self._errors():
             request = self.client.http.build_request("GET", self.client.join_url(quote(entry.path)))
             with closing(self.client.http.send(request, stream=True, follow_redirects=True)) as response:

@@ -4,11 +4,10 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from dataops_defs.adapters.line import Line
 from dataops_defs.errors import SourceUnavailable
 
 
-class HeldLine(Line):
+class HeldLine:
     """Ends what waits for a server in the way that ``hold`` was told last; once cut, it stays cut."""
 
     def __init__(self) -> None:
@@ -31,11 +30,12 @@ class HeldLine(Line):
             self.cut()
             raise SourceUnavailable("the reading was ended")
 
+    def rest(self, seconds: float) -> None:
+        """Wait so long, but no longer than until it is cut."""
+        self._over.wait(seconds)
+
     def cut(self) -> None:
         """End what waits for the server, or is about to."""
         self._over.set()
         with suppress(Exception):
             self._end()
-
-    def close(self) -> None:
-        """Nothing of its own has to be closed."""
