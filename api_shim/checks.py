@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from dataops_defs.adapters.javascript.engine import JavaScriptEngine
-from dataops_defs.adapters.sources.csv_dialect import named_encoding
+from dataops_defs.adapters.sources.csv.dialect import named_encoding
 from dataops_defs.adapters.sql.dialects import check_source_query
-from dataops_defs.adapters.storage.remote import RemoteAddress
-from dataops_defs.adapters.storage.remote_host_key import HostKey
+from dataops_defs.adapters.storage.remote.address import RemoteAddress
+from dataops_defs.adapters.storage.remote.host_key import HostKey
 from dataops_defs.adapters.storage.roots import check_path
 from dataops_defs.catalogue.definitions import Definition, Definitions
 from dataops_defs.domain.mapping import PropertyMapping

@@ -12,7 +12,7 @@ import psycopg2
 from benchmarks import _measure as measure
 from dataops_defs.adapters.sinks.csv_load import load_source
 from dataops_defs.adapters.sinks.table import load_table
-from dataops_defs.adapters.sources.csv_file import CsvSource
+from dataops_defs.adapters.sources.csv.file import CsvSource
 from dataops_defs.domain.extraction import Extraction, ExtractionType
 from dataops_defs.domain.source import Source, SourceType
 

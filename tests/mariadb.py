@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from dataops_defs.adapters.sources.mysql import MysqlSource
+from dataops_defs.adapters.sources.mysql.source import MysqlSource
 from dataops_defs.adapters.sources.registry import open_source
 from dataops_defs.domain.extraction import Extraction, ExtractionType
 from dataops_defs.domain.source import Source, SourceType

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from dataops_defs.adapters.line import During
-from dataops_defs.adapters.sources.postgres import PostgresSource
+from dataops_defs.adapters.sources.postgres.source import PostgresSource
 from dataops_defs.catalogue.base import new_id
 from dataops_defs.catalogue.sources import Sources
 from dataops_defs.domain.etl import EtlConfig, EtlMode, SqlColumn

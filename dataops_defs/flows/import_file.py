@@ -6,8 +6,8 @@ from typing import Literal
 
 from dataops_defs.adapters.sinks.csv_load import load_source
 from dataops_defs.adapters.sources.base import columns_of
-from dataops_defs.adapters.sources.csv_file import CsvSource
-from dataops_defs.adapters.sources.file_local import LocalFiles
+from dataops_defs.adapters.sources.csv.file import CsvSource
+from dataops_defs.adapters.sources.files.local import LocalFiles
 from dataops_defs.adapters.storage.roots import open_file
 from dataops_defs.adapters.warehouse.books import enter, keep_rejects
 from dataops_defs.catalogue.base import new_id

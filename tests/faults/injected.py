@@ -10,7 +10,7 @@ from typing import Any
 
 import pyseccomp
 
-from dataops_defs.adapters.sources.pg_copy import CopyStream
+from dataops_defs.adapters.sources.postgres.copy import CopyStream
 from dataops_defs.adapters.warehouse import checkpoint
 from dataops_defs.catalogue import leases
 from dataops_defs.flows import work as working

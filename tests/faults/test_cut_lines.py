@@ -10,8 +10,8 @@ import psycopg2
 import pytest
 from pydantic import SecretStr
 
-from dataops_defs.adapters.sources import postgres
-from dataops_defs.adapters.sources.postgres import PostgresSource
+from dataops_defs.adapters.sources.postgres import source as postgres
+from dataops_defs.adapters.sources.postgres.source import PostgresSource
 from dataops_defs.adapters.warehouse.connection import libpq_url
 from dataops_defs.catalogue import leases
 from dataops_defs.catalogue.base import new_id

@@ -28,8 +28,8 @@ from dataops_defs.adapters.sinks.table import (
 )
 from dataops_defs.adapters.sinks.table_shape import Mode, prepare, refusals
 from dataops_defs.adapters.sources.base import SourceAdapter
-from dataops_defs.adapters.sources.csv_dialect import Dialect
-from dataops_defs.adapters.sources.csv_file import (
+from dataops_defs.adapters.sources.csv.dialect import Dialect
+from dataops_defs.adapters.sources.csv.file import (
     CsvSource,
     FileProof,
     check_unchanged,
@@ -37,7 +37,7 @@ from dataops_defs.adapters.sources.csv_file import (
     prove_file,
     proven_reading,
 )
-from dataops_defs.adapters.sources.csv_rows import FileBytes
+from dataops_defs.adapters.sources.csv.rows import FileBytes
 from dataops_defs.domain.extraction import Extraction
 from dataops_defs.domain.ledger import Ledger
 

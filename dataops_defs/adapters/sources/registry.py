@@ -7,16 +7,16 @@ from pathlib import Path
 from dataops_defs.adapters.allowed_hosts import is_listed
 from dataops_defs.adapters.line import During
 from dataops_defs.adapters.sources.base import SourceAdapter
-from dataops_defs.adapters.sources.csv_file import CsvSource
-from dataops_defs.adapters.sources.excel_file import ExcelSource
-from dataops_defs.adapters.sources.file_local import LocalFiles
-from dataops_defs.adapters.sources.file_remote import remote_source
-from dataops_defs.adapters.sources.http_api import ApiSource
-from dataops_defs.adapters.sources.http_guard import is_endpoint_listed
-from dataops_defs.adapters.sources.mysql import MysqlSource
-from dataops_defs.adapters.sources.mysql_session import DEFAULT_PORT as MYSQL_PORT
-from dataops_defs.adapters.sources.postgres import PostgresSource
-from dataops_defs.adapters.storage import remote
+from dataops_defs.adapters.sources.csv.file import CsvSource
+from dataops_defs.adapters.sources.excel.file import ExcelSource
+from dataops_defs.adapters.sources.files.local import LocalFiles
+from dataops_defs.adapters.sources.files.remote import remote_source
+from dataops_defs.adapters.sources.http.api import ApiSource
+from dataops_defs.adapters.sources.http.guard import is_endpoint_listed
+from dataops_defs.adapters.sources.mysql.session import DEFAULT_PORT as MYSQL_PORT
+from dataops_defs.adapters.sources.mysql.source import MysqlSource
+from dataops_defs.adapters.sources.postgres.source import PostgresSource
+from dataops_defs.adapters.storage.remote.address import RemoteAddress
 from dataops_defs.adapters.storage.spool import MAX_BYTES
 from dataops_defs.domain.source import Source, SourceType
 
@@ -60,7 +60,7 @@ def open_source(
 def _file_source(
     source: Source, roots: Sequence[Path], allowed_hosts: Collection[str] | str, max_bytes: int, during: During
 ) -> SourceAdapter:
-    address = remote.RemoteAddress.of(str(source.connection["path"]))
+    address = RemoteAddress.of(str(source.connection["path"]))
     if address is not None:
         listed = is_listed(address.host, address.port, allowed_hosts, "connection.path")
         return remote_source(source, address, listed=listed, max_bytes=max_bytes, during=during)

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from dataops_defs.adapters.line import During
 from dataops_defs.adapters.sources.base import Reading
-from dataops_defs.adapters.sources.file_source import FileSource
+from dataops_defs.adapters.sources.files.source import FileSource
 from dataops_defs.adapters.storage.bucket import Bucket, Patience
-from dataops_defs.adapters.storage.remote import check_link
+from dataops_defs.adapters.storage.remote.address import check_link
 from dataops_defs.adapters.storage.spool import MAX_BYTES
 from dataops_defs.domain.columns import Preview
 from dataops_defs.domain.connections import S3Connection

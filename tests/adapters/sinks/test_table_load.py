@@ -19,7 +19,7 @@ from dataops_defs.adapters.sinks import csv_load
 from dataops_defs.adapters.sinks.csv_load import load_source
 from dataops_defs.adapters.sinks.table import load_table
 from dataops_defs.adapters.sources.base import Reading
-from dataops_defs.adapters.sources.csv_file import CsvSource
+from dataops_defs.adapters.sources.csv.file import CsvSource
 from dataops_defs.adapters.warehouse.connection import libpq_url
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.extraction import Extraction, ExtractionType

@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from dataops_defs.adapters.sources.http_api import ApiSource
-from dataops_defs.adapters.sources.http_client import Limits
+from dataops_defs.adapters.sources.http.api import ApiSource
+from dataops_defs.adapters.sources.http.client import Limits
 from dataops_defs.adapters.sources.registry import open_source
 from dataops_defs.domain.extraction import Extraction, extraction
 from dataops_defs.domain.source import Source, SourceType

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataops_defs.adapters.sources.base import SourceAdapter
-from dataops_defs.adapters.sources.file_source import FileSource
+from dataops_defs.adapters.sources.files.source import FileSource
 from dataops_defs.adapters.storage.roots_files import RootFiles
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.extraction import Extraction, ExtractionType, FileFormat

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataops_defs.adapters.sources.csv_file import CsvSource
-from dataops_defs.adapters.sources.csv_types import Kind, Proven, prove, typed
+from dataops_defs.adapters.sources.csv.file import CsvSource
+from dataops_defs.adapters.sources.csv.types import Kind, Proven, prove, typed
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.extraction import Extraction, ExtractionType
 from dataops_defs.domain.source import Source, SourceType

@@ -7,7 +7,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from dataops_defs.adapters.sources.excel_file import ExcelSource
+from dataops_defs.adapters.sources.excel.file import ExcelSource
 from dataops_defs.domain.extraction import Extraction, ExtractionType
 from dataops_defs.domain.source import Source, SourceType
 from dataops_defs.errors import SourceError
@@ -186,7 +186,7 @@ class TestWhatIsNoWorkbook:
         with folder.book(S=[["n"], *([n] for n in range(5_000))]).read(FILE) as reading:
             for each in Path("/proc").glob("[0-9]*"):
                 try:
-                    if b"excel_worker" in (each / "cmdline").read_bytes():
+                    if b"excel.worker" in (each / "cmdline").read_bytes():
                         seen.write((each / "environ").read_text())
                 except OSError:
                     continue

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from dataops_defs.adapters.sources.http_api import ApiSource
+from dataops_defs.adapters.sources.http.api import ApiSource
 from dataops_defs.adapters.sources.registry import open_source
 from dataops_defs.domain.source import Source, SourceType
 from dataops_defs.errors import SourceError

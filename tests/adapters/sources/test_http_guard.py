@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dataops_defs.adapters.sources.http_api import ApiSource
-from dataops_defs.adapters.sources.http_guard import addresses_of, may_be_reached
+from dataops_defs.adapters.sources.http.api import ApiSource
+from dataops_defs.adapters.sources.http.guard import addresses_of, may_be_reached
 from dataops_defs.adapters.sources.registry import open_source
 from dataops_defs.domain.source import Source, SourceType
 from dataops_defs.errors import Invalid

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dataops_defs.adapters.sources import http_paging
+from dataops_defs.adapters.sources.http import paging as http_paging
 from dataops_defs.errors import Invalid, SourceError
 from tests.adapters.sources.api_scenes import PAGINGS, RECORDS, ids, paged, read, source, wanted
 from tests.adapters.sources.rest_server import Asked, Reply, RestServer

@@ -12,8 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dataops_defs.adapters.sources import json_records, json_spool, json_text
-from dataops_defs.adapters.sources.json_records import JsonDocument, Piece, json_reading, pieces_of_lines
+from dataops_defs.adapters.sources.json import records as json_records
+from dataops_defs.adapters.sources.json import spool as json_spool
+from dataops_defs.adapters.sources.json import text as json_text
+from dataops_defs.adapters.sources.json.records import JsonDocument, Piece, json_reading, pieces_of_lines
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.errors import InsufficientStorage, SourceError
 

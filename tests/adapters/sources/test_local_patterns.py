@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dataops_defs.adapters.sources.csv_file import CsvSource
-from dataops_defs.adapters.sources.file_local import LocalFiles
+from dataops_defs.adapters.sources.csv.file import CsvSource
+from dataops_defs.adapters.sources.files.local import LocalFiles
 from dataops_defs.adapters.sources.registry import open_source
 from dataops_defs.adapters.storage.files import Entry
 from dataops_defs.adapters.storage.roots_files import RootFiles

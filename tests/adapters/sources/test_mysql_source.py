@@ -14,10 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataops_defs.adapters.line import Line
-from dataops_defs.adapters.sources import mysql_protocol, mysql_rows, mysql_session
-from dataops_defs.adapters.sources.mysql import MysqlSource
-from dataops_defs.adapters.sources.mysql_protocol import Statement
-from dataops_defs.adapters.sources.mysql_session import session
+from dataops_defs.adapters.sources.mysql import protocol as mysql_protocol
+from dataops_defs.adapters.sources.mysql import rows as mysql_rows
+from dataops_defs.adapters.sources.mysql import session as mysql_session
+from dataops_defs.adapters.sources.mysql.protocol import Statement
+from dataops_defs.adapters.sources.mysql.session import session
+from dataops_defs.adapters.sources.mysql.source import MysqlSource
 from dataops_defs.adapters.sources.registry import open_source
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.errors import Invalid, SourceError, SourceUnavailable, UnsafeQuery

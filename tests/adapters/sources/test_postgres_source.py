@@ -10,7 +10,7 @@ import psycopg2
 import pyarrow as pa
 import pytest
 
-from dataops_defs.adapters.sources.postgres import PostgresSource
+from dataops_defs.adapters.sources.postgres.source import PostgresSource
 from dataops_defs.adapters.sources.registry import open_source
 from dataops_defs.adapters.warehouse.connection import libpq_url
 from dataops_defs.domain.extraction import Extraction, ExtractionType
@@ -232,7 +232,7 @@ class TestReadingRows:
             source.preview(sql("SELECT count(*) AS c FROM numbers AS a JOIN numbers AS b ON a.name <> b.name"), 1)
 
     def test_a_locked_table_is_not_waited_for_without_end(self, filled: Operations, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr("dataops_defs.adapters.sources.postgres.LOCK_SECONDS", 0.2)
+        monkeypatch.setattr("dataops_defs.adapters.sources.postgres.source.LOCK_SECONDS", 0.2)
         with closing(psycopg2.connect(filled._url)) as other, other.cursor() as cursor:
             cursor.execute("LOCK TABLE numbers IN ACCESS EXCLUSIVE MODE")
             with pytest.raises(SourceError, match="lock timeout"):

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from dataops_defs.adapters.line import Line
-from dataops_defs.adapters.sources.file_remote import remote_source
+from dataops_defs.adapters.sources.files.remote import remote_source
 from dataops_defs.adapters.sources.registry import open_source
-from dataops_defs.adapters.storage import remote_sftp, spool
+from dataops_defs.adapters.storage import spool
 from dataops_defs.adapters.storage.files import Files
-from dataops_defs.adapters.storage.remote import Patience, RemoteAddress
+from dataops_defs.adapters.storage.remote import sftp as remote_sftp
+from dataops_defs.adapters.storage.remote.address import Patience, RemoteAddress
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.extraction import Extraction, ExtractionType
 from dataops_defs.domain.source import SECRET_FIELDS, Source, SourceType

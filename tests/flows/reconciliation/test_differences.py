@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dataops_defs.adapters.reconciliation import sql_rows
-from dataops_defs.adapters.sources.postgres import PostgresSource
+from dataops_defs.adapters.sources.postgres.source import PostgresSource
 from dataops_defs.domain.etl import EtlMode
 from dataops_defs.domain.reconciliation import Difference, DifferenceKind
 from dataops_defs.errors import SchemaChanged, SourceError, UnsafeQuery

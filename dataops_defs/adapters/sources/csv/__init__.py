@@ -1,0 +1,1 @@
+"""CSV files: their dialect, their types proven, their rows."""

@@ -1,0 +1,1 @@
+"""Files of rows, wherever they lie and however they are written."""

@@ -1,0 +1,1 @@
+"""JSON records as columns of proven types."""

@@ -1,0 +1,1 @@
+"""Files on servers: SFTP, SMB, WebDAV."""
