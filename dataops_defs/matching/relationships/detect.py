@@ -1,0 +1,143 @@
+"""Which columns refer to which keys: all that is declared, and the likeliest of all that may be inferred."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dataops_defs.domain.relationship import Cardinality, DetectionMethod, Relationship, RelationshipType
+from dataops_defs.matching.fields import Embed
+from dataops_defs.matching.relationships.candidates import Candidate, by_child, candidates
+from dataops_defs.matching.relationships.composites import Composite, composites
+from dataops_defs.matching.relationships.evidence import evidence, evidence_together
+from dataops_defs.matching.relationships.features import Features
+from dataops_defs.matching.relationships.names import read_names
+from dataops_defs.matching.relationships.profiles import Profile, TableProfile, Values
+from dataops_defs.matching.relationships.scoring import confidences, strength
+
+# With fewer rows, that every value is there once says nothing.
+ENOUGH_ROWS = 20
+# Only what the database enforces is certain.
+SUREST = 0.99
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """A foreign key that the database itself declares."""
+
+    table: str
+    columns: tuple[str, ...]
+    parent: str
+    parent_columns: tuple[str, ...]
+    name: str
+
+
+@dataclass(frozen=True)
+class _Best:
+    """The likeliest parent of a column, how sure it is, and the next best."""
+
+    pair: Candidate
+    features: dict[str, float]
+    confidence: float
+    rival: tuple[Profile, float] | None
+
+
+def detect(
+    tables: Sequence[TableProfile], values: Values, declared: Sequence[ForeignKey] = (), embed: Embed | None = None
+) -> list[Relationship]:
+    """Declared relationships, then inferred ones, the surest first; the order of the tables does not matter.
+
+    Every column, and every set of columns that refers to a composite key, has one parent at most; what the database
+    declares to refer to something is not inferred anew.
+
+    Args:
+        embed: meanings of names as a further sign.
+    """
+    ordered = sorted(tables, key=lambda each: each.name)
+    names = read_names(ordered)
+    features = Features(ordered, names, embed)
+    method = DetectionMethod.STATISTICAL if embed is None else DetectionMethod.AI
+    singles = [_inferred(each, method) for each in _one_direction(_best_of(ordered, features, values, embed))]
+    known = {(each.table, frozenset(each.columns)) for each in declared}
+    together = [
+        _inferred_together(each, method)
+        for each in composites(ordered, features, values)
+        if (each.pair.child.table, frozenset(each.pair.child.columns)) not in known
+    ]
+    certain = [_declared(each, values, {table.name: table for table in ordered}) for each in declared]
+    return sorted([*certain, *singles, *together], key=_order)
+
+
+def _order(found: Relationship) -> tuple[object, ...]:
+    return (-found.confidence, found.table, tuple(found.columns), found.parent, tuple(found.parent_columns))
+
+
+def _best_of(
+    tables: Sequence[TableProfile], features: Features, values: Values, embed: Embed | None
+) -> dict[tuple[str, str], _Best]:
+    pairs = candidates(tables, values)
+    found = {}
+    for column, places in by_child(pairs).items():
+        told = [features.of(pairs[place]) for place in places]
+        sure = confidences([strength(each, embed is not None) for each in told])
+        ranked = sorted(range(len(places)), key=lambda each: -sure[each])
+        first, *others = ranked
+        rival = (pairs[places[others[0]]].parent, sure[others[0]]) if others else None
+        found[column] = _Best(pairs[places[first]], told[first], sure[first], rival)
+    return found
+
+
+def _one_direction(best: dict[tuple[str, str], _Best]) -> list[_Best]:
+    """Without those whose parent refers back with more confidence."""
+
+    def better(found: _Best) -> bool:
+        child, parent = found.pair.child, found.pair.parent
+        back = best.get((parent.table, parent.column))
+        if back is None or (back.pair.parent.table, back.pair.parent.column) != (child.table, child.column):
+            return True
+        return (found.confidence, parent.table) > (back.confidence, child.table)
+
+    return [each for each in best.values() if better(each)]
+
+
+def _inferred(found: _Best, method: DetectionMethod) -> Relationship:
+    said = evidence(found.pair, found.features, found.rival)
+    return _relationship(found.pair.child, found.pair.parent, min(found.confidence, SUREST), method, said)
+
+
+def _inferred_together(found: Composite, method: DetectionMethod) -> Relationship:
+    sure = min(found.confidence, SUREST)
+    return _relationship(found.pair.child, found.pair.parent, sure, method, evidence_together(found))
+
+
+def _declared(key: ForeignKey, values: Values, tables: dict[str, TableProfile]) -> Relationship:
+    child, parent = (
+        _profile(tables[table], columns, values)
+        for table, columns in ((key.table, key.columns), (key.parent, key.parent_columns))
+    )
+    said = [f"the database enforces it: foreign key {key.name}"]
+    return _relationship(child, parent, 1.0, DetectionMethod.DECLARED, said)
+
+
+def _profile(table: TableProfile, columns: tuple[str, ...], values: Values) -> Profile:
+    known = table.by_name.get(columns[0]) if len(columns) == 1 else None
+    return known or values.together(table.name, columns)
+
+
+def _relationship(
+    child: Profile, parent: Profile, confidence: float, method: DetectionMethod, said: list[str]
+) -> Relationship:
+    return Relationship(
+        table=child.table,
+        columns=child.columns,
+        parent=parent.table,
+        parent_columns=parent.columns,
+        confidence=round(confidence, 2),
+        method=method,
+        type=RelationshipType.ONE_TO_ONE if _refers_once(child) else RelationshipType.MANY_TO_ONE,
+        cardinality=Cardinality(child.filled, child.distinct, parent.distinct),
+        evidence=said,
+        sampled=not (child.sketch.complete and parent.sketch.complete),
+    )
+
+
+def _refers_once(child: Profile) -> bool:
+    return child.primary or child.unique or (child.once == 1 and child.filled >= ENOUGH_ROWS)
