@@ -1,0 +1,1 @@
+"""Excel workbooks: rows stream into sheets, and what speaks of them (summary, charts, provenance) is drawn around."""

@@ -1,0 +1,187 @@
+"""Native charts, each beside the numbers it is drawn from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from xlsxwriter.worksheet import Worksheet
+
+from dataops_defs.adapters.workbook.book import Book
+from dataops_defs.adapters.workbook.chart_choice import ChartTable
+from dataops_defs.adapters.workbook.drawing import put_text, put_value
+from dataops_defs.adapters.workbook.headers import letters_wide
+from dataops_defs.adapters.workbook.looks import Lines
+from dataops_defs.domain.export import ChartType
+
+NAME = "Charts"
+NOTHING_TO_DRAW = "There is nothing to draw here: a chart needs rows, and a column with numbers, a time or names"
+# A column of 9 letters is 68 pixels wide, a row 20 high.
+_COLUMN_LETTERS, _COLUMN_PIXELS, _ROW_PIXELS = 9, 68, 20
+_FEW = 40
+_KINDS = {ChartType.BAR: "bar", ChartType.LINE: "line", ChartType.PIE: "pie", ChartType.SCATTER: "scatter"}
+_DATES = {"day": "yyyy-mm-dd", "month": "yyyy-mm", "quarter": "yyyy-mm", "year": "yyyy"}
+_STYLES = {"day": "date", "month": "month", "quarter": "month", "year": "year"}
+_FAR_APART = 10
+_FONT = {"color": "#595959", "size": 9}
+_GRID = {"visible": True, "line": {"color": "#E0E0E0", "width": 0.75}}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where charts stand: one alone is large, several stand two by two; their numbers stand to the right of all."""
+
+    columns: int
+    width: int
+    height: int
+
+    def place(self, number: int) -> tuple[int, int]:
+        """Row and column of a chart, from the first one's."""
+        row, column = divmod(number, self.columns)
+        return row * (self.height + 1), column * (self.width + 1)
+
+    @property
+    def pixels(self) -> dict[str, int]:
+        """Size of a chart."""
+        return {"width": self.width * _COLUMN_PIXELS, "height": self.height * _ROW_PIXELS}
+
+
+def draw_charts(book: Book, name: str, charts: Sequence[ChartTable], above: Lines = ()) -> None:
+    """A sheet with charts and the numbers that they are drawn from, below the lines that stand above."""
+    sheet = book.sheet(name, above)
+    sheet.hide_gridlines(2)
+    top = len(above)
+    if not charts:
+        put_text(sheet, top, 0, NOTHING_TO_DRAW, book.formats["subtitle"])
+    grid = Grid(1, 14, 24) if len(charts) == 1 else Grid(2, 9, 18)
+    end = grid.columns * (grid.width + 1)
+    sheet.set_column(0, end - 1, _COLUMN_LETTERS)
+    data = end
+    for number, chart in enumerate(charts):
+        row, column = grid.place(number)
+        numbers = _put_numbers(book, sheet, chart, top, data)
+        drawn = _chart(book, sheet.get_name(), chart, numbers, data)
+        drawn.set_size(grid.pixels)
+        sheet.insert_chart(top + row, column, drawn, {"object_position": 2})
+        data += len(chart.series) + 2
+    rows = grid.place(max(len(charts) - 1, 0))[0] + grid.height
+    sheet.print_area(0, 0, top + rows, end - 1)
+    book.look.paper(sheet)
+    sheet.fit_to_pages(1, 1)
+
+
+def _put_numbers(book: Book, sheet: Worksheet, table: ChartTable, top: int, column: int) -> int:
+    """The numbers of one chart; the row of their titles."""
+    titles = top + (1 if table.note else 0)
+    if table.note:
+        put_text(sheet, top, column, table.note, book.formats["subtitle"])
+    for place, title in enumerate([table.x_title, *table.series], column):
+        put_text(sheet, titles, place, title, book.formats["header"])
+        sheet.set_column(place, place, max(letters_wide([title]), 14))
+    keys = [_key(each) for each in table.keys]
+    sheet.set_column(column, column, max(letters_wide([table.x_title, *map(str, keys)]), 14))
+    for row, key in enumerate(keys, titles + 1):
+        _put_key(book, sheet, row, column, key, table.unit)
+    for place, numbers in enumerate(table.series.values(), column + 1):
+        for row, number in enumerate(numbers, titles + 1):
+            put_value(sheet, row, place, number, book.formats)
+    return titles
+
+
+def _key(value: Any) -> Any:
+    words = {None: "(empty)", True: "TRUE", False: "FALSE"}
+    return words[value] if value is None or isinstance(value, bool) else value
+
+
+def _put_key(book: Book, sheet: Worksheet, row: int, column: int, key: Any, unit: str | None) -> None:
+    if isinstance(key, datetime) and unit in _STYLES:
+        sheet.write_datetime(row, column, key, book.formats[_STYLES[unit]])
+    elif isinstance(key, float):
+        put_value(sheet, row, column, key, book.formats)
+    else:
+        put_text(sheet, row, column, str(key), book.formats["text"])
+
+
+def _chart(book: Book, sheet: str, table: ChartTable, titles: int, column: int) -> Any:
+    chart = book.chart(_KINDS[table.type])
+    first, last = titles + 1, titles + len(table.keys)
+    sizes = [max((abs(each) for each in numbers if each is not None), default=0.0) for numbers in table.series.values()]
+    right = [table.type is ChartType.LINE and each * _FAR_APART < max(sizes) for each in sizes]
+    for place, (name, small) in enumerate(zip(table.series, right, strict=True), 1):
+        chart.add_series(
+            {
+                "name": f"{name} (right axis)" if small else name,
+                "categories": [sheet, first, column, last, column],
+                "values": [sheet, first, column + place, last, column + place],
+                "y2_axis": small,
+                **_dress(book, table, place - 1),
+            }
+        )
+    chart.set_title(
+        {"name": table.title, "name_font": {"size": 13, "color": book.look.palette.title}, "overlay": False}
+    )
+    chart.set_chartarea({"border": {"color": "#D9D9D9"}})
+    _legend(chart, table)
+    _axes(chart, table, any(right))
+    return chart
+
+
+def _dress(book: Book, table: ChartTable, place: int) -> dict[str, Any]:
+    colours = book.look.palette.series
+    colour = colours[place % len(colours)]
+    if table.type is ChartType.LINE:
+        few = len(table.keys) <= _FEW
+        marker = {"type": "circle", "size": 5, "fill": {"color": colour}, "border": {"color": colour}}
+        return {"line": {"color": colour, "width": 2}, "marker": marker if few else {"type": "none"}}
+    if table.type is ChartType.SCATTER:
+        fill = {"color": colour, "transparency": 40}
+        return {"marker": {"type": "circle", "size": 6, "fill": fill, "border": {"none": True}}}
+    if table.type is ChartType.PIE:
+        points = [{"fill": {"color": colours[each % len(colours)]}} for each in range(len(table.keys))]
+        return {"points": points, "data_labels": {"percentage": True, "leader_lines": True, "position": "outside_end"}}
+    return {"fill": {"color": colour}, "gap": 40}
+
+
+def _legend(chart: Any, table: ChartTable) -> None:
+    if table.type is ChartType.PIE:
+        chart.set_legend({"position": "right", "font": _FONT})
+    elif len(table.series) > 1:
+        chart.set_legend({"position": "bottom", "font": _FONT})
+    else:
+        chart.set_legend({"none": True})
+
+
+def _axes(chart: Any, table: ChartTable, with_right: bool) -> None:
+    if table.type is ChartType.PIE:
+        return
+    names = {"name_font": {"size": 10, "bold": False, "color": "#404040"}, "num_font": _FONT}
+    numbers = {"num_format": "#,##0.0#########" if _small(table) else "#,##0", "major_gridlines": _GRID, **names}
+    keys: dict[str, Any] = {
+        "name": table.x_title,
+        "label_position": "low",
+        "major_gridlines": {"visible": False},
+        **names,
+    }
+    if table.unit in _DATES:
+        keys |= {"date_axis": True, "num_format": _DATES[table.unit]}
+    if table.type is ChartType.SCATTER:
+        keys |= {"num_format": "#,##0.##", "major_gridlines": _GRID}
+    from_zero = {"min": 0} if _lowest(table) >= 0 else {}
+    if table.type is ChartType.BAR:
+        # Bars lie: their categories stand at the left, the first one above.
+        chart.set_y_axis({**keys, "reverse": True, "crossing": "max"})
+        chart.set_x_axis({"name": table.y_title, **numbers, **from_zero})
+        return
+    chart.set_x_axis(keys)
+    chart.set_y_axis({"name": table.y_title, **numbers})
+    if with_right:
+        chart.set_y2_axis(numbers | {"major_gridlines": {"visible": False}})
+
+
+def _small(table: ChartTable) -> bool:
+    numbers = [abs(each) for series in table.series.values() for each in series if each is not None]
+    return max(numbers, default=0.0) < 10
+
+
+def _lowest(table: ChartTable) -> float:
+    return min((each for series in table.series.values() for each in series if each is not None), default=0.0)

@@ -1,0 +1,120 @@
+"""What charts are drawn from, gathered while batches pass: sums by period and by group, points, the largest rows."""
+
+import re
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dataops_defs.adapters.workbook.forms import plain, plain_type
+from dataops_defs.adapters.workbook.groups import KEY, Groups, Periods
+from dataops_defs.adapters.workbook.headers import is_label
+
+MOST_MEASURES = 4
+MOST_DIMENSIONS = 8
+MOST_SCATTERED = 500
+LARGEST = 10
+_NAMES = re.compile("name|title|label", re.IGNORECASE)
+_CODES = re.compile("id$|code|key|hash|mail|url|phone|uuid", re.IGNORECASE)
+
+
+class Scattered:
+    """Some of the points of two measures: every row while they are few, then every second, fourth, eighth …"""
+
+    def __init__(self) -> None:
+        self.stride = 1
+        self._seen = 0
+        self._kept = pa.table({"x": pa.array([], pa.float64()), "y": pa.array([], pa.float64())})
+
+    @property
+    def table(self) -> pa.Table:
+        """Columns ``x`` and ``y``, at most 500 points."""
+        return self._kept.filter(pc.and_(pc.is_finite(self._kept["x"]), pc.is_finite(self._kept["y"])))
+
+    def add(self, x: pa.Array, y: pa.Array) -> None:
+        """Look at a batch."""
+        first = -self._seen % self.stride
+        chosen = pa.array(range(first, len(x), self.stride), pa.int64())
+        self._seen += len(x)
+        self._kept = pa.concat_tables([self._kept, pa.table({"x": x.take(chosen), "y": y.take(chosen)})])
+        while self._kept.num_rows > MOST_SCATTERED:
+            self._kept = self._kept.take(pa.array(range(0, self._kept.num_rows, 2), pa.int64()))
+            self.stride *= 2
+
+
+class Largest:
+    """The rows in which a measure is largest, each by its label."""
+
+    def __init__(self, measure: str) -> None:
+        self._measure = measure
+        self._kept: pa.Table | None = None
+
+    @property
+    def table(self) -> pa.Table | None:
+        """``key`` and the measure, the largest first."""
+        return self._kept
+
+    def add(self, keys: pa.Array, numbers: pa.Array) -> None:
+        """Look at a batch."""
+        batch = pa.table([keys, numbers], names=[KEY, self._measure])
+        both = pa.concat_tables([batch] if self._kept is None else [self._kept, batch])
+        both = both.filter(pc.fill_null(pc.is_finite(both[self._measure]), False))
+        order = pc.select_k_unstable(both, LARGEST, [(self._measure, "descending")])
+        self._kept = both.take(order)
+
+
+class Gathering:
+    """Everything that charts of one table may need; which columns play which part is read from their types.
+
+    ``measures`` are numbers that can be added up, ``time`` the first date or moment, ``dimensions`` columns whose
+    values name groups (texts, yes and no, whole numbers such as years and ids).
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        kinds = {each.name: plain_type(each.type) for each in schema}
+        self.measures = [name for name, kind in kinds.items() if _is_measure(name, kind)][:MOST_MEASURES]
+        self.time = next((name for name, kind in kinds.items() if _is_time(kind)), None)
+        self.dimensions = [name for name, kind in kinds.items() if _is_dimension(name, kind)][:MOST_DIMENSIONS]
+        self.periods = Periods(self.measures, "day" if self.time and pa.types.is_date(kinds[self.time]) else "second")
+        self.groups = {name: Groups(self.measures) for name in self.dimensions}
+        self.scattered = Scattered() if len(self.measures) > 1 else None
+        self.label = _label([name for name, kind in kinds.items() if pa.types.is_string(kind)])
+        self.largest = Largest(self.measures[0]) if self.label and self.measures else None
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Look at a batch."""
+        numbers = [_as_float(plain(batch.column(name))) for name in self.measures]
+        if self.time:
+            self.periods.add(plain(batch.column(self.time)), numbers)
+        for name, groups in self.groups.items():
+            if not groups.too_many:
+                groups.add(plain(batch.column(name)), numbers)
+        if self.scattered is not None:
+            self.scattered.add(numbers[0], numbers[1])
+        if self.largest is not None and self.label:
+            self.largest.add(plain(batch.column(self.label)), numbers[0])
+
+
+def _is_measure(name: str, kind: pa.DataType) -> bool:
+    number = pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_floating(kind)
+    return number and not is_label(name, kind)
+
+
+def _is_time(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_date(kind) or pa.types.is_timestamp(kind))
+
+
+def _is_dimension(name: str, kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_boolean(kind)) or is_label(name, kind)
+
+
+def _label(texts: Sequence[str]) -> str | None:
+    """Of columns with texts, the one by which a person would call a row."""
+    named = (name for name in texts if _NAMES.search(name))
+    return next(named, next((name for name in texts if not _CODES.search(name)), next(iter(texts), None)))
+
+
+def _as_float(values: pa.Array) -> pa.Array:
+    numbers = values.cast(pa.float64(), safe=False)
+    # One NaN would be the sum of its whole group.
+    return pc.if_else(pc.is_finite(numbers), numbers, pa.scalar(None, pa.float64()))

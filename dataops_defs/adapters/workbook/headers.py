@@ -1,0 +1,99 @@
+"""The header of a table: titles, forms and widths of its columns, from their types and their first rows."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dataops_defs.adapters.workbook.forms import Form, NumberForm, TruthForm, form_of, in_utc, plain
+from dataops_defs.errors import Invalid
+
+ROWS_LOOKED_AT = 500
+NARROWEST, WIDEST = 8, 60
+_ROOM_FOR_THE_FILTER = 4
+_EXCEL_COLUMNS = 16_384
+_WIDE_LETTERS = ("W", "F")
+# Whole numbers that name something and measure nothing.
+_LABEL = re.compile(
+    r"(?:^|_)(?:id|ids|key|code|no|nr|num|number|year|month|day|week|quarter|zip|postcode|plz|version|phone|isbn|ean)$"
+    r"|(?<=[a-z])(?:Id|Key|Code|No|Number|Year)$",
+)
+_WIDTHS = {"date": 12.0, "moment": 20.0, "moment_fine": 24.0, "time": 10.0, "time_fine": 14.0, "span": 11.0}
+
+
+@dataclass(frozen=True)
+class Header:
+    """One column: its name in the data, its title on the sheet, the form of its values, its width in letters."""
+
+    name: str
+    title: str
+    form: Form
+    width: float
+    is_label: bool
+
+    @property
+    def title_style(self) -> str:
+        """The title stands where the values do."""
+        return "header_right" if isinstance(self.form, NumberForm) else "header"
+
+
+def headers_of(schema: pa.Schema, first: pa.RecordBatch | None) -> list[Header]:
+    """The columns of a table.
+
+    Args:
+        first: rows to look at for widths.
+    Raises:
+        Invalid: more columns than a sheet has.
+    """
+    if len(schema) > _EXCEL_COLUMNS:
+        raise Invalid(f"the result has {len(schema):,} columns, and a sheet of Excel {_EXCEL_COLUMNS:,}; ask for fewer")
+    rows = first.slice(0, ROWS_LOOKED_AT) if first is not None else None
+    return [
+        _header(each, plain(rows.column(place) if rows else pa.nulls(0, each.type)))
+        for place, each in enumerate(schema)
+    ]
+
+
+def is_label(name: str, kind: pa.DataType) -> bool:
+    """Whether a column of whole numbers names things, by what it is called."""
+    return pa.types.is_integer(kind) and _LABEL.search(name) is not None
+
+
+def _header(field: pa.Field, values: pa.Array) -> Header:
+    label = is_label(field.name, values.type)
+    form = form_of(values.type, is_label=label, fine=_has_parts_of_seconds(values))
+    title = f"{field.name} (UTC)" if in_utc(field.type) else field.name
+    width = max(_width(form, values), _letters(title) + _ROOM_FOR_THE_FILTER, NARROWEST)
+    return Header(field.name, title, form, float(min(width, WIDEST)), label)
+
+
+def _has_parts_of_seconds(values: pa.Array) -> bool:
+    kind = values.type
+    if not (pa.types.is_timestamp(kind) or pa.types.is_time(kind)) or kind.unit == "s" or not len(values):
+        return False
+    return bool(pc.any(pc.not_equal(pc.subsecond(values), 0.0)).as_py())
+
+
+def _width(form: Form, values: pa.Array) -> float:
+    if form.style in _WIDTHS:
+        return _WIDTHS[form.style]
+    if isinstance(form, TruthForm):
+        return NARROWEST
+    shown = form.words(values).drop_null().to_pylist()
+    longest = max(map(_letters, shown), default=0)
+    # Separators of thousands, and a little air.
+    return longest * (1.25 if isinstance(form, NumberForm) else 1.05) + 2
+
+
+def _letters(text: str) -> int:
+    """Width of the longest line, in letters of usual width."""
+    lines = text[: 10 * WIDEST].splitlines() or [""]
+    return max(sum(1 + (unicodedata.east_asian_width(each) in _WIDE_LETTERS) for each in line) for line in lines)
+
+
+def letters_wide(texts: Sequence[str]) -> float:
+    """A width that shows these texts whole, within bounds."""
+    return float(min(max(map(_letters, texts), default=0) * 1.1 + 2, WIDEST))

@@ -1,0 +1,76 @@
+"""The sheet that tells where the numbers come from: query, run, time, what is left out and what was changed."""
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from dataops_defs.adapters.workbook.book import Book, Poured
+from dataops_defs.adapters.workbook.drawing import put_text
+
+NAME = "Provenance"
+_LETTERS = 100
+_LONGEST_PIECE = 2_400
+_LINE, _TALLEST = 15.0, 400.0
+_NOTES = (
+    "Whole and decimal numbers of more than 15 digits, NaN, infinities, days before March 1900 and negative spans are"
+    " kept as text: Excel would show others. Empty cells are empty in the data. Times are in UTC where the column's"
+    " title says so, and else as they are in the data."
+)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What somebody may ask of a workbook later. ``left_out`` says how many rows are missing and why."""
+
+    title: str
+    facts: Sequence[tuple[str, str]]
+    notes: Sequence[str] = field(default=())
+
+
+def draw_provenance(book: Book, origin: Origin) -> None:
+    """The last sheet."""
+    sheet = book.sheet(NAME, [("title", NAME), ("subtitle", origin.title)])
+    sheet.hide_gridlines(2)
+    row = 3
+    for name, value in [*origin.facts, *(("Note", each) for each in [*origin.notes, _NOTES])]:
+        for number, piece in enumerate(_pieces(value)):
+            put_text(sheet, row, 0, name if number == 0 else "", book.formats["key"])
+            put_text(sheet, row, 1, piece, book.formats["value"])
+            sheet.set_row(row, min(_LINE * _lines(piece), _TALLEST))
+            row += 1
+    sheet.set_column(0, 0, 20)
+    sheet.set_column(1, 1, _LETTERS)
+    book.look.paper(sheet, landscape=False)
+
+
+def notes_on(poured: Poured) -> list[str]:
+    """What could not stay as it was, column by column."""
+    said = []
+    where = f"'{poured.sheets[0]}'" if poured.sheets else "the table"
+    for name, (as_text, changes) in poured.told.items():
+        column = f"column '{name}' of {where}"
+        if as_text:
+            said.append(f"{as_text:,} values of {column} are kept as text, because Excel would show others")
+        if changes.cut:
+            said.append(f"{changes.cut:,} texts of {column} are cut: a cell holds 32,767 characters")
+        if changes.quoted:
+            said.append(
+                f"{changes.quoted:,} texts of {column} begin like a formula and have a quote (') in front, so that"
+                " they stay text, also in a CSV file made of this one"
+            )
+    return said
+
+
+def stamp(moment: datetime) -> str:
+    """A moment for people."""
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _lines(text: str) -> int:
+    return sum(max(len(line) // _LETTERS + 1, 1) for line in text.splitlines() or [""])
+
+
+def _pieces(text: str) -> list[str]:
+    """A long text in parts that a cell can show."""
+    return textwrap.wrap(text, _LONGEST_PIECE, replace_whitespace=False, drop_whitespace=False) or [""]

@@ -1,0 +1,64 @@
+"""The sheet that tells what each column holds."""
+
+from collections.abc import Mapping, Sequence
+
+from xlsxwriter.worksheet import Worksheet
+
+from dataops_defs.adapters.workbook.book import Book, Poured
+from dataops_defs.adapters.workbook.drawing import put_text, put_value
+from dataops_defs.adapters.workbook.forms import Form, NumberForm, TextForm
+from dataops_defs.adapters.workbook.headers import Header, letters_wide
+from dataops_defs.adapters.workbook.statistics import ColumnStatistics
+
+NAME = "Summary"
+TITLES = ("Column", "Type", "Filled", "Empty", "Distinct", "Min", "Max", "Mean", "Sum")
+_WIDTHS = (0, 18, 11, 11, 14, 22, 22, 16, 20)
+_LONGEST_TEXT = 80
+_AVERAGE = NumberForm(lambda values: values.cast("string"), "number", "decimal8")
+_COUNT = NumberForm(lambda values: values.cast("string"), "whole number", "integer")
+
+
+def draw_summary(book: Book, poured: Poured, statistics: Sequence[ColumnStatistics]) -> None:
+    """A sheet with one line for each column of a table."""
+    size = f"{poured.rows:,} rows, {len(poured.columns):,} columns"
+    sheet = book.sheet(NAME, [("title", NAME), ("subtitle", size)])
+    for place, title in enumerate(TITLES):
+        put_text(sheet, 3, place, title, book.formats["header" if place < 2 else "header_right"])
+    for row, (column, each) in enumerate(zip(poured.columns, statistics, strict=True), 4):
+        _line(book, sheet, row, column, each)
+    sheet.set_column(0, 0, max(letters_wide([each.title for each in poured.columns]), 14))
+    for place, width in enumerate(_WIDTHS[1:], 1):
+        sheet.set_column(place, place, width)
+    sheet.freeze_panes(4, 1)
+    sheet.repeat_rows(3)
+    book.look.paper(sheet)
+
+
+def _line(book: Book, sheet: Worksheet, row: int, column: Header, found: ColumnStatistics) -> None:
+    put_text(sheet, row, 0, column.title, book.formats["text"])
+    put_text(sheet, row, 1, column.form.kind, book.formats["text"])
+    forms = _forms(column)
+    distinct = (
+        f"more than {found.most_distinct:,}" if found.distinct is None and _comparable(column) else found.distinct
+    )
+    sums = None if column.is_label else found.sum
+    mean = None if column.is_label else found.mean
+    cells = (found.filled, found.empty, distinct, _shown(found.low), _shown(found.high), mean, sums)
+    for place, value in enumerate(cells, 2):
+        put_value(sheet, row, place, value, book.formats, forms.get(TITLES[place]))
+
+
+def _forms(column: Header) -> Mapping[str, Form]:
+    """The forms of a line's cells, where they are not those of the values themselves."""
+    own = column.form
+    total = _AVERAGE if own.style == "float" else own
+    counts = {"Filled": _COUNT, "Empty": _COUNT, "Distinct": _COUNT}
+    return {**counts, "Min": own, "Max": own, "Mean": _AVERAGE, "Sum": total}
+
+
+def _comparable(column: Header) -> bool:
+    return not (isinstance(column.form, TextForm) and column.form.kind == "JSON")
+
+
+def _shown(value: object) -> object:
+    return f"{value[: _LONGEST_TEXT - 1]}…" if isinstance(value, str) and len(value) > _LONGEST_TEXT else value
