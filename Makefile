@@ -32,10 +32,10 @@ bench: $(STAMP)
 chaos: $(STAMP)
 	$(BIN)/python -m tests.chaos --requests $(or $(N),200)
 
-# Debian packages that tests of the user interface, of clocks, of file shares and of MySQL need; as root.
+# Debian packages that tests of the user interface, of clocks, of file shares, of MySQL and of workbooks need; as root.
 test-deps:
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium faketime samba mariadb-server >/dev/null
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium faketime samba mariadb-server libreoffice-calc poppler-utils >/dev/null
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

@@ -7,17 +7,29 @@ from datetime import timedelta
 from fastapi import Request
 from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api_shim.answers import Family, family_of
+from dataops_defs.catalogue.audit import ANONYMOUS as NOBODY
 from dataops_defs.catalogue.base import now
+from dataops_defs.catalogue.grants import Holder
 from dataops_defs.catalogue.tokens import Role, Tokens, token_hash
 from dataops_defs.errors import Forbidden, Unauthenticated
 from dataops_defs.flows.platform import Platform
 
 PUBLIC = frozenset({"/health", "/api/v1/health", "/docs", "/redoc", "/openapi.json"})
+SIGNED = "/api/v1/mvp/exports/{export_id}/download"
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
+# The other requests that change nothing and reach only what has been saved: a viewer may make them too.
+VIEWERS_MAY = (
+    "POST /api/v1/dataops/datasets/preview",
+    "POST /api/v1/dataops/mappings/preview",
+    "POST /api/v1/dataops/mappings/suggest",
+    "POST /api/v1/dataops/object-types/{object_type}/plan",
+    "POST /api/v1/dataops/pipelines/validate",
+)
 SECONDS_KEPT = 5.0
 MOST_KEPT = 10_000
 NOTED_EVERY = timedelta(minutes=1)
@@ -26,13 +38,19 @@ LONGEST_TOKEN = 512
 
 @dataclass(frozen=True)
 class Caller:
-    """Whose request it is."""
+    """Whose request it is; one that nobody is known for has no ``token_id``."""
 
     name: str
     role: Role
+    token_id: str | None = None
+
+    @property
+    def holder(self) -> Holder:
+        """Whose grants count."""
+        return Holder(self.token_id, self.role)
 
 
-ANONYMOUS = Caller("anonymous", Role.EDITOR)
+ANONYMOUS = Caller(NOBODY, Role.EDITOR)
 
 
 class KnownTokens:
@@ -60,7 +78,7 @@ class KnownTokens:
             seconds = SECONDS_KEPT
             if row.expires_at is not None:
                 seconds = min(seconds, (row.expires_at - now()).total_seconds())
-            caller = Caller(row.name, Role.named(row.role))
+            caller = Caller(row.name, Role.named(row.role), row.id)
         # A token revoked since the look-up began must not be kept.
         if generation == self._generation:
             self._keep(token, caller, seconds)
@@ -90,12 +108,12 @@ class Authentication:
             Unauthenticated: no token, or one that does not count.
             Forbidden: a viewer wants to change something.
         """
-        if scope["type"] != "http" or scope["path"] in PUBLIC:
+        if scope["type"] != "http" or scope["path"] in PUBLIC or opened_by_link(scope):
             await self._app(scope, receive, send)
             return
         caller = await self._caller(scope)
         scope["state"]["caller"] = caller
-        if scope["method"] not in READING and caller.role < Role.EDITOR:
+        if caller.role < Role.EDITOR and not viewers_may(scope["method"], scope["path"]):
             raise Forbidden("A viewer's token reads only; this request takes an editor's")
         await self._app(scope, receive, send)
 
@@ -109,6 +127,23 @@ class Authentication:
         if found is None:
             raise Unauthenticated("The token does not count: it is unknown, revoked or expired")
         return found
+
+
+_SIGNED = compile_path(SIGNED)[0]
+
+
+def opened_by_link(scope: Scope) -> bool:
+    """Whether a signature takes the place of a token; the route checks it, whoever asks."""
+    signed = scope["method"] == "GET" and _SIGNED.match(scope["path"]) is not None
+    return signed and "signature" in QueryParams(scope["query_string"])
+
+
+_VIEWERS_MAY = [(method, compile_path(path)[0]) for method, path in (each.split() for each in VIEWERS_MAY)]
+
+
+def viewers_may(method: str, path: str) -> bool:
+    """Whether a request only reads."""
+    return method in READING or any(method == each and form.match(path) for each, form in _VIEWERS_MAY)
 
 
 def given_token(headers: Headers) -> str | None:

@@ -11,10 +11,11 @@ from pydantic import BaseModel
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from api_shim.auth import admin_only, api_key, bearer, caller_of
+from api_shim.auth import Caller, admin_only, api_key, bearer, caller_of
 from api_shim.shim import Shim
 from dataops_defs.catalogue.audit import Actor, audit
 from dataops_defs.catalogue.base import Named
+from dataops_defs.catalogue.differences import Differences
 from dataops_defs.errors import Conflict, Invalid
 
 
@@ -31,6 +32,7 @@ def actor_of(request: Request) -> Actor:
 
 ShimDep = Annotated[Shim, Depends(shim_of)]
 ActorDep = Annotated[Actor, Depends(actor_of)]
+CallerDep = Annotated[Caller, Depends(caller_of)]
 
 
 def reading(shim: ShimDep) -> Iterator[Session]:
@@ -46,7 +48,11 @@ class Change:
     session: Session
     actor: Actor
     shim: Shim
+    caller: Caller
     reload: bool = False
+
+    def __post_init__(self) -> None:
+        self._differences = Differences(self.session)
 
     def note(self, action: str, subject: str | None = None, detail: Mapping[str, Any] | None = None) -> None:
         """Write the audit line of a change that Dagster need not see."""
@@ -55,7 +61,9 @@ class Change:
     def define(self, action: str, row: Named, detail: Mapping[str, Any] | None = None) -> None:
         """Write the audit line of a changed definition; Dagster's code location is reloaded afterwards."""
         self.session.flush()
-        self.note(action, row.id, {"name": row.name, **(detail or {})})
+        changes = self._differences.of(row)
+        told = {"changes": changes} if changes else {}
+        self.note(action, row.id, {"name": row.name, **(detail or {}), **told})
         self.reload = True
 
 
@@ -68,11 +76,11 @@ async def turn(shim: ShimDep) -> AsyncIterator[None]:
 TurnDep = Annotated[None, Depends(turn, scope="function")]
 
 
-def changing(shim: ShimDep, actor: ActorDep, _turn: TurnDep) -> Iterator[Change]:
+def changing(shim: ShimDep, actor: ActorDep, caller: CallerDep, _turn: TurnDep) -> Iterator[Change]:
     """A change: committed before the answer is sent, or not at all."""
     try:
         with shim.platform.catalogue() as session:
-            change = Change(session, actor, shim)
+            change = Change(session, actor, shim, caller)
             yield change
     except IntegrityError:
         raise Conflict("Something that this change builds on was changed at the same moment; try again") from None

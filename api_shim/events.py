@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 
 import structlog
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from api_shim.answers import Refusal, Refused
@@ -16,6 +17,7 @@ from dataops_defs.catalogue.base import now
 from dataops_defs.catalogue.definitions import as_uuid
 from dataops_defs.catalogue.models import RunRow
 from dataops_defs.catalogue.run_lists import ListedRun, Position, RunLists, Wanted
+from dataops_defs.catalogue.run_nodes import RunNodes
 from dataops_defs.errors import DataOpsError
 from dataops_defs.flows.platform import Platform
 
@@ -178,17 +180,25 @@ class Events:
 
     def _read(self, ids: Sequence[str]) -> list[tuple[RunRow, State]]:
         with self._platform.catalogue() as session:
-            found = [(each.run, _state(each)) for each in RunLists(session).of(ids)]
+            found = RunLists(session).of(ids)
+            states = _states(session, found)
         self._readable = True
-        return found
+        return [(each.run, state) for each, state in zip(found, states, strict=True)]
 
     def _read_since(self, wanted: Wanted, behind: Position) -> list[State]:
         with self._platform.catalogue() as session:
-            found = [_state(each) for each in RunLists(session).changed(wanted, behind, READ_AT_ONCE)]
+            states = _states(session, RunLists(session).changed(wanted, behind, READ_AT_ONCE))
         self._readable = True
-        return found
+        return states
 
 
-def _state(found: ListedRun) -> State:
-    text = ExecutionOut.listed(found).model_dump_json(by_alias=True, exclude_none=True)
-    return State(found.run.id, found.changed_at, text)
+def _states(session: Session, found: Sequence[ListedRun]) -> list[State]:
+    nodes = RunNodes(session).of([each.run for each in found])
+    return [
+        State(
+            each.run.id,
+            each.changed_at,
+            ExecutionOut.listed(each, nodes=nodes.get(each.run.id)).model_dump_json(by_alias=True, exclude_none=True),
+        )
+        for each in found
+    ]

@@ -20,6 +20,7 @@ from dataops_defs.catalogue.audit import audit
 from dataops_defs.catalogue.idempotency import Claim, IdempotencyKeys
 from dataops_defs.catalogue.models import RunRow, RunStepRow
 from dataops_defs.catalogue.outbox import Outbox
+from dataops_defs.catalogue.run_nodes import NodeOfRun, RunNodes
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.run import DATAOPS_WORDS, RunKind, RunState
 from dataops_defs.errors import DataOpsError
@@ -43,10 +44,11 @@ class Order:
 
 @dataclass(frozen=True)
 class Execution:
-    """A run record with its steps, as it stands when the wait is over."""
+    """A run record with its steps, and of a pipeline its nodes, as it stands when the wait is over."""
 
     run: RunRow
     steps: list[RunStepRow]
+    nodes: list[NodeOfRun] | None = None
 
     @property
     def status_url(self) -> str:
@@ -132,7 +134,7 @@ class Work:
             if self._claim is not None:
                 keys.note_run(self._claim.id, run.id)
             order.noted(run)
-            detail = {"name": order.subject_name, "executionId": run.id}
+            detail = {"name": order.subject_name, "executionId": run.id, **order.parameters}
             audit(session, self._actor, order.action, order.subject_id, detail=detail)
             if self._shim.outbox.busy or not outbox.room(settings.max_queued_runs):
                 return run.id, None
@@ -152,7 +154,8 @@ class Work:
         with self._shim.platform.catalogue() as session:
             runs = Runs(session)
             run = runs.get(run_id)
-            return Execution(run, list(runs.steps(run_id)) if run.state.ended else [])
+            steps = list(runs.steps(run_id)) if run.state.ended else []
+            return Execution(run, steps, RunNodes(session).of([run]).get(run_id))
 
 
 WorkDep = Annotated[Work, Depends(Work)]

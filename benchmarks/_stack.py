@@ -80,7 +80,8 @@ class Stack:
 def running(home: Path, **settings: str) -> Iterator[Stack]:
     """A stack from the moment it is healthy until the block ends; settings as environment variables."""
     ports = {"DATAOPS_API_PORT": str(free_port()), "DATAOPS_DAGSTER_PORT": str(free_port())}
-    settings = {**ports, "DATAOPS_HOME": str(home), "DATAOPS_ADMIN_TOKEN": TOKEN, **settings}
+    ours = {"DATAOPS_HOME": str(home), "DATAOPS_ADMIN_TOKEN": TOKEN, "DATAOPS_ALLOWED_HOSTS": "127.0.0.1,*"}
+    settings = ports | ours | settings
     process = subprocess.Popen([DATAOPS, "up"], env=os.environ | settings, stdout=subprocess.DEVNULL)
     api = httpx.Client(
         base_url=f"http://127.0.0.1:{ports['DATAOPS_API_PORT']}",

@@ -18,6 +18,7 @@ DataOpsError
 ├── InsufficientStorage      a disk is full; a person has to make room
 ├── DependencyUnavailable    PostgreSQL or Dagster did not answer; later may help
 ├── LedgerImbalance          rows in and rows accounted for differ: the run fails
+├── NodesFailed              nodes of a pipeline graph failed; the message names them
 ├── RunStopped               the run was cancelled from outside
 │   └── RunTimedOut          its time limit is over
 ├── RunPaused                the run was paused from outside
@@ -153,6 +154,12 @@ class LedgerImbalance(DataOpsError):
     """Rows read and rows accounted for differ; nothing is published."""
 
     code = "LEDGER_IMBALANCE"
+
+
+class NodesFailed(DataOpsError):
+    """Nodes of a pipeline graph failed; those that do not depend on them have done their work."""
+
+    code = "NODES_FAILED"
 
 
 class RunStopped(DataOpsError):

@@ -1,6 +1,7 @@
 """All that is read from the environment, in one class, checked at start."""
 
 import json
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
@@ -10,6 +11,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dataops_defs.domain.etl import DEFAULT_TARGETS
+from dataops_defs.domain.mail import MailServer
 from dataops_defs.errors import DependencyUnavailable, Invalid
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -47,10 +49,19 @@ class Settings(BaseSettings):
         default=",".join(DEFAULT_TARGETS), description="Targets that ETL pipelines of document 003 may write, by comma"
     )
     allowed_hosts: str = Field(
-        default="", description="Hosts sources may name, by comma; empty allows all, of REST APIs all that are public"
+        default="",
+        description="Hosts sources may name, by comma, * for all others; default <home>/allowed_hosts, else all but"
+        " this machine, and of REST APIs all that are public",
     )
     max_file_bytes: int = Field(
         default=50 * 1024**3, gt=0, description="Most bytes read of one remote file or object, also unpacked"
+    )
+
+    dynamodb_endpoint: str | None = Field(
+        default=None, description="Endpoint of a server that speaks DynamoDB's protocol; AWS when left out"
+    )
+    dynamodb_tables: str = Field(
+        default="*", description="DynamoDB tables that object types may name, by comma; * stands for any characters"
     )
 
     elasticsearch_url: SecretStr | None = Field(default=None, description="Servers of es: targets, by comma")
@@ -80,6 +91,15 @@ class Settings(BaseSettings):
     )
     reject_days: int = Field(default=365, ge=0, description="Days rejected rows of earlier runs are kept; 0: for ever")
     export_days: int = Field(default=30, ge=0, description="Days exported files are kept; 0: for ever")
+    export_link_days: float = Field(default=7, gt=0, description="Days an exported workbook may be fetched")
+    export_folder: Path | None = Field(default=None, description="Where workbooks are kept; default <home>/exports")
+    export_max_rows: int = Field(default=5_000_000, gt=0, description="Most rows of one table in a workbook")
+    alert_days: int = Field(default=90, ge=0, description="Days that what alerts have sent is kept; 0: for ever")
+
+    smtp_url: SecretStr | None = Field(
+        default=None, description="Where mail is handed over: smtp://, smtp+starttls:// or smtps://user:password@host"
+    )
+    smtp_from: str | None = Field(default=None, description="The address that mail comes from")
 
     # The smaller of percent and bytes counts: 10 % of a large disk is room for days, 5 GB are all of a small one.
     disk_low_percent: float = Field(default=10, ge=0, le=100, description="Below this much free, /health warns")
@@ -94,6 +114,10 @@ class Settings(BaseSettings):
             raise ValueError("DATAOPS_AUTH_MODE=compat needs a server that listens on loopback only")
         if self.api_port == self.dagster_port:
             raise ValueError("DATAOPS_API_PORT and DATAOPS_DAGSTER_PORT must differ")
+        try:
+            _ = self.mail_server
+        except Invalid as error:
+            raise ValueError(f"DATAOPS_SMTP_URL {error}") from None
         return self
 
     @property
@@ -117,6 +141,11 @@ class Settings(BaseSettings):
         return self.home / "roles.json"
 
     @property
+    def exports_path(self) -> Path:
+        """The folder that keeps exported workbooks."""
+        return (self.export_folder or self.home / "exports").expanduser().absolute()
+
+    @property
     def token_path(self) -> Path:
         """The file (mode 0600) that keeps the first admin token."""
         return self.home / "admin_token"
@@ -125,6 +154,11 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         """Whether the platform runs its own PostgreSQL."""
         return self.database_url is None and self.catalogue_url is None
+
+    @property
+    def mail_server(self) -> MailServer | None:
+        """The server that takes our mail; None where none is set."""
+        return MailServer.of(self.smtp_url.get_secret_value(), self.smtp_from) if self.smtp_url else None
 
     @property
     def roots(self) -> tuple[Path, ...]:
@@ -141,6 +175,20 @@ class Settings(BaseSettings):
     def allowed_functions(self) -> frozenset[str]:
         """User-defined SQL functions an admin has listed, lower case."""
         return frozenset(name.strip().lower() for name in self.sql_functions.split(",") if name.strip())
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Hosts that sources may name, or ``host:port``; none when there is no list."""
+        given = self.allowed_hosts
+        if not given:
+            with suppress(OSError):
+                given = self.hosts_path.read_text()
+        return frozenset(given.replace("\n", ",").replace(" ", "").split(",")) - {""}
+
+    @property
+    def hosts_path(self) -> Path:
+        """The file with hosts that sources may name, one a line; where ``allowed_hosts`` says nothing."""
+        return self.home / "allowed_hosts"
 
     @property
     def allowed_targets(self) -> frozenset[str]:

@@ -30,7 +30,7 @@ from dataops_defs.services.passwords import role_passwords
 from dataops_defs.settings import BUILDER, OWNER, READER, Settings
 from tests.scenes import World
 
-pytest_plugins = ["tests.no_skips", "tests.elasticsearch", "tests.mariadb"]
+pytest_plugins = ["tests.no_skips", "tests.dynamodb", "tests.elasticsearch", "tests.mariadb"]
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +101,7 @@ def settings(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         server.copy(template, name)
     values = {
         "HOME": str(tmp_path / "home"),
+        "ALLOWED_HOSTS": "127.0.0.1,localhost,*",
         "CATALOGUE_URL": server.url(names["catalogue"]),
         "WAREHOUSE_URL": server.url(names["warehouse"]),
         "READER_URL": server.url(names["warehouse"], "reader"),

@@ -1,4 +1,4 @@
-"""The outermost layer: request ids, security headers, the access log, the last word on errors, refused changes."""
+"""The outermost layer: request ids, security headers, the access log, the last word on errors, refusals audited."""
 
 import re
 import time
@@ -20,6 +20,7 @@ from dataops_defs.flows.platform import Platform
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 PAGES = ("/docs", "/redoc")
 LONGEST_PATH = 300
+FORBIDDEN = 403
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -58,7 +59,8 @@ class RequestContext:
 
     async def _audit_refusal(self, scope: Scope, status: int) -> None:
         caller: Caller | None = scope["state"].get("caller")
-        if caller is None or scope["method"] in READING or not 400 <= status < 500:
+        changes = scope["method"] not in READING and 400 <= status < 500
+        if caller is None or not (changes or status == FORBIDDEN):
             return
         try:
             await run_in_threadpool(self._write_refusal, scope, status, caller)

@@ -10,6 +10,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api_shim.auth import Caller
 from api_shim.multipart import boundary_of
 from dataops_defs.catalogue.idempotency import Answer, Claim, IdempotencyKeys
 from dataops_defs.errors import DataOpsError, Invalid
@@ -40,7 +41,7 @@ class Idempotency:
             return
         if not SANE_KEY.fullmatch(key):
             raise Invalid.field("Idempotency-Key", "must be 1 to 255 visible ASCII characters")
-        claim = await run_in_threadpool(self._claim, scope["state"]["caller"].name, key, request_hash(scope))
+        claim = await run_in_threadpool(self._claim, _owner(scope["state"]["caller"]), key, request_hash(scope))
         if claim.answer is None:
             answer = await self._work(claim, scope, receive)
             headers = dict(answer.headers)
@@ -87,6 +88,11 @@ class Idempotency:
     def _release(self, claim: Claim, _answer: Answer | None = None) -> None:
         with self._platform.catalogue() as session:
             IdempotencyKeys(session, self._platform.keyring).release(claim.id)
+
+
+def _owner(caller: Caller) -> str:
+    """Whose key it is: a token that has another's name, since that one was revoked, is not given its answers."""
+    return caller.token_id or caller.name
 
 
 class _Caught:

@@ -9,10 +9,12 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from api_shim.answers import Family
+from api_shim.auth import Caller
 from api_shim.bounded import bounded
 from api_shim.changes import apply_common, clear_schedule, refuse_nulls, schedules_of, set_schedule
 from api_shim.checks import merged, query_that_reads, referred
-from api_shim.dependencies import PROTECTED, Change, ChangeDep, ReadingDep, ShimDep
+from api_shim.dependencies import PROTECTED, CallerDep, Change, ChangeDep, ReadingDep, ShimDep
+from api_shim.grants import DATASET_USES, check_use, sources_for
 from api_shim.paging import LISTED, Page, SortedPage, count
 from api_shim.rejects import RejectOut, RejectPage, rejected_rows
 from api_shim.runs import Execution, Order, WorkDep, accepted, succeeded
@@ -22,11 +24,13 @@ from api_shim.schemas.datasets import (
     DatasetCreate,
     DatasetOut,
     DatasetPreview,
+    ExtractIn,
     ExtractOut,
+    HistoryOut,
     PreviewOut,
     RowLimit,
 )
-from api_shim.schemas.executions import Accepted, HistoryOut
+from api_shim.schemas.executions import Accepted
 from api_shim.shim import Shim
 from dataops_defs.adapters.storage.roots import check_path
 from dataops_defs.catalogue.base import now
@@ -34,17 +38,19 @@ from dataops_defs.catalogue.datasets import Datasets
 from dataops_defs.catalogue.models import DatasetRow, SourceRow
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.catalogue.schedules import Schedules
-from dataops_defs.catalogue.sources import Sources
+from dataops_defs.catalogue.tokens import Role
 from dataops_defs.domain.columns import Preview
 from dataops_defs.domain.dataset import DEFAULT_BUCKET
+from dataops_defs.domain.drift import SchemaPolicy
 from dataops_defs.domain.extraction import TYPES_OF_SOURCE, Extraction, ExtractionType, extraction
 from dataops_defs.domain.pipeline import DefinitionStatus
 from dataops_defs.domain.run import RunKind
 from dataops_defs.domain.source import Source, SourceType
-from dataops_defs.flows.extract_dataset import extraction_of
+from dataops_defs.errors import Conflict, Forbidden
+from dataops_defs.flows.extract_dataset import FULL, extraction_of
 
 router = APIRouter(prefix="/api/v1/dataops/datasets", tags=["dataops: datasets"], dependencies=PROTECTED)
-NEVER_NULL = ("name", "source_id", "extraction", "status")
+NEVER_NULL = ("name", "source_id", "extraction", "status", "schema_policy")
 
 
 class DatasetPage(SortedPage):
@@ -66,7 +72,7 @@ def list_datasets(page: Annotated[DatasetPage, Query()], session: ReadingDep, re
 @router.post("", status_code=201, responses=refusals(409), response_model_exclude_none=True)
 def create_dataset(body: DatasetCreate, change: ChangeDep) -> DatasetOut:
     """Define what is extracted from a source."""
-    source = referred(Sources(change.session, change.shim.platform.keyring), body.source_id, "sourceId")
+    source = _source(change, body.source_id)
     wanted = _checked(change.shim, source, body.extraction.as_printed() if body.extraction else None)
     storage = body.storage.given() if body.storage else {}
     row = DatasetRow(
@@ -75,6 +81,7 @@ def create_dataset(body: DatasetCreate, change: ChangeDep) -> DatasetOut:
         extraction=wanted.as_json(),
         storage=_storage({}, storage, body.app),
         status=DefinitionStatus(body.status),
+        schema_policy=SchemaPolicy(body.schema_policy),
         app=body.app,
         description=body.description,
         owner=body.owner,
@@ -87,9 +94,9 @@ def create_dataset(body: DatasetCreate, change: ChangeDep) -> DatasetOut:
 
 
 @router.post("/preview", responses=refusals(), response_model=PreviewOut)
-async def preview_unsaved_dataset(body: DatasetPreview, shim: ShimDep) -> Preview:
+async def preview_unsaved_dataset(body: DatasetPreview, shim: ShimDep, caller: CallerDep) -> Preview:
     """Look at the first rows before anything is saved."""
-    source, wanted = await run_in_threadpool(_to_look_into, shim, body)
+    source, wanted = await run_in_threadpool(_to_look_into, shim, caller, body)
     return await bounded(lambda: shim.platform.open(source).preview(wanted, body.limit))
 
 
@@ -99,7 +106,9 @@ def get_dataset(dataset_id: str, session: ReadingDep) -> DatasetOut:
     return _shown(session, Datasets(session).get(dataset_id))
 
 
-@router.patch("/{dataset_id}", responses=refusals(404, 409), response_model_exclude_none=True)
+@router.patch(
+    "/{dataset_id}", responses=refusals(404, 409), response_model_exclude_none=True, dependencies=[DATASET_USES]
+)
 def change_dataset(dataset_id: str, body: DatasetChange, change: ChangeDep) -> DatasetOut:
     """Change a dataset; ``status: paused`` holds its schedule back."""
     datasets = Datasets(change.session)
@@ -110,6 +119,8 @@ def change_dataset(dataset_id: str, body: DatasetChange, change: ChangeDep) -> D
         datasets.rename(row, given["name"])
     if "source_id" in given or "extraction" in given:
         _read_otherwise(change, row, body)
+    if "schema_policy" in given:
+        row.schema_policy = SchemaPolicy(given["schema_policy"])
     if "storage" in given:
         row.storage = _storage(row.storage, given["storage"] or {}, row.app)
     apply_common(change, "dataset", row, given)
@@ -117,7 +128,7 @@ def change_dataset(dataset_id: str, body: DatasetChange, change: ChangeDep) -> D
     return _shown(change.session, row)
 
 
-@router.delete("/{dataset_id}", status_code=204, responses=refusals(404, 409))
+@router.delete("/{dataset_id}", status_code=204, responses=refusals(404, 409), dependencies=[DATASET_USES])
 def delete_dataset(dataset_id: str, change: ChangeDep) -> None:
     """Delete a dataset that nothing is built on; its raw copies and history stay."""
     datasets = Datasets(change.session)
@@ -129,23 +140,52 @@ def delete_dataset(dataset_id: str, change: ChangeDep) -> None:
 
 @router.post(
     "/{dataset_id}/extract",
+    dependencies=[DATASET_USES],
     response_model=ExtractOut,
     responses={**refusals(404, 409, 502, 503), 202: {"model": Accepted, "description": "It goes on"}},
 )
-async def extract_dataset(dataset_id: str, work: WorkDep) -> JSONResponse:
-    """Extract into the raw store. Waits for the end, 25 seconds at most; ``Prefer: respond-async`` does not wait."""
+async def extract_dataset(dataset_id: str, work: WorkDep, body: ExtractIn | None = None) -> JSONResponse:
+    """Extract into the raw store. Waits for the end, 25 seconds at most; ``Prefer: respond-async`` does not wait.
+
+    Of an incremental dataset what is new is read, or with ``full`` all rows. A dry run reads the source and counts, and
+    keeps nothing.
+    """
+    given = body or ExtractIn()
+    wishes = given.parameters() | ({FULL: True} if given.full else {})
 
     def order(session: Session) -> Order:
         row = Datasets(session).get(dataset_id)
-        return Order(RunKind.EXTRACT, row.id, row.name, "dataset.extract")
+        return Order(RunKind.EXTRACT, row.id, row.name, "dataset.extract", wishes)
 
     return await work.carry_out(order, _extracted, accepted)
 
 
-@router.get("/{dataset_id}/preview", responses=refusals(404), response_model=PreviewOut)
-async def preview_dataset(dataset_id: str, shim: ShimDep, limit: RowLimit = 5) -> Preview:
+@router.post(
+    "/{dataset_id}/schema/accept",
+    responses=refusals(404, 409),
+    response_model_exclude_none=True,
+    dependencies=[DATASET_USES],
+)
+def accept_schema(dataset_id: str, change: ChangeDep) -> DatasetOut:
+    """Accept columns that have changed: a copy in quarantine becomes current; under ``freeze`` the next extraction may
+    have them.
+    """
+    datasets = Datasets(change.session)
+    row = datasets.get(dataset_id, lock=True)
+    waiting = dict(row.waiting or {})
+    if "uri" in waiting and not change.shim.platform.raw_store.exists(waiting["uri"]):
+        raise Conflict(f"The copy of '{row.name}' that waits is gone from the raw store; extract the dataset again")
+    datasets.accept(row)
+    detail = {"name": row.name, "drift": waiting["drift"], "s3Path": waiting.get("uri")}
+    change.note("dataset.schema.accept", row.id, detail)
+    change.session.flush()
+    return _shown(change.session, row)
+
+
+@router.get("/{dataset_id}/preview", responses=refusals(404), response_model=PreviewOut, dependencies=[DATASET_USES])
+async def preview_dataset(dataset_id: str, shim: ShimDep, caller: CallerDep, limit: RowLimit = 5) -> Preview:
     """The first rows that its source gives now."""
-    source, wanted = await run_in_threadpool(_saved, shim, dataset_id)
+    source, wanted = await run_in_threadpool(_saved, shim, caller, dataset_id)
     return await bounded(lambda: shim.platform.open(source).preview(wanted, limit))
 
 
@@ -160,12 +200,18 @@ def dataset_history(
     return [HistoryOut.of(each) for each in runs.history(row.id, limit=page.limit, offset=page.offset)]
 
 
-@router.get("/{dataset_id}/rejects", responses={**refusals(404, 503), **LISTED})
+@router.get("/{dataset_id}/rejects", responses={**refusals(404, 503), **LISTED}, dependencies=[DATASET_USES])
 def list_rejects(
     dataset_id: str, page: Annotated[RejectPage, Query()], session: ReadingDep, shim: ShimDep, response: Response
 ) -> list[RejectOut]:
     """Rows that an extraction could not read, newest extraction first."""
     return rejected_rows(shim, Datasets(session).get(dataset_id).id, page, response)
+
+
+def _source(change: Change, source_id: str) -> SourceRow:
+    source = referred(sources_for(change.session, change.shim, change.caller), source_id, "sourceId")
+    check_use(change.session, change.caller, source.id)
+    return source
 
 
 def _checked(shim: Shim, source: SourceRow, given: Mapping[str, Any] | None) -> Extraction:
@@ -184,37 +230,35 @@ def _storage(kept: Mapping[str, Any], given: Mapping[str, Any], app: str) -> dic
 
 
 def _read_otherwise(change: Change, row: DatasetRow, body: DatasetChange) -> None:
-    sources = Sources(change.session, change.shim.platform.keyring)
-    source = referred(sources, body.source_id or row.source_id, "sourceId")
+    source = _source(change, body.source_id or row.source_id)
     row.source_id = source.id
     wanted = body.extraction.as_printed() if body.extraction else row.extraction
-    row.extraction = _checked(change.shim, source, wanted).as_json()
+    reads = _checked(change.shim, source, wanted).as_json()
+    if reads != row.extraction or body.source_id is not None:
+        row.waiting = row.accepted = None  # they were columns of what was read before
+    row.extraction = reads
 
 
 def _shown(session: Session, row: DatasetRow) -> DatasetOut:
     return DatasetOut.of(row, Schedules(session).of(row.id), now())
 
 
-def _to_look_into(shim: Shim, body: DatasetPreview) -> tuple[Source, Extraction]:
+def _to_look_into(shim: Shim, caller: Caller, body: DatasetPreview) -> tuple[Source, Extraction]:
     with shim.platform.catalogue() as session:
-        sources = Sources(session, shim.platform.keyring)
+        sources = sources_for(session, shim, caller)
         row = referred(sources, body.source_id, "sourceId")
-        return sources.opened(row), _checked(shim, row, body.extraction.as_printed() if body.extraction else None)
+        wanted = _checked(shim, row, body.extraction.as_printed() if body.extraction else None)
+        if wanted.method != "GET" and caller.role < Role.EDITOR:
+            raise Forbidden("What a POST does is up to the API; this takes an editor's token")
+        return sources.opened(row), wanted
 
 
-def _saved(shim: Shim, dataset_id: str) -> tuple[Source, Extraction]:
+def _saved(shim: Shim, caller: Caller, dataset_id: str) -> tuple[Source, Extraction]:
     with shim.platform.catalogue() as session:
         row = Datasets(session).get(dataset_id)
-        sources = Sources(session, shim.platform.keyring)
+        sources = sources_for(session, shim, caller)
         return sources.opened(sources.get(row.source_id)), extraction_of(row)
 
 
 def _extracted(execution: Execution) -> ExtractOut:
-    step = succeeded(execution, Family.DATAOPS).steps[-1]
-    return ExtractOut(
-        success=True,
-        records=step.ledger.get("inserted", 0),
-        s3_path=step.result.get("uri", ""),
-        execution_id=execution.run.id,
-        rejected=step.ledger.get("rejected", 0),
-    )
+    return ExtractOut.of(succeeded(execution, Family.DATAOPS).steps[-1])

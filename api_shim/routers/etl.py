@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from api_shim.bounded import bounded
-from api_shim.dependencies import PROTECTED, ActorDep, ChangeDep, ReadingDep, ShimDep
+from api_shim.dependencies import PROTECTED, ActorDep, Change, ChangeDep, ReadingDep, ShimDep
+from api_shim.grants import ETL_USES, check_use, sources_for
 from api_shim.paging import LISTED, count
 from api_shim.runs import Order, WorkDep
 from api_shim.schemas.etl import (
@@ -21,7 +22,6 @@ from api_shim.schemas.etl import (
     refused,
 )
 from api_shim.shim import Shim
-from dataops_defs.catalogue.definitions import as_uuid
 from dataops_defs.catalogue.etl_pipelines import EtlPipelines, config_of
 from dataops_defs.catalogue.models import EtlPipelineRow, RunRow
 from dataops_defs.domain.etl import EtlEvent, EtlMode
@@ -56,7 +56,8 @@ def list_pipelines(
 @router.post("", status_code=201, responses=refused(400))
 def create_pipeline(body: EtlPipelineCreate, change: ChangeDep) -> EtlPipelineOut:
     """Define a pipeline; it runs when it is asked to."""
-    row = EtlPipelineRow(**{**body.model_dump(), "mode": EtlMode(body.mode), "source_id": _id(body.source_id)})
+    source_id = _source(change, body.source_id)
+    row = EtlPipelineRow(**{**body.model_dump(), "mode": EtlMode(body.mode), "source_id": source_id})
     check_pipeline(change.shim.platform, row)
     EtlPipelines(change.session).add(row)
     change.define("etl.create", row)
@@ -69,7 +70,7 @@ def get_pipeline(pipeline_id: str, session: ReadingDep) -> EtlPipelineOut:
     return _shown(session, EtlPipelines(session).get(pipeline_id))
 
 
-@router.patch("/{pipeline_id}", responses=refused(400, 404, 409))
+@router.patch("/{pipeline_id}", responses=refused(400, 404, 409), dependencies=[ETL_USES])
 def change_pipeline(pipeline_id: str, body: EtlPipelineUpdate, change: ChangeDep) -> EtlPipelineOut:
     """Change a pipeline that does not run. A paused run goes on as it began; the change counts from the next one."""
     pipelines = EtlPipelines(change.session)
@@ -78,13 +79,15 @@ def change_pipeline(pipeline_id: str, body: EtlPipelineUpdate, change: ChangeDep
     _refuse_nulls(given)
     pipelines.ask(row, EtlEvent.CHANGE)
     if given:
+        if "source_id" in given:
+            given["source_id"] = _source(change, given["source_id"])
         _apply(pipelines, row, given)
         check_pipeline(change.shim.platform, row)
         change.define("etl.update", row, {"fields": sorted(given)})
     return _shown(change.session, row)
 
 
-@router.delete("/{pipeline_id}", status_code=204, responses=refused(404, 409))
+@router.delete("/{pipeline_id}", status_code=204, responses=refused(404, 409), dependencies=[ETL_USES])
 def delete_pipeline(pipeline_id: str, change: ChangeDep) -> None:
     """Delete a pipeline that does not run; its target and the records of its runs stay."""
     pipelines = EtlPipelines(change.session)
@@ -94,7 +97,7 @@ def delete_pipeline(pipeline_id: str, change: ChangeDep) -> None:
     change.define("etl.delete", row)
 
 
-@router.post("/{pipeline_id}/run", responses=refused(404, 429, 507))
+@router.post("/{pipeline_id}/run", responses=refused(404, 429, 507), dependencies=[ETL_USES])
 async def run_pipeline(pipeline_id: str, shim: ShimDep, work: WorkDep) -> EtlPipelineOut:
     """Ask for a run, or have a paused one go on. A pipeline that runs already is shown as it is."""
 
@@ -137,7 +140,7 @@ def get_state(pipeline_id: str, session: ReadingDep, shim: ShimDep) -> EtlStateO
     return EtlStateOut.of(row, pipelines.state(row), pipelines.newest_run(row), checkpoint)
 
 
-@router.get("/{pipeline_id}/reconciliation", responses=refused(404, 409, 503))
+@router.get("/{pipeline_id}/reconciliation", responses=refused(404, 409, 503), dependencies=[ETL_USES])
 async def get_reconciliation(pipeline_id: str, shim: ShimDep, actor: ActorDep) -> ReconciliationOut:  # noqa: ARG001
     """Compare what the query gives now with what the target has: counts, hashes by range of keys, differences."""
     row = await run_in_threadpool(_row, shim, pipeline_id)
@@ -173,7 +176,7 @@ def _apply(pipelines: EtlPipelines, row: EtlPipelineRow, given: Mapping[str, Any
         elif name == "mode":
             row.mode = EtlMode(value)
         else:
-            setattr(row, name, _id(value) if name == "source_id" else value)
+            setattr(row, name, value)
 
 
 def _refuse_nulls(given: Mapping[str, Any]) -> None:
@@ -182,10 +185,11 @@ def _refuse_nulls(given: Mapping[str, Any]) -> None:
             raise Invalid.field(name, "must not be null")
 
 
-def _id(given: str | None) -> str | None:
+def _source(change: Change, given: str | None) -> str | None:
     if given is None:
         return None
-    found = as_uuid(given)
+    found = sources_for(change.session, change.shim, change.caller).find(given)
     if found is None:
         raise Invalid.field("source_id", f"there is no source '{given[:80]}'")
-    return found
+    check_use(change.session, change.caller, found.id)
+    return found.id

@@ -66,7 +66,8 @@ async def follow_executions(
     following: Annotated[Following, Query()],
     last_event_id: Annotated[str | None, Header(description="Id of the last event that was received")] = None,
 ) -> EventStream:
-    """Follow executions: an event `run` for every change, its data the execution as lists show it.
+    """Follow executions: an event `run` for every change, its data the execution as lists show it, of a
+    pipeline with its nodes.
 
     An event is a state, not a difference: quick changes are joined, and a slow reader is told the newest state of each
     execution only, but always the last one. A client that comes back with `Last-Event-ID` is first told everything

@@ -1,6 +1,6 @@
 """Executions: document 004, table ``captify-core-pipeline-execution``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
 
 import structlog
@@ -9,22 +9,28 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from api_shim.dependencies import PROTECTED, ActorDep, ReadingDep, ShimDep
+from api_shim.auth import Caller
+from api_shim.dependencies import PROTECTED, ActorDep, CallerDep, ReadingDep, ShimDep
+from api_shim.grants import check_use
 from api_shim.paging import LISTED, SortedPage, count
 from api_shim.schemas.base import refusals
 from api_shim.schemas.executions import ExecutionOut
 from api_shim.shim import Shim
 from dataops_defs.catalogue.audit import Actor, audit
-from dataops_defs.catalogue.models import RunRow
+from dataops_defs.catalogue.grants import Reads
+from dataops_defs.catalogue.models import RunRow, RunStepRow
 from dataops_defs.catalogue.run_control import RunControl
 from dataops_defs.catalogue.run_lists import Filter, RunLists
+from dataops_defs.catalogue.run_nodes import RunNodes
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.run import DATAOPS_WORDS, RunKind, RunState
-from dataops_defs.errors import DependencyUnavailable
+from dataops_defs.errors import DependencyUnavailable, Forbidden
+from dataops_defs.flows.rehearsal import discard_copies
 
 router = APIRouter(prefix="/api/v1/dataops/executions", tags=["dataops: executions"], dependencies=PROTECTED)
 LOG = structlog.get_logger()
 Order = Callable[[RunControl, str], RunRow]
+Who = tuple[Actor, Caller]
 
 
 class ExecutionPage(SortedPage):
@@ -36,6 +42,7 @@ class ExecutionPage(SortedPage):
     subject_id: str | None = Field(default=None, max_length=80, description="The dataset, mapping, pipeline, … itself")
     app: str | None = Field(default=None, max_length=80, description="App of what the execution works at")
     since: AwareDatetime | None = Field(default=None, description="Those asked for at that moment or later")
+    dry_run: bool | None = Field(default=None, description="Dry runs only, or none of them")
 
     def filter(self) -> Filter:
         """The filters in the catalogue's words."""
@@ -48,6 +55,7 @@ class ExecutionPage(SortedPage):
             states=frozenset(states) if narrowed else None,
             app=self.app,
             since=self.since,
+            dry_run=self.dry_run,
         )
 
 
@@ -63,31 +71,31 @@ def list_executions(
 
 
 @router.get("/{execution_id}", responses=refusals(404), response_model_exclude_none=True)
-def get_execution(execution_id: str, session: ReadingDep) -> ExecutionOut:
-    """One execution with its progress and its steps."""
-    return _shown(session, execution_id)
+def get_execution(execution_id: str, session: ReadingDep, caller: CallerDep) -> ExecutionOut:
+    """One execution with its progress, its steps and, of a pipeline, its nodes."""
+    return _shown(session, caller, execution_id)
 
 
 @router.post("/{execution_id}/cancel", responses=refusals(404, 409), response_model_exclude_none=True)
-async def cancel_execution(execution_id: str, shim: ShimDep, actor: ActorDep) -> ExecutionOut:
+async def cancel_execution(execution_id: str, shim: ShimDep, actor: ActorDep, caller: CallerDep) -> ExecutionOut:
     """Stop an execution: at once while it waits, between two batches while it works. Nothing half-done is published."""
-    return await _order(shim, actor, execution_id, "cancel", RunControl.cancel)
+    return await _order(shim, (actor, caller), execution_id, "cancel", RunControl.cancel)
 
 
 @router.post("/{execution_id}/pause", responses=refusals(404, 409), response_model_exclude_none=True)
-async def pause_execution(execution_id: str, shim: ShimDep, actor: ActorDep) -> ExecutionOut:
+async def pause_execution(execution_id: str, shim: ShimDep, actor: ActorDep, caller: CallerDep) -> ExecutionOut:
     """Hold an execution: before it begins, or between two batches. Steps that are finished stay finished."""
-    return await _order(shim, actor, execution_id, "pause", RunControl.pause)
+    return await _order(shim, (actor, caller), execution_id, "pause", RunControl.pause)
 
 
 @router.post("/{execution_id}/resume", responses=refusals(404, 409), response_model_exclude_none=True)
-async def resume_execution(execution_id: str, shim: ShimDep, actor: ActorDep) -> ExecutionOut:
+async def resume_execution(execution_id: str, shim: ShimDep, actor: ActorDep, caller: CallerDep) -> ExecutionOut:
     """Let a paused execution go on from what it has finished."""
-    return await _order(shim, actor, execution_id, "resume", RunControl.resume)
+    return await _order(shim, (actor, caller), execution_id, "resume", RunControl.resume)
 
 
-async def _order(shim: Shim, actor: Actor, execution_id: str, name: str, give: Order) -> ExecutionOut:
-    execution, idle = await run_in_threadpool(_give, shim, actor, execution_id, name, give)
+async def _order(shim: Shim, who: Who, execution_id: str, name: str, give: Order) -> ExecutionOut:
+    execution, idle = await run_in_threadpool(_give, shim, who, execution_id, name, give)
     if idle is not None:
         try:
             await shim.launcher.terminate(idle)
@@ -97,20 +105,38 @@ async def _order(shim: Shim, actor: Actor, execution_id: str, name: str, give: O
     return execution
 
 
-def _give(shim: Shim, actor: Actor, execution_id: str, name: str, give: Order) -> tuple[ExecutionOut, str | None]:
+def _give(shim: Shim, who: Who, execution_id: str, name: str, give: Order) -> tuple[ExecutionOut, str | None]:
     """The execution after the order, and its Dagster run when that has nothing to do any more.
 
     That of a paused one is left alone: should it still begin, it finds the pause; and resumed, the record may have
     become its again.
     """
+    actor, caller = who
     with shim.platform.catalogue() as session:
         carrier = Runs(session).get(execution_id).dagster_run_id
         row = give(RunControl(session), execution_id)
         audit(session, actor, f"execution.{name}", row.id, detail={"name": row.subject_name})
         session.flush()
-        return _shown(session, row.id), carrier if row.state is RunState.CANCELLED else None
+        if row.state is RunState.CANCELLED:  # no worker ends it
+            discard_copies(shim.platform, session, row.id)
+        return _shown(session, caller, row.id), carrier if row.state is RunState.CANCELLED else None
 
 
-def _shown(session: Session, execution_id: str) -> ExecutionOut:
+def _shown(session: Session, caller: Caller, execution_id: str) -> ExecutionOut:
     found = RunLists(session).get(execution_id)
-    return ExecutionOut.listed(found, list(Runs(session).steps(found.run.id)))
+    nodes = RunNodes(session).of([found.run]).get(found.run.id)
+    steps = Runs(session).steps(found.run.id)
+    made = ExecutionOut.listed(found, steps, nodes)
+    if made.dry_run and not _may_see_rows(session, caller, steps):
+        for step in made.steps or []:
+            step.rejects = None
+    return made
+
+
+def _may_see_rows(session: Session, caller: Caller, steps: Sequence[RunStepRow]) -> bool:
+    of = {kind: [step.subject_id for step in steps if step.kind is kind] for kind in (RunKind.EXTRACT, RunKind.SYNC)}
+    try:
+        check_use(session, caller, *Reads(session).rows(of[RunKind.EXTRACT], of[RunKind.SYNC]))
+    except Forbidden:
+        return False
+    return True

@@ -9,15 +9,17 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from api_shim.answers import Family
+from api_shim.auth import Caller
 from api_shim.bounded import bounded
 from api_shim.changes import apply_common, clear_schedule, refuse_nulls, schedules_of, set_schedule
 from api_shim.checks import merged, not_found_is, referred, transforms_that_compile
-from api_shim.dependencies import PROTECTED, ChangeDep, ReadingDep, ShimDep
+from api_shim.dependencies import PROTECTED, CallerDep, ChangeDep, ReadingDep, ShimDep
+from api_shim.grants import SYNC_USES, check_use
 from api_shim.paging import LISTED, SortedPage, count
 from api_shim.routers import rejects
 from api_shim.runs import Execution, Order, WorkDep, accepted, succeeded
 from api_shim.schemas.base import refusals
-from api_shim.schemas.executions import Accepted
+from api_shim.schemas.executions import Accepted, WorkIn
 from api_shim.schemas.mappings import (
     MappingChange,
     MappingCreate,
@@ -30,6 +32,7 @@ from api_shim.schemas.mappings import (
 from api_shim.shim import Shim
 from dataops_defs.catalogue.base import now
 from dataops_defs.catalogue.datasets import Datasets
+from dataops_defs.catalogue.grants import Reads
 from dataops_defs.catalogue.mappings import Mappings
 from dataops_defs.catalogue.models import DatasetRow, MappingRow
 from dataops_defs.catalogue.object_types import ObjectTypes, object_type_of
@@ -41,6 +44,7 @@ from dataops_defs.domain.object_type import ObjectType
 from dataops_defs.domain.pipeline import DefinitionStatus
 from dataops_defs.domain.run import RunKind
 from dataops_defs.errors import Invalid
+from dataops_defs.flows.check_mapping import check_defaults
 from dataops_defs.flows.preview_mapping import preview_mapping
 
 router = APIRouter(prefix="/api/v1/dataops/mappings", tags=["dataops: mappings"], dependencies=PROTECTED)
@@ -74,10 +78,12 @@ def create_mapping(body: MappingCreate, change: ChangeDep) -> MappingOut:
     """Say which columns of a dataset become which properties of an object type."""
     session = change.session
     dataset = referred(Datasets(session), body.dataset_id, "datasetId")
+    if body.schedule is not None and dataset.raw_uri is None:
+        check_use(session, change.caller, dataset.source_id)
     with not_found_is("objectType"):
         kind_row = ObjectTypes(session).named(body.object_type)
     kind = object_type_of(kind_row)
-    mappings = _checked(body.mappings, kind, dataset)
+    mappings = _checked(documented(body.mappings), kind, dataset, body.explode)
     given = body.sync.given() if body.sync else {}
     mappings_of = Mappings(session)
     row = MappingRow(
@@ -85,6 +91,7 @@ def create_mapping(body: MappingCreate, change: ChangeDep) -> MappingOut:
         dataset_id=dataset.id,
         object_type_id=kind.id,
         mappings=mappings,
+        explode=body.explode,
         sync=_sync({}, given, kind),
         status=DefinitionStatus(body.status),
         app=body.app,
@@ -99,11 +106,13 @@ def create_mapping(body: MappingCreate, change: ChangeDep) -> MappingOut:
 
 
 @router.post("/preview", responses=refusals(), response_model=MappingPreviewOut)
-async def preview_unsaved_mapping(body: MappingPreview, shim: ShimDep) -> dict[str, Any]:
+async def preview_unsaved_mapping(body: MappingPreview, shim: ShimDep, caller: CallerDep) -> dict[str, Any]:
     """What a mapping would make of its dataset's first rows; writes nothing."""
-    await run_in_threadpool(_check_preview, shim, body)
+    await run_in_threadpool(_check_preview, shim, caller, body)
     return await bounded(
-        lambda: preview_mapping(shim.platform, body.dataset_id, body.object_type, documented(body.mappings), body.limit)
+        lambda: preview_mapping(
+            shim.platform, body.dataset_id, body.object_type, documented(body.mappings), body.limit, body.explode
+        )
     )
 
 
@@ -121,11 +130,15 @@ def change_mapping(mapping_id: str, body: MappingChange, change: ChangeDep) -> M
     row = mappings.get(mapping_id, lock=True)
     given = body.given()
     refuse_nulls(given, NEVER_NULL)
+    if {"schedule", "status"} & given.keys():
+        check_use(session, change.caller, *Reads(session).syncs([row.id]))
     kind = object_type_of(ObjectTypes(session).get(row.object_type_id))
     if "name" in given:
         mappings.rename(row, given["name"])
-    if body.mappings is not None:
-        row.mappings = _checked(body.mappings, kind, Datasets(session).get(row.dataset_id))
+    row.explode = given.get("explode", row.explode)
+    if body.mappings is not None or "explode" in given:
+        wanted = row.mappings if body.mappings is None else documented(body.mappings)
+        row.mappings = _checked(wanted, kind, Datasets(session).get(row.dataset_id), row.explode)
     if "sync" in given:
         row.sync = _sync(row.sync if given["sync"] is not None else {}, given["sync"] or {}, kind)
     apply_common(change, "mapping", row, given)
@@ -145,15 +158,22 @@ def delete_mapping(mapping_id: str, change: ChangeDep) -> None:
 
 @router.post(
     "/{mapping_id}/sync",
+    dependencies=[SYNC_USES],
     response_model=SyncOut,
     responses={**refusals(404, 409, 502, 503), 202: {"model": Accepted, "description": "It goes on"}},
 )
-async def sync_mapping(mapping_id: str, work: WorkDep) -> JSONResponse:
-    """Bring the dataset's newest raw copy into objects, all or nothing. Waits as extracting does."""
+async def sync_mapping(mapping_id: str, work: WorkDep, caller: CallerDep, body: WorkIn | None = None) -> JSONResponse:
+    """Bring the dataset's newest raw copy into objects, all or nothing. Waits as extracting does.
+
+    A dry run counts what it would do, shows some of the rows it would reject, and keeps nothing.
+    """
 
     def order(session: Session) -> Order:
         row = Mappings(session).get(mapping_id)
-        return Order(RunKind.SYNC, row.id, row.name, "mapping.sync")
+        given = body or WorkIn()
+        if given.dry_run:
+            check_use(session, caller, *Reads(session).mappings([row.id]))
+        return Order(RunKind.SYNC, row.id, row.name, "mapping.sync", given.parameters())
 
     return await work.carry_out(order, _synced, accepted)
 
@@ -176,21 +196,25 @@ def documented(mappings: Mapping[str, PropertyIn]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _checked(given: Mapping[str, PropertyIn], kind: ObjectType, dataset: DatasetRow) -> dict[str, dict[str, Any]]:
-    mappings = documented(given)
+def _checked(
+    mappings: dict[str, dict[str, Any]], kind: ObjectType, dataset: DatasetRow, explode: str | None
+) -> dict[str, dict[str, Any]]:
+    """The mappings, which can be synced."""
     wanted = property_mappings(mappings)
-    columns = None if dataset.columns is None else {str(each["name"]) for each in dataset.columns}
-    check_mapping(wanted, kind, columns)
+    columns = None if dataset.columns is None else {str(each["name"]): str(each["type"]) for each in dataset.columns}
+    check_mapping(wanted, kind, columns, explode)
+    check_defaults(wanted, kind)
     transforms_that_compile(wanted)
     return mappings
 
 
-def _check_preview(shim: Shim, body: MappingPreview) -> None:
+def _check_preview(shim: Shim, caller: Caller, body: MappingPreview) -> None:
     with shim.platform.catalogue() as session:
         dataset = referred(Datasets(session), body.dataset_id, "datasetId")
+        check_use(session, caller, dataset.source_id)
         with not_found_is("objectType"):
             kind = object_type_of(ObjectTypes(session).named(body.object_type))
-    _checked(body.mappings, kind, dataset)
+    _checked(documented(body.mappings), kind, dataset, body.explode)
 
 
 def _sync(kept: Mapping[str, Any], given: Mapping[str, Any], kind: ObjectType) -> dict[str, str]:
@@ -217,8 +241,11 @@ def _shown(session: Session, rows: Sequence[MappingRow]) -> list[MappingOut]:
 
 def _synced(execution: Execution) -> SyncOut:
     run = succeeded(execution, Family.DATAOPS).run
-    ledger = Ledger(**execution.steps[-1].ledger)
+    step = execution.steps[-1]
+    ledger = Ledger(**step.ledger)
     return SyncOut(
+        dry_run=step.dry_run or None,
+        rejects=step.result.get("rejects") if step.dry_run else None,
         success=True,
         processed=ledger.read,
         succeeded=ledger.succeeded,

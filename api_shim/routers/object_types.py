@@ -1,40 +1,61 @@
 """Object types of the ontology and their objects: document 004, "Integration with Ontology"."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Response
-from pydantic import Field
 from sqlalchemy.orm import Session
 
 from api_shim.changes import refuse_nulls
-from api_shim.dependencies import PROTECTED, ChangeDep, ReadingDep, ShimDep
-from api_shim.paging import LISTED, Page, SortedPage, count
+from api_shim.dependencies import PROTECTED, Change, ChangeDep, ReadingDep, ShimDep
+from api_shim.paging import LISTED, TOTAL_HEADER, SortedPage, count
 from api_shim.schemas.base import refusals
-from api_shim.schemas.object_types import ObjectTypeChange, ObjectTypeCreate, ObjectTypeOut
+from api_shim.schemas.object_types import (
+    ObjectPage,
+    ObjectTypeChange,
+    ObjectTypeCreate,
+    ObjectTypeOut,
+    PlanOut,
+    SchemaChange,
+)
 from dataops_defs.adapters.json_schema import check_schema
-from dataops_defs.adapters.sinks.objects import read_objects
 from dataops_defs.catalogue.mappings import Mappings
 from dataops_defs.catalogue.models import ObjectTypeRow
 from dataops_defs.catalogue.object_types import ObjectTypes, object_type_of
 from dataops_defs.domain.mapping import check_mapping, property_mappings
-from dataops_defs.domain.object_type import check_change, check_object_type, table_of
-from dataops_defs.errors import FieldProblem, Invalid
+from dataops_defs.domain.object_query import ObjectQuery, condition, fields_of, key_value, orders, plain_text
+from dataops_defs.domain.object_type import ObjectType, check_object_type
+from dataops_defs.errors import FieldProblem, Invalid, NotFound
+from dataops_defs.flows.change_object_type import PlannedChange, apply_change, plan_change
+from dataops_defs.flows.object_store import check_store, reading_objects
 
 router = APIRouter(prefix="/api/v1/dataops/object-types", tags=["dataops: object types"], dependencies=PROTECTED)
 MOST_MAPPINGS = 10_000
+EXACT, AFTER = "X-Total-Count-Exact", "X-Next-After"
+OBJECTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "headers": {
+            **TOTAL_HEADER,
+            EXACT: {
+                "description": "false where so many objects were not counted: X-Total-Count is then a lower bound, or"
+                " an estimate of all",
+                "schema": {"type": "boolean"},
+            },
+            AFTER: {
+                "description": "Where the next page begins, for the parameter after; only where there may be one",
+                "schema": {"type": "string"},
+            },
+        }
+    }
+}
 
 
 class ObjectTypePage(SortedPage):
     """Filters of the list."""
 
     app: str | None = None
-
-
-class ObjectPage(Page):
-    """Which objects are wanted."""
-
-    key: str | None = Field(default=None, max_length=1000, description="The one with this key")
 
 
 @router.get("", responses={**refusals(), **LISTED}, response_model_exclude_none=True)
@@ -49,9 +70,17 @@ def list_object_types(
 
 @router.post("", status_code=201, responses=refusals(409), response_model_exclude_none=True)
 def create_object_type(body: ObjectTypeCreate, change: ChangeDep) -> ObjectTypeOut:
-    """Define a type of objects by a JSON Schema and a key."""
+    """Define a type of objects by a JSON Schema and a key.
+
+    They live in a table of the warehouse, where a sync shows all at once or nothing, or in a table of DynamoDB, which
+    has no transaction over many objects: there a sync writes batch by batch, readers see it happen, and one that fails
+    or is cancelled leaves what it has written; a run that is killed is continued to the same objects and counts.
+    """
     check_object_type(body.json_schema, body.key_field, body.store)
+    check_store(change.shim.platform, body.store)
     check_schema(body.json_schema)
+    types = ObjectTypes(change.session)
+    types.refuse_shared_table(body.store)
     row = ObjectTypeRow(
         name=body.name,
         schema=body.json_schema,
@@ -61,7 +90,7 @@ def create_object_type(body: ObjectTypeCreate, change: ChangeDep) -> ObjectTypeO
         description=body.description,
         owner=body.owner,
     )
-    ObjectTypes(change.session).add(row)
+    types.add(row)
     change.define("object_type.create", row)
     return ObjectTypeOut.of(row)
 
@@ -72,21 +101,36 @@ def get_object_type(object_type: str, session: ReadingDep) -> ObjectTypeOut:
     return ObjectTypeOut.of(ObjectTypes(session).named(object_type))
 
 
-@router.patch("/{object_type}", responses=refusals(404, 409), response_model_exclude_none=True)
-def change_object_type(object_type: str, body: ObjectTypeChange, change: ChangeDep) -> ObjectTypeOut:
-    """Change an object type: properties may be added, those that mappings write stay."""
+@router.post("/{object_type}/plan", responses=refusals(404, 503), response_model_exclude_none=True)
+def plan_object_type(object_type: str, body: SchemaChange, session: ReadingDep, shim: ShimDep) -> PlanOut:
+    """Say step by step what another schema would do, and how many stored objects break it; nothing is changed."""
+    row = ObjectTypes(session).named(object_type)
+    old, new = _old_and_new(row, body.given())
+    return PlanOut.of(old.version, plan_change(shim.platform, old, new))
+
+
+@router.patch("/{object_type}", responses=refusals(404, 409, 503), response_model_exclude_none=True)
+def change_object_type(
+    object_type: str, body: ObjectTypeChange, change: ChangeDep, force: bool = False
+) -> ObjectTypeOut:
+    """Change an object type; another schema is applied by its plan.
+
+    409 where stored objects break a new rule, unless ``force``: they stay as they are.
+    """
     types = ObjectTypes(change.session)
     row = types.named(object_type, lock=True)
     given = body.given()
     refuse_nulls({"schema" if name == "json_schema" else name: given[name] for name in given}, NEVER_NULL)
     if "name" in given:
         types.rename(row, given["name"])
-    if "json_schema" in given or "key_field" in given:
-        _reshape(change.session, row, given)
+    detail: dict[str, Any] = {"fields": sorted(given)}
+    planned = _reshape(change, row, given, force)
+    if planned is not None:
+        detail |= {"version": row.version, "force": force, **planned.as_json()}
     for name in ("description", "owner"):
         if name in given:
             setattr(row, name, given[name])
-    change.define("object_type.update", row, {"fields": sorted(given)})
+    change.define("object_type.update", row, detail)
     return ObjectTypeOut.of(row)
 
 
@@ -102,26 +146,99 @@ def delete_object_type(object_type: str, change: ChangeDep) -> None:
     change.define("object_type.delete", row)
 
 
-@router.get("/{object_type}/objects", responses={**refusals(404, 503), **LISTED})
+@router.get("/{object_type}/objects", responses={**refusals(404, 503), **OBJECTS})
 def list_objects(
     object_type: str, page: Annotated[ObjectPage, Query()], session: ReadingDep, shim: ShimDep, response: Response
 ) -> list[dict[str, Any]]:
-    """The objects that syncs have written, in the order of their key."""
-    table = table_of(object_type_of(ObjectTypes(session).named(object_type)))
-    with shim.platform.warehouse("dataops objects") as connection:
-        rows, total = read_objects(connection, table, limit=page.limit, offset=page.offset, key=page.key)
-        count(response, total)
-        return [dict(row) for row in rows]
+    """The objects that syncs have written: filtered, searched, sorted, a page at a time.
+
+    Objects in DynamoDB come in the order of the table where it holds too many to be sorted (10,000).
+    """
+    kind = object_type_of(ObjectTypes(session).named(object_type))
+    query = _query(kind, page)
+    if query is None:
+        count(response, 0)
+        return []
+    with reading_objects(shim.platform, kind) as store:
+        found = store.page(query)
+    count(response, found.total)
+    response.headers[EXACT] = "true" if found.exact else "false"
+    if found.next_after is not None:
+        response.headers[AFTER] = quote(found.next_after, safe="")
+    return [dict(each) for each in found.objects]
 
 
-def _reshape(session: Session, row: ObjectTypeRow, given: Mapping[str, Any]) -> None:
-    schema, key_field = given.get("json_schema", row.schema), given.get("key_field", row.key_field)
+@router.get("/{object_type}/objects/{key:path}", responses=refusals(404, 503))
+def get_object(object_type: str, key: str, session: ReadingDep, shim: ShimDep) -> dict[str, Any]:
+    """One object by its key (any characters, percent-encoded), with where it comes from.
+
+    ``_mappingId`` and ``_runId`` are those that wrote it last.
+    """
+    kind = object_type_of(ObjectTypes(session).named(object_type))
+    value = key_value(kind, key)
+    found = None
+    if value is not None:
+        with reading_objects(shim.platform, kind) as store:
+            found = store.get(value)
+    if found is None:
+        raise NotFound(f"There is no {kind.name} with the key '{key[:100]}'")
+    return dict(found)
+
+
+def _query(kind: ObjectType, page: ObjectPage) -> ObjectQuery | None:
+    """What is asked for; None where no object can have the key."""
+    key = after = None
+    if page.key is not None and (key := key_value(kind, page.key)) is None:
+        return None
+    order = orders(kind, page.sort or "")
+    if page.after is not None:
+        after = key_value(kind, page.after)
+        if after is None or [each.property for each in order] not in ([], [kind.key_field]):
+            raise Invalid.field(
+                "after", f"must be a {kind.key_field}, and goes with the order of {kind.key_field} only"
+            )
+    try:
+        search = None if page.q is None else plain_text(page.q)
+    except ValueError as error:
+        raise Invalid.field("q", str(error)) from None
+    return ObjectQuery(
+        limit=page.limit,
+        offset=page.offset,
+        key=key,
+        conditions=[condition(kind, each) for each in page.where],
+        search=search,
+        order=order,
+        fields=fields_of(kind, page.fields) if page.fields is not None else None,
+        after=after,
+    )
+
+
+def _old_and_new(row: ObjectTypeRow, given: Mapping[str, Any]) -> tuple[ObjectType, ObjectType]:
+    """The type as it is and as it is to be, whose schema is sound."""
+    schema, key_field = given.get("json_schema", row.schema), given.get("key_field") or row.key_field
     check_object_type(schema, key_field, row.store)
     check_schema(schema)
-    check_change(object_type_of(row), schema, key_field)
-    row.schema, row.key_field = schema, key_field
-    kind = object_type_of(row)
-    mappings, _ = Mappings(session).page(limit=MOST_MAPPINGS, filters={"object_type_id": row.id})
+    old = object_type_of(row)
+    return old, replace(old, schema=schema, key_field=key_field)
+
+
+def _reshape(change: Change, row: ObjectTypeRow, given: Mapping[str, Any], force: bool) -> PlannedChange | None:
+    """Apply another schema, if there is one; returns its plan."""
+    if "json_schema" not in given and "key_field" not in given:
+        return None
+    old, new = _old_and_new(row, given)
+    _check_mappings(change.session, new)
+    if (old.schema, old.key_field) == (new.schema, new.key_field):
+        # The order in which properties are shown is no other schema.
+        row.schema = dict(new.schema)
+        return None
+    planned = apply_change(change.shim.platform, old, new, force=force)
+    row.schema, row.key_field, row.version = dict(new.schema), new.key_field, row.version + 1
+    return planned
+
+
+def _check_mappings(session: Session, kind: ObjectType) -> None:
+    mappings, _ = Mappings(session).page(limit=MOST_MAPPINGS, filters={"object_type_id": kind.id})
     for mapping in mappings:
         try:
             check_mapping(property_mappings(mapping.mappings), kind, None)

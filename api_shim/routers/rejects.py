@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from api_shim.answers import Family
 from api_shim.bounded import bounded
 from api_shim.dependencies import ShimDep
+from api_shim.grants import MAPPING_USES
 from api_shim.paging import LISTED, TOTAL
 from api_shim.rejects import MEDIA_TYPES, FileFormat, RepairPage, rejected_file, rejected_rows
 from api_shim.repairs import corrections_of, wishes_of
@@ -27,7 +28,7 @@ from dataops_defs.catalogue.models import DatasetRow, MappingRow, RunRow
 from dataops_defs.domain.run import RunKind
 from dataops_defs.flows.replay_rejects import CHOSEN
 
-router = APIRouter(prefix="/{mapping_id}/rejects")
+router = APIRouter(prefix="/{mapping_id}/rejects", dependencies=[MAPPING_USES])
 DOWNLOAD_SECONDS = 300.0
 FILES: dict[str, Any] = {
     media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in MEDIA_TYPES.values()

@@ -7,9 +7,11 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 
+from api_shim.auth import Caller
 from api_shim.bounded import bounded
 from api_shim.checks import not_found_is, referred
-from api_shim.dependencies import PROTECTED, ShimDep
+from api_shim.dependencies import PROTECTED, CallerDep, ShimDep
+from api_shim.grants import check_use, sources_for
 from api_shim.schemas.base import refusals
 from api_shim.schemas.suggestions import SuggestIn, SuggestOut
 from api_shim.shim import Shim
@@ -40,10 +42,10 @@ class _Asked:
 
 
 @router.post("/suggest", responses=refusals(503), response_model=SuggestOut)
-async def suggest_mapping(body: SuggestIn, shim: ShimDep) -> dict[str, Any]:
+async def suggest_mapping(body: SuggestIn, shim: ShimDep, caller: CallerDep) -> dict[str, Any]:
     """Rank the properties that each column may become, with confidence and reasons."""
     _check_forms(body)
-    asked = await run_in_threadpool(_asked, shim, body)
+    asked = await run_in_threadpool(_asked, shim, caller, body)
     columns = await _seen(asked)
     try:
         return {"suggestions": await bounded(lambda: _suggestions(columns, asked.properties), SECONDS)}
@@ -60,7 +62,7 @@ def _check_forms(body: SuggestIn) -> None:
         raise Invalid(f"{problems[0].field}: {problems[0].message}", problems)
 
 
-def _asked(shim: Shim, body: SuggestIn) -> _Asked:
+def _asked(shim: Shim, caller: Caller, body: SuggestIn) -> _Asked:
     columns = sources_of([each.model_dump() for each in body.columns or ()])
     properties = targets_of([each.model_dump() for each in body.properties or ()])
     look = None
@@ -70,8 +72,9 @@ def _asked(shim: Shim, body: SuggestIn) -> _Asked:
                 properties = targets_of_schema(ObjectTypes(session).named(body.object_type).schema)
         if body.dataset_id is not None:
             row = referred(Datasets(session), body.dataset_id, "datasetId")
+            check_use(session, caller, row.source_id)
             columns = sources_of(row.columns or ())
-            look = _look(shim, Sources(session, shim.platform.keyring), row)
+            look = _look(shim, sources_for(session, shim, caller), row)
     return _Asked(columns, properties, look)
 
 

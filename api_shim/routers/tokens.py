@@ -12,15 +12,14 @@ from dataops_defs.catalogue.audit import audit
 from dataops_defs.catalogue.tokens import Role, Tokens
 
 router = APIRouter(prefix="/api/v1/dataops/tokens", tags=["dataops: tokens"], dependencies=ADMIN)
-MOST_TOKENS = 10_000
 
 
 @router.get("", responses={**refusals(), **LISTED}, response_model_exclude_none=True)
 def list_tokens(page: Annotated[Page, Query()], session: ReadingDep, response: Response) -> list[TokenOut]:
     """All tokens, newest first, without their text."""
-    rows = Tokens(session).all(limit=MOST_TOKENS)
-    count(response, len(rows))
-    return [TokenOut.model_validate(row) for row in rows[page.offset : page.offset + page.limit]]
+    rows, total = Tokens(session).page(limit=page.limit, offset=page.offset)
+    count(response, total)
+    return [TokenOut.model_validate(row) for row in rows]
 
 
 @router.post("", status_code=201, responses=refusals(409), response_model_exclude_none=True)

@@ -18,6 +18,7 @@ from api_shim.schemas.base import (
     ScheduleIn,
 )
 from api_shim.schemas.datasets import RowLimit, Status
+from api_shim.schemas.executions import RejectedOut
 from dataops_defs.catalogue.models import MappingRow, ScheduleRow
 
 AIRCRAFT: dict[str, Any] = {
@@ -39,10 +40,20 @@ AIRCRAFT: dict[str, Any] = {
 }
 
 
-class PropertyIn(Request):
-    """Where a property's value comes from."""
+EXPLODE = (
+    "The column or dotted path of a list: each of its elements becomes a row of its own, in which paths below it read"
+    " from the element (`items.sku`; `items.#` is its place, counted from 1)"
+)
 
-    source_column: str = Field(min_length=1, max_length=500)
+
+class PropertyIn(Request):
+    """Where a property's value comes from; a name like `address.city` writes into a nested property."""
+
+    source_column: str = Field(
+        min_length=1,
+        max_length=500,
+        description="A column, or a dotted path into its values: `address.city`, `tags[0]`, `payload.user.id`",
+    )
     transform: str | None = Field(
         default=None, max_length=10_000, description="JavaScript over value and row, or a function's name"
     )
@@ -65,6 +76,7 @@ class MappingCreate(Request):
     dataset_id: Id
     object_type: Name
     mappings: dict[str, PropertyIn]
+    explode: str | None = Field(default=None, min_length=1, max_length=500, description=EXPLODE)
     sync: SyncIn | None = Field(default=None, description="An upsert on the type's key when left out")
     schedule: ScheduleIn | None = None
     status: Status = "active"
@@ -79,6 +91,7 @@ class MappingChange(Request):
     model_config = ConfigDict(json_schema_extra={"examples": [{"sync": {"mode": "replace"}}, {"status": "paused"}]})
     name: Name | None = None
     mappings: dict[str, PropertyIn] | None = None
+    explode: str | None = Field(default=None, min_length=1, max_length=500, description=EXPLODE)
     sync: SyncIn | None = None
     schedule: ScheduleIn | None = None
     status: Status | None = None
@@ -125,6 +138,7 @@ class MappingOut(ScheduledOut):
     object_type: str
     object_type_id: str
     mappings: dict[str, dict[str, Any]]
+    explode: str | None = None
     sync: dict[str, Any]
     last_synced_at: Moment | None = None
     records_processed: int | None = None
@@ -134,7 +148,7 @@ class MappingOut(ScheduledOut):
     @classmethod
     def of(cls, row: MappingRow, object_type: str, schedule: ScheduleRow | None, moment: datetime) -> "MappingOut":
         """The form of a mapping row, the name of its object type, and its schedule."""
-        same = ("dataset_id", "object_type_id", "mappings", "sync", "last_synced_at")
+        same = ("dataset_id", "object_type_id", "mappings", "explode", "sync", "last_synced_at")
         counts = ("records_processed", "records_succeeded", "records_failed")
         return cls.scheduled(row, schedule, moment, *same, *counts, object_type=object_type)
 
@@ -170,3 +184,5 @@ class SyncOut(Reply):
     unchanged: int
     filtered: int
     deleted: int
+    dry_run: bool | None = Field(default=None, description="True where it was only told, and nothing kept")
+    rejects: list[RejectedOut] | None = Field(default=None, description="Of a dry run a few, 20 at most")

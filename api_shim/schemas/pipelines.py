@@ -11,12 +11,14 @@ from api_shim.schemas.base import (
     Id,
     Name,
     Owner,
+    Problem,
     Reply,
     Request,
     ScheduledOut,
     ScheduleIn,
 )
 from api_shim.schemas.datasets import Status
+from api_shim.schemas.executions import ExecutionOut
 from dataops_defs.catalogue.models import PipelineRow, ScheduleRow
 from dataops_defs.domain.pipeline_templates import PipelineTemplate
 
@@ -81,13 +83,40 @@ class EdgeIn(Request):
     target: str = Field(max_length=100, description="Id of a node")
 
 
-class PipelineCreate(Request):
+class GraphIn(Request):
+    """A graph that is not saved."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{name: AIRCRAFT[name] for name in ("nodes", "edges")}]})
+    nodes: list[NodeIn]
+    edges: list[EdgeIn]
+
+
+class GraphOut(Reply):
+    """Whether a graph can run."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "valid": False,
+                    "errors": [{"field": "edges.1.target", "message": "'map-2' is not a node of this graph"}],
+                    "warnings": [],
+                    "order": [],
+                }
+            ]
+        }
+    )
+    valid: bool
+    errors: list[Problem] = Field(description="Every problem, with its field: what saving it would be refused for")
+    warnings: list[Problem] = Field(description="What may be meant so, and often is not")
+    order: list[str] = Field(description="Ids of the nodes in the order of work; empty for a graph that cannot run")
+
+
+class PipelineCreate(GraphIn):
     """A new pipeline graph."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [AIRCRAFT]})
     name: Name
-    nodes: list[NodeIn]
-    edges: list[EdgeIn]
     schedule: ScheduleIn | None = None
     status: Status = "active"
     app: App = "default"
@@ -128,11 +157,14 @@ class PipelineOut(ScheduledOut):
     )
     nodes: list[dict[str, Any]]
     edges: list[dict[str, Any]]
+    last_execution: ExecutionOut | None = Field(default=None, description="The newest; with its nodes outside of lists")
 
     @classmethod
-    def of(cls, row: PipelineRow, schedule: ScheduleRow | None, moment: datetime) -> "PipelineOut":
-        """The form of a pipeline row and its schedule."""
-        return cls.scheduled(row, schedule, moment, "nodes", "edges")
+    def of(
+        cls, row: PipelineRow, schedule: ScheduleRow | None, moment: datetime, last: ExecutionOut | None = None
+    ) -> "PipelineOut":
+        """The form of a pipeline row, its schedule and its newest execution."""
+        return cls.scheduled(row, schedule, moment, "nodes", "edges", last_execution=last)
 
 
 class TemplateOut(Reply):

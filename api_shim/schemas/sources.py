@@ -19,7 +19,8 @@ AIRCRAFT: dict[str, Any] = {
         "password": "secret",
     },
 }
-CONNECTION = "; ".join(f"{kind}: {', '.join(each.names())}" for kind, each in CONNECTIONS.items())
+SETTINGS = "; ".join(f"{kind}: {', '.join(each.names())}" for kind, each in CONNECTIONS.items())
+CONNECTION = f"{SETTINGS}. A secret setting may be secret:NAME"
 
 
 class SourceCreate(Request):
@@ -75,6 +76,8 @@ class SourceOut(DefinitionOut):
                         "username": "reader",
                     },
                     "secretFields": ["password"],
+                    "secretReferences": {"password": "AIRCRAFT_DB"},
+                    "restricted": False,
                     "status": "active",
                     "app": "default",
                     "createdAt": "2025-11-02T10:00:00.000Z",
@@ -86,6 +89,8 @@ class SourceOut(DefinitionOut):
     type: str
     connection: dict[str, Any]
     secret_fields: list[str] = Field(description="Settings that are stored sealed and not shown")
+    secret_references: dict[str, str] = Field(description="Those among them that are secrets by name")
+    restricted: bool = Field(description="Its grants say who may see and use it")
     status: str = Field(description="active, inactive or error, by the last test")
     last_tested: Moment | None = None
     last_error: str | None = None
@@ -95,8 +100,9 @@ class SourceOut(DefinitionOut):
         """The form of a source row."""
         return cls.from_row(
             row,
-            *("type", "connection", "status", "last_error"),
+            *("type", "connection", "status", "last_error", "restricted"),
             secret_fields=[name for name in row.secret_fields.split(",") if name],
+            secret_references={field: each["secret"] for field, each in row.secret_references.items()},
             last_tested=row.last_tested_at,
         )
 

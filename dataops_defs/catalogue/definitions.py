@@ -48,7 +48,7 @@ class Definitions(Generic[Definition]):
         key = as_uuid(id)
         if key is None:
             return None
-        query = select(self.row).where(self.row.id == key)
+        query = select(self.row).where(self.row.id == key, *self._reachable())
         found: Definition | None = self.session.scalar(query.with_for_update() if lock else query)
         return found
 
@@ -113,8 +113,12 @@ class Definitions(Generic[Definition]):
         """What is built on this row, as ``kind 'name'``."""
         raise NotImplementedError
 
+    def _reachable(self) -> list[ColumnElement[bool]]:
+        """What narrows the rows that can be found and listed; names are taken all the same."""
+        return []
+
     def _conditions(self, filters: Mapping[str, str | None]) -> list[ColumnElement[bool]]:
-        made = []
+        made = self._reachable()
         for name, value in filters.items():
             if value is None:
                 continue

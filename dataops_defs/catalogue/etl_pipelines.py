@@ -164,7 +164,7 @@ class EtlPipelines(Definitions[EtlPipelineRow]):
 
     def _twin(self, name: str, twin: EtlPipelineRow) -> Duplicate:
         if twin.name == name:
-            return Duplicate(f"Duplicate pipeline name: there is already one named '{name}'")
+            return Duplicate(f"Duplicate pipeline name: Pipeline with this name already exists: '{name}'")
         return Duplicate(f"Duplicate pipeline name: '{name}' makes the same identifier as '{twin.name}': {twin.slug}")
 
 

@@ -21,7 +21,7 @@ from dataops_defs.catalogue.snapshot import Snapshot
 from dataops_defs.domain.extraction import extraction
 from dataops_defs.domain.mapping import check_mapping, property_mappings, sync_settings
 from dataops_defs.domain.object_type import ObjectType, check_object_type
-from dataops_defs.domain.pipeline import execution_order, nodes_of
+from dataops_defs.domain.pipeline_graph import nodes_in_order
 from dataops_defs.domain.schedule import schedule
 from dataops_defs.domain.source import source_type
 from dataops_defs.errors import DataOpsError, Invalid
@@ -113,9 +113,7 @@ def _mapping(row: Row, sound: Mapping[str, Mapping[str, Row]]) -> None:
 
 def _pipeline(row: Row, sound: Mapping[str, Mapping[str, Row]]) -> None:
     kinds = {"source": "sources", "dataset": "datasets", "mapping": "mappings"}
-    nodes = nodes_of(row["nodes"])
-    execution_order(nodes, row["edges"])
-    for node in nodes:
+    for node in nodes_in_order(row["nodes"], row["edges"]):
         if node.subject_id not in sound[kinds[node.type]]:
             raise Invalid(f"node '{node.id}' stands for a {node.type} that is missing or broken")
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from dataops_defs.catalogue.base import Identified, Json, JsonList, Named, Row, new_id, now
 from dataops_defs.domain.datamart import DatamartType, RefreshStrategy
+from dataops_defs.domain.drift import SchemaPolicy
 from dataops_defs.domain.etl import EtlMode
 from dataops_defs.domain.pipeline import DefinitionStatus
 from dataops_defs.domain.run import RunKind, RunState
@@ -18,20 +19,32 @@ def _reference(target: str, ondelete: str | None = None) -> Mapped[str]:
 
 
 class SourceRow(Named, Row):
-    """A source; ``secrets`` is sealed (see ``sealing``), ``connection`` holds the rest."""
+    """A source; ``secrets`` is sealed (see ``sealing``), ``connection`` holds the rest.
+
+    ``secret_references`` says which settings are secrets by name, ``{field: {"secret": name, "approved": bool}}``. Of
+    a ``restricted`` source its grants say who may see and use it, beside admins and the token that made it.
+    """
 
     __tablename__ = "source"
     type: Mapped[str] = mapped_column(index=True)
     connection: Mapped[Json]
     secrets: Mapped[bytes | None] = mapped_column(LargeBinary)
     secret_fields: Mapped[str] = mapped_column(default="")
+    secret_references: Mapped[Json] = mapped_column(default=dict)
+    restricted: Mapped[bool] = mapped_column(default=False)
+    creator_id: Mapped[str | None] = mapped_column(Uuid(as_uuid=False), ForeignKey("token.id", ondelete="SET NULL"))
     status: Mapped[str] = mapped_column(default="active")
     last_tested_at: Mapped[datetime | None]
     last_error: Mapped[str | None]
 
 
 class DatasetRow(Named, Row):
-    """A dataset and what its last extraction found."""
+    """A dataset and what its last extraction found.
+
+    ``drift`` is that of the last extraction from ``columns``, which belong to ``raw_uri``. ``waiting`` are columns, and
+    with ``quarantine`` a copy, that somebody may accept; ``accepted`` are columns that the next extraction may have;
+    ``accepted_at`` is when a quarantined copy was last accepted. ``mark`` shows how far the source was read.
+    """
 
     __tablename__ = "dataset"
     source_id: Mapped[str] = _reference("source.id")
@@ -42,24 +55,32 @@ class DatasetRow(Named, Row):
     raw_uri: Mapped[str | None]
     row_count: Mapped[int | None]
     columns: Mapped[JsonList | None]
+    schema_policy: Mapped[SchemaPolicy] = mapped_column(default=SchemaPolicy.EVOLVE)
+    drift: Mapped[Json | None]
+    waiting: Mapped[Json | None]
+    accepted: Mapped[JsonList | None]
+    accepted_at: Mapped[datetime | None]
+    mark: Mapped[str | None]
 
 
 class ObjectTypeRow(Named, Row):
-    """An object type of the ontology."""
+    """An object type of the ontology; ``version`` counts the schemas it has had."""
 
     __tablename__ = "object_type"
     schema: Mapped[Json] = mapped_column(JSON)  # as text: people read properties in the order they wrote them
     key_field: Mapped[str]
     store: Mapped[str] = mapped_column(default="postgres")
+    version: Mapped[int] = mapped_column(default=1)
 
 
 class MappingRow(Named, Row):
-    """A mapping and the counts of its last sync."""
+    """A mapping and the counts of its last sync; the elements of the list ``explode`` become objects, if it is set."""
 
     __tablename__ = "mapping"
     dataset_id: Mapped[str] = _reference("dataset.id")
     object_type_id: Mapped[str] = _reference("object_type.id")
     mappings: Mapped[Json] = mapped_column(JSON)
+    explode: Mapped[str | None]
     sync: Mapped[Json]
     status: Mapped[DefinitionStatus] = mapped_column(default=DefinitionStatus.ACTIVE)
     last_synced_at: Mapped[datetime | None]
@@ -203,7 +224,8 @@ class RunRow(Identified, Row):
 class RunStepRow(Identified, Row):
     """One piece of work inside an execution: an extraction, a sync, a refresh, an import.
 
-    ``key`` names it within its run: a worker that continues the run finds its predecessor's steps by it.
+    ``key`` names it within its run: a worker that continues the run finds its predecessor's steps by it. ``node_id``
+    is the node of a pipeline graph that it is done for; ``dry_run`` says that it only told what would become of rows.
     """
 
     __tablename__ = "run_step"
@@ -216,6 +238,8 @@ class RunStepRow(Identified, Row):
     subject_id: Mapped[str] = mapped_column(Uuid(as_uuid=False))
     subject_name: Mapped[str]
     key: Mapped[str] = mapped_column(default=new_id)
+    node_id: Mapped[str | None]
+    dry_run: Mapped[bool] = mapped_column(default=False)
     state: Mapped[RunState] = mapped_column(default=RunState.RUNNING)
     finished_at: Mapped[datetime | None]
     ledger: Mapped[Json] = mapped_column(default=dict)
@@ -239,9 +263,10 @@ class TokenRow(Identified, Row):
 
 
 class AuditRow(Row):
-    """Who did what, and how it ended; written with the change itself."""
+    """Who did what, and how it ended; written with the change itself. A trigger refuses to change or delete a line."""
 
     __tablename__ = "audit"
+    __table_args__ = tuple(Index(f"ix_audit_{name}", name, "id") for name in ("actor", "action", "subject"))
     id: Mapped[str] = mapped_column(Uuid(as_uuid=False), primary_key=True, default=new_id)
     at: Mapped[datetime] = mapped_column(default=now, index=True)
     actor: Mapped[str]

@@ -4,8 +4,8 @@ from sqlalchemy import select
 
 from dataops_defs.catalogue.definitions import Definitions
 from dataops_defs.catalogue.models import MappingRow, ObjectTypeRow
-from dataops_defs.domain.object_type import ObjectType
-from dataops_defs.errors import NotFound
+from dataops_defs.domain.object_type import POSTGRES, ObjectType
+from dataops_defs.errors import Conflict, NotFound
 
 
 def object_type_of(row: ObjectTypeRow) -> ObjectType:
@@ -19,6 +19,7 @@ def object_type_of(row: ObjectTypeRow) -> ObjectType:
         key_field=row.key_field,
         store=row.store,
         description=row.description,
+        version=row.version,
     )
 
 
@@ -39,6 +40,14 @@ class ObjectTypes(Definitions[ObjectTypeRow]):
         if found is None:
             raise NotFound(f"Object type {name[:80]} not found")
         return found
+
+    def refuse_shared_table(self, store: str) -> None:
+        """Refuse a DynamoDB table that holds the objects of another type: both would take the other's for theirs."""
+        if store == POSTGRES:
+            return
+        found = self.session.scalar(select(ObjectTypeRow.name).where(ObjectTypeRow.store == store).limit(1))
+        if found is not None:
+            raise Conflict(f"'{store}' holds the objects of type '{found}' already")
 
     def dependants(self, row: ObjectTypeRow) -> list[str]:
         """Mappings that write its objects."""

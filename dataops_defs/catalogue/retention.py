@@ -12,21 +12,28 @@ from dataops_defs.catalogue.models import DatasetRow, RunRow
 
 @dataclass(frozen=True)
 class Kept:
-    """A dataset's raw copies: the bucket and prefix (None: the defaults) of the next one, and the current one."""
+    """A dataset's raw copies: the bucket and prefix (None: the defaults) of the next one, and the current one.
+
+    ``waiting`` is one in quarantine, which may still be accepted; ``accepted_at`` is when one last became current
+    in that way, long after it was written perhaps.
+    """
 
     dataset_id: str
     app: str
     bucket: str | None
     prefix: str | None
     current: str | None
+    waiting: str | None = None
+    accepted_at: datetime | None = None
 
 
 def kept_by_datasets(session: Session) -> Sequence[Kept]:
     """All datasets, in the order they were made."""
-    query = select(DatasetRow.id, DatasetRow.app, DatasetRow.storage, DatasetRow.raw_uri).order_by(DatasetRow.id)
+    waiting, accepted_at = DatasetRow.waiting["uri"].astext, DatasetRow.accepted_at
+    columns = (DatasetRow.id, DatasetRow.app, DatasetRow.storage, DatasetRow.raw_uri, waiting, accepted_at)
     return [
-        Kept(id, app, storage.get("bucket"), storage.get("prefix"), raw_uri)
-        for id, app, storage, raw_uri in session.execute(query)
+        Kept(id, app, storage.get("bucket"), storage.get("prefix"), *copies)
+        for id, app, storage, *copies in session.execute(select(*columns).order_by(DatasetRow.id))
     ]
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from dataops_defs.catalogue.base import now
 from dataops_defs.catalogue.definitions import as_uuid
 from dataops_defs.catalogue.models import RunRow
+from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.run import WAITING, RunState
 from dataops_defs.errors import Conflict, NotFound
 
@@ -27,8 +28,10 @@ class RunControl:
         row = self._open(id)
         row.cancel_requested = True
         if row.state in WAITING or row.state is RunState.PAUSED:
-            row.error = "Cancelled while it was paused" if row.state is RunState.PAUSED else "Cancelled before it began"
-            row.state, row.finished_at = RunState.CANCELLED, now()
+            error = "Cancelled while it was paused" if row.state is RunState.PAUSED else "Cancelled before it began"
+            self._session.flush()
+            Runs(self._session).finish(row.id, RunState.CANCELLED, error=error)
+            self._session.refresh(row)
         else:
             row.state = RunState.CANCELLING
         return row

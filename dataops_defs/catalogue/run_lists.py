@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     Double,
     FromClause,
@@ -38,7 +39,7 @@ from dataops_defs.catalogue.models import (
     WatchRow,
 )
 from dataops_defs.domain.progress import Counted, Progress, progress_of
-from dataops_defs.domain.run import RunKind, RunState
+from dataops_defs.domain.run import DRY_RUN, RunKind, RunState
 from dataops_defs.errors import Invalid, NotFound
 
 SORTS: dict[str, ColumnElement[Any]] = {
@@ -86,6 +87,7 @@ class Filter(Wanted):
     states: frozenset[RunState] | None = None
     app: str | None = None
     since: datetime | None = None
+    dry_run: bool | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The filter for a query."""
@@ -94,6 +96,8 @@ class Filter(Wanted):
             made.append(RunRow.state.in_(self.states))
         if self.app is not None:
             made.append(RunRow.subject_id.in_(_subjects_of(self.app)))
+        if self.dry_run is not None:
+            made.append(_is_dry() == self.dry_run)
         if self.since is not None:
             made.append(RunRow.id >= _first_id(self.since))
         return made
@@ -130,6 +134,21 @@ class RunLists:
         """These executions, the least recently changed first."""
         query, changed_at = _listed(select(RunRow.id).where(RunRow.id.in_(ids)))
         return self._read(query.order_by(changed_at, RunRow.id))
+
+    def newest_of(self, subject_ids: Sequence[str]) -> list[ListedRun]:
+        """The newest execution of each of these definitions that has one; dry runs do not count."""
+        subjects = (
+            func.unnest(literal(list(subject_ids), ARRAY(Uuid(as_uuid=False)))).table_valued("id").render_derived()
+        )
+        newest = (
+            select(RunRow.id)
+            .where(RunRow.subject_id == subjects.c.id, ~_is_dry())
+            .order_by(RunRow.id.desc())
+            .limit(1)
+            .lateral("newest")
+        )
+        query, _ = _listed(select(newest.c.id).select_from(subjects).join(newest, true()))
+        return self._read(query)
 
     def page(
         self, wanted: Wanted, *, limit: int, offset: int = 0, sort: str = "-created_at"
@@ -210,6 +229,10 @@ def _made(row: Row[Any]) -> ListedRun:
     if run.started_at is not None:
         seconds = max(0.0, ((run.finished_at or row.moment) - run.started_at).total_seconds())
     return ListedRun(run, progress_of(run.kind, run.state, counted, run.steps_total, seconds), row.changed_at)
+
+
+def _is_dry() -> ColumnElement[bool]:
+    return func.coalesce(RunRow.parameters[DRY_RUN].as_boolean(), false())
 
 
 def _order(sort: str) -> list[ColumnElement[Any]]:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import Session
 
+from dataops_defs.catalogue.alert_events import note_end
 from dataops_defs.catalogue.base import now
 from dataops_defs.catalogue.definitions import as_uuid
 from dataops_defs.catalogue.models import RunRow, RunStepRow
@@ -58,7 +59,17 @@ class Runs:
             raise NotFound(f"Execution {id[:80]} not found")
         return row
 
-    def step(self, run_id: str, key: str, kind: RunKind, subject_id: str, subject_name: str) -> RunStepRow:
+    def step(
+        self,
+        run_id: str,
+        key: str,
+        kind: RunKind,
+        subject_id: str,
+        subject_name: str,
+        *,
+        node_id: str | None = None,
+        dry_run: bool = False,
+    ) -> RunStepRow:
         """The step of that key: a new one, or the one that an earlier worker of the run began."""
         query = select(RunStepRow).where(RunStepRow.run_id == run_id, RunStepRow.key == key)
         found = self._session.scalar(query)
@@ -66,7 +77,15 @@ class Runs:
             if found.state is not RunState.SUCCEEDED:
                 found.state, found.finished_at, found.error = RunState.RUNNING, None, None
             return found
-        row = RunStepRow(run_id=run_id, key=key, kind=kind, subject_id=subject_id, subject_name=subject_name)
+        row = RunStepRow(
+            run_id=run_id,
+            key=key,
+            kind=kind,
+            subject_id=subject_id,
+            subject_name=subject_name,
+            node_id=node_id,
+            dry_run=dry_run,
+        )
         self._session.add(row)
         self._session.execute(
             update(RunRow).where(RunRow.id == run_id, RunRow.subject_name.is_(None)).values(subject_name=subject_name)
@@ -182,6 +201,7 @@ class Runs:
             return None
         if state is not RunState.SUCCEEDED:
             self._close_steps(id, state, error)
+        note_end(self._session, id)
         return state
 
     def pause(self, id: str, epoch: int) -> bool:

@@ -15,12 +15,16 @@ from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from dataops_defs.errors import DataOpsError
 
 VERSION = 1
 NONCE = 12
 WRAPPED = 32 + 16
+# Whoever seals what is kept holds this advisory lock shared; a rotation of keys holds it alone.
+SEALING_LOCK = 7_355_608
 
 
 class CannotUnseal(DataOpsError):
@@ -94,6 +98,12 @@ def seal(keyring: Keyring, plain: bytes, context: str) -> bytes:
     data_key, nonce = AESGCM.generate_key(256), secrets.token_bytes(NONCE)
     ciphertext = AESGCM(data_key).encrypt(nonce, plain, context.encode())
     return _wrap(keyring, data_key, context) + nonce + ciphertext
+
+
+def seal_to_keep(session: Session, keyring: Keyring, plain: bytes, context: str) -> bytes:
+    """The same for a text that rotations renew: none can take place before the transaction ends."""
+    session.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": SEALING_LOCK})
+    return seal(keyring, plain, context)
 
 
 def unseal(keyring: Keyring, sealed: bytes, context: str) -> bytes:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import IntEnum
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from dataops_defs.catalogue.audit import is_reserved
 from dataops_defs.catalogue.base import now
 from dataops_defs.catalogue.definitions import as_uuid
 from dataops_defs.catalogue.models import TokenRow
@@ -56,7 +57,14 @@ class Tokens:
         return None if expired else row
 
     def create(self, name: str, role: Role, expires_at: datetime | None = None) -> tuple[TokenRow, str]:
-        """Make a token; its text is returned once and kept nowhere."""
+        """Make a token; its text is returned once and kept nowhere.
+
+        Raises:
+            Duplicate: another one has the name.
+            Invalid: the name is one by which the audit knows the platform's own doings, or it has expired already.
+        """
+        if is_reserved(name):
+            raise Invalid.field("name", "is one that the audit gives to schedules, sensors and other things of its own")
         if self._session.scalar(select(TokenRow).where(TokenRow.name == name)):
             raise Duplicate(f"There is already a token named '{name}'")
         if expires_at is not None and expires_at <= now():
@@ -72,9 +80,11 @@ class Tokens:
         else:
             row.hash, row.hint = token_hash(token), token[-4:]
 
-    def all(self, limit: int = 500) -> Sequence[TokenRow]:
-        """All tokens, newest first."""
-        return self._session.scalars(select(TokenRow).order_by(TokenRow.id.desc()).limit(limit)).all()
+    def page(self, *, limit: int, offset: int = 0) -> tuple[Sequence[TokenRow], int]:
+        """One page, newest first, and the number of all."""
+        query = select(TokenRow).order_by(TokenRow.id.desc()).limit(limit).offset(offset)
+        total = self._session.scalar(select(func.count()).select_from(TokenRow)) or 0
+        return self._session.scalars(query).all(), total
 
     def revoke(self, id: str) -> TokenRow:
         """Delete a token; it stops counting at once."""

@@ -11,9 +11,11 @@ from dataops_defs.defs.running import work_of_asset
 from dataops_defs.domain import naming
 from dataops_defs.domain.etl import EtlTarget
 from dataops_defs.flows.extract_dataset import extract_dataset
+from dataops_defs.flows.next_copy import KEYS_CHECK
 from dataops_defs.flows.outcome import Check, Outcome
 from dataops_defs.flows.refresh_datamart import refresh_datamart
 from dataops_defs.flows.run_etl import run_etl
+from dataops_defs.flows.schema_gate import CHECK as SCHEMA_CHECK
 from dataops_defs.flows.sync_mapping import reference_check_name, sync_mapping
 from dataops_defs.flows.work import Work
 
@@ -21,6 +23,8 @@ Row = Mapping[str, Any]
 Flow = Callable[[Work, str], Outcome]
 ROWS_ACCEPTED = "No row was rejected by a transform, the object type's schema or PostgreSQL"
 REPLACED_COMPLETELY = "Objects that the dataset no longer holds were deleted; not while rows are rejected"
+SCHEMA_UNCHANGED = "The columns are those that were accepted before"
+KEYS_MATCH_SOURCE = "The copy has the keys that its source has"
 LEDGER_BALANCED = "Every row that was read is accounted for"
 
 
@@ -37,6 +41,8 @@ def source_spec(row: Row) -> dg.AssetSpec:
 def dataset_asset(row: Row, source: Row) -> dg.AssetsDefinition:
     """A dataset: materialising it extracts the source into the raw store."""
     read = row["extraction"].get("query") or row["extraction"].get("path") or "the source's file"
+    by_keys = row["extraction"].get("incremental", {}).get("deletions") == "keys"
+    keys = {KEYS_CHECK: KEYS_MATCH_SOURCE} if by_keys else {}
     return _runnable(
         row,
         "dataset",
@@ -45,6 +51,7 @@ def dataset_asset(row: Row, source: Row) -> dg.AssetsDefinition:
         deps=[naming.source_key(source["app"], source["slug"])],
         kinds={source["type"], "parquet"},
         description=f"Extract of {source['type']} source '{source['name']}' into the raw store.\n\n```\n{read}\n```",
+        checks={SCHEMA_CHECK: SCHEMA_UNCHANGED, **keys},
     )
 
 

@@ -12,6 +12,7 @@ from dataops_defs.catalogue.integrity import Problem, find_problems, note_proble
 from dataops_defs.catalogue.kept_snapshots import KeptSnapshots
 from dataops_defs.catalogue.snapshot import read_snapshot
 from dataops_defs.defs import assets
+from dataops_defs.defs.alerts import deliver_alerts
 from dataops_defs.defs.jobs import static_jobs
 from dataops_defs.defs.launching import launching_sensors
 from dataops_defs.defs.resources import PlatformResource
@@ -76,6 +77,7 @@ def build_definitions(state: State, only: Selected | None = None) -> dg.Definiti
         sensors=[
             *launching_sensors(jobs, fingerprint(state)),
             automation_sensor,
+            deliver_alerts,
             *builder.watch_sensors(by_name["import_file"]),
         ]
         if served

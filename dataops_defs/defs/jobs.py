@@ -10,11 +10,13 @@ from pydantic import Field
 
 from dataops_defs.defs.metadata import check_evaluation, materialization_metadata
 from dataops_defs.defs.resources import PlatformResource
-from dataops_defs.defs.running import AlreadyTaken, work_of_job
+from dataops_defs.defs.running import AlreadyTaken, Ordered, work_of_job
 from dataops_defs.domain.naming import op_name
 from dataops_defs.domain.run import JOB_OF, RunKind
 from dataops_defs.errors import RunPaused
+from dataops_defs.flows.detect_relationships import detect_relationships
 from dataops_defs.flows.execute_pipeline import execute_pipeline
+from dataops_defs.flows.export_workbook import export_workbook
 from dataops_defs.flows.extract_dataset import extract_dataset
 from dataops_defs.flows.import_file import import_file
 from dataops_defs.flows.outcome import Outcome
@@ -31,6 +33,8 @@ FLOWS: dict[RunKind, tuple[Callable[[Work, str], object], str]] = {
     RunKind.REFRESH: (refresh_datamart, "Fill a datamart again"),
     RunKind.IMPORT: (import_file, "Import a file of a watched folder into the warehouse"),
     RunKind.REPLAY: (replay_rejects, "Try the rejected rows of a mapping again, with the corrections that were given"),
+    RunKind.DETECT: (detect_relationships, "Detect how tables relate, once more as an earlier request asked for it"),
+    RunKind.EXPORT: (export_workbook, "Export rows of the warehouse as an Excel workbook"),
     RunKind.ETL: (run_etl, "Run an ETL pipeline, or go on with it"),
 }
 
@@ -40,6 +44,7 @@ class Subject(dg.Config):
 
     subject_id: str = Field(description="Catalogue id of the dataset, mapping, pipeline, datamart or file")
     run_id: str | None = Field(default=None, description="Id of the run record; made when left out")
+    dry_run: bool = Field(default=False, description="Only tell what would be done, and keep nothing of it")
 
 
 def static_jobs() -> list[dg.JobDefinition]:
@@ -51,7 +56,8 @@ def _job(name: str, kind: RunKind, flow: Callable[[Work, str], object], descript
     @dg.op(name=op_name(name), description=description)
     def body(context: dg.OpExecutionContext, config: Subject, platform: PlatformResource) -> None:
         try:
-            with work_of_job(context, platform.open(), kind, config.subject_id, config.run_id) as work:
+            order = Ordered(kind, config.subject_id, config.run_id, config.dry_run)
+            with work_of_job(context, platform.open(), order) as work:
                 work.report = lambda outcome: log_outcome(context, outcome)
                 flow(work, config.subject_id)
         except (AlreadyTaken, RunPaused) as reason:

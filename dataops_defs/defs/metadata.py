@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from dataops_defs.domain.columns import Column, RejectedRow
+from dataops_defs.domain.drift import Drift
 from dataops_defs.flows.outcome import Check, Outcome
 
 MAX_CELL = 60
@@ -21,6 +22,7 @@ def materialization_metadata(outcome: Outcome) -> dict[str, Any]:
         "ledger": dg.MetadataValue.md(_ledger_table(ledger.as_json())),
         **{f"rows_{name}": count for name, count in ledger.as_json().items()},
         **outcome.counts,
+        **_extraction_metadata(outcome.details),
     }
     if outcome.columns:
         made["dagster/column_schema"] = column_schema(outcome.columns)
@@ -39,6 +41,19 @@ def materialization_metadata(outcome: Outcome) -> dict[str, Any]:
         made["bytes"] = outcome.bytes
     if outcome.uri.startswith("warehouse:"):
         made["dagster/table_name"] = outcome.uri.replace("warehouse:", "warehouse.", 1)
+    return made
+
+
+def _extraction_metadata(details: Mapping[str, Any]) -> dict[str, Any]:
+    """What only an extraction tells."""
+    if "drift" not in details:
+        return {}
+    made: dict[str, Any] = {"incremental": details["incremental"], "quarantined": details["quarantined"]}
+    if details["mark"] is not None:
+        made["mark"] = details["mark"]
+    drift = Drift.from_json(details["drift"])
+    if drift:
+        made["drift"] = dg.MetadataValue.md("\n".join(f"- {each}" for each in drift.sentence.split("; ")))
     return made
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 from sqlalchemy.orm import Session
 
+from dataops_defs.catalogue.audit import audit_launch
 from dataops_defs.catalogue.definitions import as_uuid
 from dataops_defs.catalogue.leases import Leases
 from dataops_defs.catalogue.models import RunRow
@@ -18,7 +19,7 @@ from dataops_defs.catalogue.runs import Runs
 from dataops_defs.defs.running import trigger_of
 from dataops_defs.defs.selection import PIPELINE_PREFIX
 from dataops_defs.domain.naming import op_name
-from dataops_defs.domain.run import JOB_OF, WAITING, RunKind, RunState
+from dataops_defs.domain.run import DRY_RUN, JOB_OF, WAITING, RunKind, RunState
 from dataops_defs.flows.outbox import RUN_ID_TAG, settle_books
 from dataops_defs.flows.platform import Platform
 
@@ -133,9 +134,12 @@ def request_again(session: Session, run: dg.DagsterRun, limit: int) -> RunRow | 
         parameters = {"assets": sorted(list(key.path) for key in run.asset_selection or ())}
     elif kind is not None:
         ops: Any = run.run_config.get("ops", {})
-        subject = ops.get(op_name(run.job_name), {}).get("config", {}).get("subject_id")
+        config = ops.get(op_name(run.job_name), {}).get("config", {})
+        subject, parameters = config.get("subject_id"), {DRY_RUN: True} if config.get("dry_run") else {}
     if kind is None or not (as_uuid(subject or "") or parameters.get("assets")):
         return None
-    return Runs(session).request(
+    row = Runs(session).request(
         kind, subject, None, trigger=trigger_of(run.tags), timeout_seconds=limit, parameters=parameters
     )
+    audit_launch(session, run.tags, row)
+    return row

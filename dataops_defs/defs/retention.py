@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from dataops_defs.catalogue.idempotency import IdempotencyKeys
+from dataops_defs.defs.alerts import purge_alert_deliveries
 from dataops_defs.defs.resources import PlatformResource
-from dataops_defs.flows.purge import A_DAY, NOTHING, Purged, days_before, purge_folder, purge_run_folders
+from dataops_defs.flows.purge import A_DAY, NOTHING, Purged, days_before, purge_run_folders
+from dataops_defs.flows.purge_exports import purge_exports as purge_workbooks
 from dataops_defs.flows.purge_raw import purge_raw_copies as purge_raw
 from dataops_defs.flows.purge_rejects import purge_rejects as purge_rejected_rows
 from dataops_defs.flows.purge_traces import purge_traces
@@ -72,11 +74,11 @@ def purge_rejects(context: dg.OpExecutionContext, platform: PlatformResource) ->
     )
 
 
-@dg.op(description="Delete exported files after DATAOPS_EXPORT_DAYS")
-def purge_exports(context: dg.OpExecutionContext) -> None:
-    """All below ``<home>/exports``."""
-    folder = settings().home / "exports"
-    _purge_by_age(context, settings().export_days, lambda before: purge_folder(folder, before, context.log.info))
+@dg.op(description="Delete workbooks that may be fetched no more, and exported files after DATAOPS_EXPORT_DAYS")
+def purge_exports(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
+    """What dead workers had begun goes too."""
+    gone = purge_workbooks(platform.open(), context.log.info, datetime.now(UTC))
+    context.add_output_metadata({"items": gone.items, "bytes": gone.bytes})
 
 
 @dg.op(description="Forget the answers kept for idempotency keys after a day")
@@ -105,6 +107,7 @@ def retention_job() -> None:
     purge_exports()
     purge_idempotency_keys()
     purge_traces_of_runs()
+    purge_alert_deliveries()
 
 
 retention_schedule = dg.ScheduleDefinition(

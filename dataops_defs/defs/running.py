@@ -7,16 +7,26 @@ from dataclasses import dataclass
 import dagster as dg
 from sqlalchemy.orm import Session
 
+from dataops_defs.catalogue.audit import audit_launch
 from dataops_defs.catalogue.definitions import as_uuid
 from dataops_defs.catalogue.leases import Held, Leases
 from dataops_defs.catalogue.models import RunRow
 from dataops_defs.catalogue.outbox import Outbox
 from dataops_defs.catalogue.runs import Runs
-from dataops_defs.domain.run import RunKind, RunState
-from dataops_defs.errors import DataOpsError, DependencyUnavailable, NotFound, RunPaused, RunStopped, RunTimedOut
+from dataops_defs.domain.run import DRY_RUN, REHEARSED, RunKind, RunState
+from dataops_defs.errors import (
+    DataOpsError,
+    DependencyUnavailable,
+    Invalid,
+    NotFound,
+    RunPaused,
+    RunStopped,
+    RunTimedOut,
+)
 from dataops_defs.flows.lease import CANCELLED, OVERDUE, Lease
-from dataops_defs.flows.outbox import RUN_ID_TAG, settle_books
+from dataops_defs.flows.outbox import DRY_RUN_TAG, RUN_ID_TAG, settle_books
 from dataops_defs.flows.platform import Platform
+from dataops_defs.flows.rehearsal import is_dry
 from dataops_defs.flows.work import UNFINISHED, Work, sentence
 
 Context = dg.OpExecutionContext | dg.AssetExecutionContext
@@ -39,14 +49,22 @@ class Ending:
     code: str | None = None
 
 
+@dataclass(frozen=True)
+class Ordered:
+    """What a Dagster run of a job is to do; its record is made where it has none."""
+
+    kind: RunKind
+    subject_id: str
+    run_id: str | None = None
+    dry_run: bool = False
+
+
 class AlreadyTaken(Exception):
     """Another Dagster run does, or did, the work of this record."""
 
 
 @contextmanager
-def work_of_job(
-    context: dg.OpExecutionContext, platform: Platform, kind: RunKind, subject_id: str, run_id: str | None
-) -> Iterator[Work]:
+def work_of_job(context: dg.OpExecutionContext, platform: Platform, order: Ordered) -> Iterator[Work]:
     """The work of a job that is one execution: its record begins and ends here.
 
     Raises:
@@ -54,22 +72,26 @@ def work_of_job(
         RunPaused: the record waits for somebody to resume it.
         dg.Failure: the work failed; the description is one readable sentence.
     """
-    if as_uuid(subject_id) is None:
-        raise failure(NotFound(f"'{subject_id[:80]}' is no id of the catalogue"))
-    given = None if context.run.parent_run_id else run_id  # run again in Dagster, it is an execution of its own
+    if as_uuid(order.subject_id) is None:
+        raise failure(NotFound(f"'{order.subject_id[:80]}' is no id of the catalogue"))
+    if order.dry_run and order.kind not in REHEARSED:
+        raise failure(Invalid.field("dry_run", f"what a job of kind {order.kind} does cannot be told beforehand"))
+    given = None if context.run.parent_run_id else order.run_id  # run again in Dagster, it is an execution of its own
     with platform.catalogue() as session:
-        record = given or _new_record(session, context, platform.settings.max_runtime_seconds, kind, subject_id).id
+        record = given or _new_record(session, context, platform.settings.max_runtime_seconds, order).id
         held = Leases(session).begin(record, context.run_id)
+        dry_run = is_dry(Runs(session).get(record))
     if held is None:
         raise AlreadyTaken(f"Execution {record} is cancelled, ended, or carried by another run")
-    if record != run_id:
-        context.instance.add_run_tags(context.run_id, {RUN_ID_TAG: record})
+    if record != order.run_id:
+        tags = {RUN_ID_TAG: record} | ({DRY_RUN_TAG: "true"} if dry_run else {})
+        context.instance.add_run_tags(context.run_id, tags)
 
     def fails(lease: Lease, ending: Ending) -> None:
         _finish(platform, lease, ending)
 
     with Lease(platform, held).kept() as lease, _ends_badly(context, lease, platform, fails):
-        yield Work(platform, lease, say=context.log.info)
+        yield Work(platform, lease, say=context.log.info, dry_run=dry_run)
         _finish(platform, lease, Ending(RunState.SUCCEEDED))
 
 
@@ -177,19 +199,20 @@ def failure(error: Exception) -> dg.Failure:
     return dg.Failure(description=sentence(error), metadata={"error": code}, allow_retries=False)
 
 
-def _new_record(session: Session, context: Context, limit: int, kind: RunKind, subject_id: str | None) -> RunRow:
-    """The record of a run that was started in Dagster; nobody else launches it."""
+def _new_record(session: Session, context: Context, limit: int, order: Ordered | None) -> RunRow:
+    """The record of a run that was started in Dagster, without an order of its assets; nobody else launches it."""
     tags = context.run.tags
     tagged = tags.get(MAX_RUNTIME_TAG, "")
     row = Runs(session).request(
-        kind,
-        subject_id,
-        context.job_name if subject_id is None else None,
+        order.kind if order else RunKind.ASSETS,
+        order.subject_id if order else None,
+        None if order else context.job_name,
         trigger=trigger_of(tags),
         timeout_seconds=int(tagged) if tagged.isdecimal() and tagged.isascii() else limit,
-        parameters=_selected(context) if subject_id is None else None,
+        parameters=({DRY_RUN: True} if order.dry_run else None) if order else _selected(context),
     )
     Outbox(session).hold(row)
+    audit_launch(session, tags, row)
     session.flush()
     return row
 
@@ -222,7 +245,7 @@ def _joined(session: Session, context: dg.AssetExecutionContext, limit: int) -> 
     if record is None and not context.run.parent_run_id:
         record = context.run.tags.get(RUN_ID_TAG)
     if record is None:
-        record = _new_record(session, context, limit, RunKind.ASSETS, None).id
+        record = _new_record(session, context, limit, None).id
     held = leases.join(record, context.run_id) or leases.begin(record, context.run_id)
     if held is None:
         raise dg.Failure(f"Execution {record} is cancelled, ended, or carried by another run", allow_retries=False)

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from dataops_defs.adapters.hosts import ALL_OTHERS
 from dataops_defs.adapters.warehouse.connection import warehouse_connection
 from dataops_defs.catalogue.database import catalogue_session
 from dataops_defs.catalogue.models import WatchedFileRow, WatchRow
@@ -18,6 +19,7 @@ from dataops_defs.demo.client import PREFIX, Client
 from dataops_defs.demo.films import Films
 from dataops_defs.demo.operations import make_operations
 from dataops_defs.errors import DataOpsError, DependencyUnavailable
+from dataops_defs.services.private_files import write_private
 from dataops_defs.settings import Settings
 
 DATA = Path(__file__).parent / "data"
@@ -77,7 +79,14 @@ class Demo:
             shutil.copyfile(DATA / "weather_2013_01.csv", arrived)
         with warehouse_connection(self._settings.url("warehouse")) as connection, connection.cursor() as cursor:
             cursor.execute((DATA.parent / "examples.sql").read_text())
-        return make_operations(self._settings.url("superuser"), DATA)
+        operations = make_operations(self._settings.url("superuser"), DATA)
+        self._list_host(f"{operations['host']}:{operations['port']}")
+        return operations
+
+    def _list_host(self, host: str) -> None:
+        """Let sources name the demo's own database, which lies on this machine, where nobody has made a list."""
+        if not self._settings.allowed_hosts and host not in self._settings.hosts:
+            write_private(self._settings.hosts_path, "\n".join([host, *sorted(self._settings.hosts | {ALL_OTHERS})]))
 
     def _define(self, connection: dict[str, Any]) -> None:
         self._watch()

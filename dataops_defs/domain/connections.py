@@ -6,14 +6,16 @@ Source: document 004, interface ``DataSource``. In requests and answers the name
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
+from dataops_defs.domain.secret import Server, refers, why_no_reference
 from dataops_defs.errors import FieldProblem, Invalid
 
 MAX_TEXT = 1024
 MAX_KEY = 16_384
 MAX_HEADERS = 50
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+USUAL_PORTS = {"http": 80, "https": 443, "sftp": 22, "smb": 445, "webdav": 80, "webdavs": 443}
 AUTH_TYPES = ("none", "bearer", "apikey")
 KEY_PLACES = ("header", "query")
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -141,12 +143,17 @@ class Connection:
             if given.get(name) in (None, "")
         ]
         for name, value in given.items():
-            if name in known and value is not None and (reason := known[name].metadata["check"](value)):
+            if name in known and value is not None and (reason := _why_not(known[name], value)):
                 problems.append(FieldProblem(f"connection.{name}", reason))
         problems += cls._contradictions(given) if not problems else []
         if problems:
             first = problems[0]
             raise Invalid(f"{first.field}: {first.message}", problems)
+
+    @property
+    def server(self) -> Server | None:
+        """Where its secrets are sent; None where that is nobody, or cannot be told for sure."""
+        return None
 
     @classmethod
     def _contradictions(cls, given: Mapping[str, Any]) -> list[FieldProblem]:
@@ -164,6 +171,12 @@ class DatabaseConnection(Connection):
     username: str | None = setting(plain_name)
     password: str | None = setting(text, secret=True)
     sslmode: str = setting(one_of(*SSL_MODES), default="prefer", place=True)
+    usual_port: ClassVar[int] = 5432
+
+    @property
+    def server(self) -> Server | None:
+        """The database's."""
+        return Server.of(f"[{self.host}]" if ":" in self.host else self.host, self.port or self.usual_port)
 
 
 @dataclass(frozen=True)
@@ -174,6 +187,8 @@ class PostgresConnection(DatabaseConnection):
 @dataclass(frozen=True)
 class MysqlConnection(DatabaseConnection):
     """A MySQL or MariaDB database; the port is 3306 when it is left out."""
+
+    usual_port: ClassVar[int] = 3306
 
 
 @dataclass(frozen=True)
@@ -188,6 +203,11 @@ class FileConnection(Connection):
     password: str | None = setting(text, secret=True)
     private_key: str | None = setting(private_key, secret=True)
     host_key: str | None = setting(text, place=True)
+
+    @property
+    def server(self) -> Server | None:
+        """That of the address; a local path has none."""
+        return _server_of(self.path)
 
 
 @dataclass(frozen=True)
@@ -215,6 +235,11 @@ class S3Connection(Connection):
     secret_access_key: str | None = setting(text, secret=True)
     session_token: str | None = setting(text, secret=True)
 
+    @property
+    def server(self) -> Server | None:
+        """That of the endpoint; AWS's own, in any region, is ``amazonaws.com``."""
+        return _server_of(self.endpoint) if self.endpoint else Server("amazonaws.com", 443)
+
     @classmethod
     def _contradictions(cls, given: Mapping[str, Any]) -> list[FieldProblem]:
         missing = {"accessKeyId", "secretAccessKey"} - set(given)
@@ -235,6 +260,11 @@ class ApiConnection(Connection):
     api_key_name: str = setting(text, default="X-API-Key", place=True)
     api_key_in: str = setting(one_of(*KEY_PLACES), default="header", place=True)
 
+    @property
+    def server(self) -> Server | None:
+        """That of the endpoint."""
+        return _server_of(self.endpoint)
+
     @classmethod
     def _contradictions(cls, given: Mapping[str, Any]) -> list[FieldProblem]:
         wanted = given.get("authType", "none") != "none"
@@ -248,6 +278,19 @@ class ApiConnection(Connection):
         if wanted and not str(given["token"]).isascii():
             return [FieldProblem("connection.token", "must be ASCII")]
         return []
+
+
+def _why_not(each: "Field[Any]", value: object) -> str | None:
+    """Why a value cannot be this setting's. What a secret holds is looked at when it is opened."""
+    if each.metadata["secret"] and isinstance(value, str) and refers(value):
+        return why_no_reference(value)
+    reason: str | None = each.metadata["check"](value)
+    return reason
+
+
+def _server_of(address: str) -> Server | None:
+    scheme, slashes, rest = address.partition("://")
+    return Server.of(rest.partition("/")[0], USUAL_PORTS.get(scheme.lower())) if slashes else None
 
 
 def _printed(each: "Field[Any]") -> str:

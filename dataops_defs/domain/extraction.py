@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
+from dataops_defs.domain.incremental import Incremental, incremental
 from dataops_defs.domain.source import SourceType
 from dataops_defs.errors import FieldProblem, Invalid
 
@@ -79,6 +80,7 @@ class Extraction:
     Args:
         path: below the source's path or prefix; ``*`` stands for any part of a name, ``**`` for any folders.
         records_path: where an API's answer holds its records, dotted; the answer itself when left out.
+        incremental: how to read only what is new since the last time; None reads all.
     """
 
     type: ExtractionType
@@ -91,6 +93,18 @@ class Extraction:
     body: Any = None
     records_path: str | None = None
     paging: Paging = Paging()
+    incremental: Incremental | None = None
+
+    @property
+    def by_cursor(self) -> Incremental:
+        """How it is incremental.
+
+        Raises:
+            Invalid: it is not.
+        """
+        if self.incremental is None:
+            raise Invalid.field("extraction.incremental", "is not set")
+        return self.incremental
 
     def as_json(self) -> dict[str, Any]:
         """The documented form, without what is not set."""
@@ -105,20 +119,25 @@ class Extraction:
             "body": self.body,
             "recordsPath": self.records_path,
             "paging": _paging_as_json(self.paging),
+            "incremental": self.incremental and self.incremental.as_json(),
         }
         return {name: value for name, value in values.items() if value is not None}
 
 
 FIELDS: Mapping[ExtractionType, frozenset[str]] = {
-    ExtractionType.SQL: frozenset({"query"}),
+    ExtractionType.SQL: frozenset({"query", "incremental"}),
     ExtractionType.FILE: frozenset({"path", "sheet"}),
     ExtractionType.S3: frozenset({"path", "format", "sheet"}),
-    ExtractionType.API: frozenset({"endpoint", "method", "body", "recordsPath", "paging"}),
+    ExtractionType.API: frozenset({"endpoint", "method", "body", "recordsPath", "paging", "incremental"}),
 }
 REQUIRED: Mapping[ExtractionType, str] = {
     ExtractionType.SQL: "query",
     ExtractionType.S3: "path",
 }
+NO_CURSOR = (
+    "files cannot be asked for rows that are new: they are read whole, and a changed file may change any row;"
+    " it is for SQL and API sources"
+)
 PAGING_FIELDS = {
     "type": "type",
     "param": "param",
@@ -147,6 +166,8 @@ def stored_extraction(value: Mapping[str, Any]) -> Extraction:
     kind = _word(ExtractionType, value.get("type"), "type")
     given = {name: each for name, each in value.items() if each is not None and name != "type"}
     for name in given:
+        if name == "incremental" and name not in FIELDS[kind]:
+            raise Invalid.field("extraction.incremental", NO_CURSOR)
         if name not in FIELDS[kind]:
             owners = [str(each) for each, known in FIELDS.items() if name in known]
             told = f"belongs to an extraction of type {' or '.join(owners)}" if owners else "is not known"
@@ -165,7 +186,14 @@ def stored_extraction(value: Mapping[str, Any]) -> Extraction:
         body=given.get("body"),
         records_path=_text(given, "recordsPath"),
         paging=_paging(given.get("paging", {})),
+        incremental=_incremental(given, kind),
     )
+
+
+def _incremental(given: Mapping[str, Any], kind: ExtractionType) -> Incremental | None:
+    if "incremental" not in given:
+        return None
+    return incremental(given["incremental"], of_api=kind is ExtractionType.API)
 
 
 def _paging(value: object) -> Paging:

@@ -30,14 +30,14 @@ def to_integer(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, str) and INTEGER.fullmatch(value.strip()):
-        return int(value)
+        return int(value.strip())
     return value
 
 
 def to_number(value: Any) -> Any:
     """Text that is a number as one; the exact text is stored, see ``stored_number``."""
     if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
-        return float(value)
+        return float(value.strip())
     return value
 
 

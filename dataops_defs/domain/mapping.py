@@ -1,14 +1,20 @@
 """A mapping: which column of a dataset becomes which property of an object type, and how rows meet objects."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from dataops_defs.domain.object_type import ObjectType
+from dataops_defs.domain.paths import PLACE, below, located, steps_of
+from dataops_defs.domain.schema_words import property_type, resolved
 from dataops_defs.errors import FieldProblem, Invalid
 
 Word = TypeVar("Word", bound=StrEnum)
+MAX_DEPTH = 10
+# How the types begin whose values hold something: text may be JSON.
+_NESTED = ("string", "large_string", "struct", "list", "large_list", "fixed_size_list", "map", "null")
+_LISTS = ("string", "large_string", "list", "large_list", "fixed_size_list", "null")
 
 
 class SyncMode(StrEnum):
@@ -29,7 +35,7 @@ class OnConflict(StrEnum):
 
 @dataclass(frozen=True)
 class PropertyMapping:
-    """One property: the column it comes from, the transform, and what stands in for null."""
+    """One property, or a value inside of one: the column or path it comes from, the transform, what stands for null."""
 
     source_column: str
     transform: str | None = None
@@ -81,27 +87,90 @@ def property_mappings(value: Mapping[str, Any]) -> dict[str, PropertyMapping]:
     }
 
 
-def check_mapping(mappings: Mapping[str, PropertyMapping], kind: ObjectType, columns: Collection[str] | None) -> None:
-    """Refuse a mapping that could not be synced. ``columns`` are the dataset's, None while they are unknown.
+def root_of(name: str) -> str:
+    """The property that an entry of a mapping writes, or writes into: ``address`` of ``address.city``."""
+    return name.partition(".")[0]
 
+
+def written_properties(mappings: Iterable[str]) -> list[str]:
+    """The properties that a mapping writes, in its order."""
+    return list(dict.fromkeys(map(root_of, mappings)))
+
+
+def nested_schema(kind: ObjectType, name: str) -> Mapping[str, Any] | None:
+    """The schema of a property, or of what lies inside of one; None when there is no such thing.
+
+    What an object leaves open (``additionalProperties``) may hold anything.
+    """
+    first, *rest = name.split(".")
+    found: Any = kind.properties.get(first)
+    for part in rest if len(rest) < MAX_DEPTH else [""]:
+        if found is None or part == "":
+            return None
+        schema = resolved(found, kind.schema)
+        if property_type(schema) not in ("object", "any"):
+            return None
+        more = schema.get("additionalProperties", True)
+        found = schema.get("properties", {}).get(part, ({} if more is True else more) or None)
+        if more is not False and found is None:
+            found = {}
+    return found if isinstance(found, Mapping) else None
+
+
+def check_mapping(
+    mappings: Mapping[str, PropertyMapping],
+    kind: ObjectType,
+    columns: Mapping[str, str] | None,
+    explode: str | None = None,
+) -> None:
+    """Refuse a mapping that could not be synced.
+
+    Args:
+        columns: type by name of the dataset's columns, None while they are unknown.
+        explode: the column or path of the list whose elements are the rows.
     Raises:
-        Invalid: a property or column that does not exist, the key or a required property left out.
+        Invalid: a property or column that does not exist, the key or a required property left out, a property mapped
+            as a whole and in parts.
     """
     problems: list[FieldProblem] = []
     if not mappings:
         problems.append(FieldProblem("mappings", "must map at least one property"))
+    if explode is not None and columns is not None and (reason := _source_problem(explode, columns, None, _LISTS)):
+        problems.append(FieldProblem("explode", reason))
     for name, each in mappings.items():
-        if name not in kind.properties:
-            problems.append(FieldProblem(f"mappings.{name[:60]}", f"object type '{kind.name}' has no such property"))
-        elif columns is not None and each.source_column not in columns:
-            problems.append(
-                FieldProblem(f"mappings.{name}.sourceColumn", f"the dataset has no column '{each.source_column[:100]}'")
-            )
+        field, reason = f"mappings.{name[:200]}", _target_problem(name, mappings, kind)
+        if reason is None and columns is not None:
+            reason = _source_problem(each.source_column, columns, explode, _NESTED)
+            field += ".sourceColumn"
+        if reason is not None:
+            problems.append(FieldProblem(field, reason))
     needed = {kind.key_field, *kind.schema.get("required", ())}
     problems += [
         FieldProblem(f"mappings.{name}", f"is required by object type '{kind.name}'")
-        for name in sorted(needed - set(mappings))
+        for name in sorted(needed - set(written_properties(mappings)))
         if mappings
     ]
     if problems:
         raise Invalid(f"{problems[0].field}: {problems[0].message}", problems)
+
+
+def _target_problem(name: str, mappings: Mapping[str, PropertyMapping], kind: ObjectType) -> str | None:
+    if nested_schema(kind, name) is None:
+        return f"object type '{kind.name}' has no such property"
+    whole = next((other for other in mappings if name.startswith(f"{other}.")), None)
+    return f"'{whole}' is mapped already, with all that is in it" if whole else None
+
+
+def _source_problem(path: str, columns: Mapping[str, str], explode: str | None, kinds: tuple[str, ...]) -> str | None:
+    """Why nothing could be read from a column or path."""
+    rest = None if explode is None or path in columns else below(path, explode)
+    if rest is not None:
+        known = rest == f".{PLACE}" or steps_of(rest) is not None
+        return None if known else f"'{path[:100]}' is no path into the elements of '{explode}'"
+    found = located(path, columns)
+    if found is None:
+        return f"the dataset has no column '{path[:100]}'"
+    kind = columns[found.column]
+    if (found.steps or kinds is _LISTS) and not kind.startswith(kinds if not found.steps else _NESTED):
+        return f"column '{found.column[:100]}' holds {kind}, with nothing inside"
+    return None

@@ -1,16 +1,23 @@
-"""An object type of the ontology: a JSON Schema with a key, kept as one typed table of the warehouse."""
+"""An object type of the ontology: a JSON Schema with a key, kept as one typed table of the warehouse or of DynamoDB."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dataops_defs.domain.schema_words import property_type, resolved
 from dataops_defs.errors import FieldProblem, Invalid
 
 PROPERTY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
 KEY_TYPES = ("string", "integer")
 MAX_PROPERTIES = 500
+MAX_INDEXED = 16
+INDEXED_TYPES = ("string", "integer", "number", "boolean")
 RESERVED = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+POSTGRES = "postgres"
+DYNAMODB = "dynamodb:"
+# Source: Amazon DynamoDB Developer Guide, "Naming rules and data types".
+DYNAMODB_TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
 
 @dataclass(frozen=True)
@@ -18,7 +25,8 @@ class ObjectType:
     """A type of objects. ``schema`` is JSON Schema with one ``properties`` entry for each property.
 
     A property may carry ``x-references`` (the name of another object type): its values should be keys there,
-    and a check counts those that are not.
+    and a check counts those that are not; and ``x-index: true``: objects are found and sorted fast by it.
+    ``version`` counts the schemas that the type has had.
     """
 
     id: str
@@ -27,8 +35,9 @@ class ObjectType:
     app: str
     schema: Mapping[str, Any]
     key_field: str
-    store: str = "postgres"
+    store: str = POSTGRES
     description: str | None = None
+    version: int = 1
 
     @property
     def properties(self) -> Mapping[str, Mapping[str, Any]]:
@@ -40,6 +49,16 @@ class ObjectType:
     def references(self) -> Mapping[str, str]:
         """Property name -> slug of the object type that its values should be keys of."""
         return {name: each["x-references"] for name, each in self.properties.items() if "x-references" in each}
+
+    @property
+    def dynamodb_table(self) -> str | None:
+        """Name of the DynamoDB table that holds the objects; None when they are in the warehouse."""
+        return self.store.removeprefix(DYNAMODB) if self.store.startswith(DYNAMODB) else None
+
+    @property
+    def address(self) -> str:
+        """Where the objects live: ``objects.<slug>`` in the warehouse, or ``dynamodb:<table>``."""
+        return f"objects.{self.slug}" if self.dynamodb_table is None else self.store
 
 
 SQL_TYPES = {
@@ -53,18 +72,16 @@ SQL_TYPES = {
 SQL_FORMATS = {"date": "date", "date-time": "timestamp with time zone"}
 
 
-def property_type(schema: Mapping[str, Any]) -> str:
-    """The JSON type of a property, ``null`` set aside; ``any`` when there are several or none is named."""
-    declared = schema.get("type")
-    kinds = [kind for kind in (declared if isinstance(declared, list) else [declared]) if kind != "null"]
-    return str(kinds[0]) if len(kinds) == 1 and kinds[0] in SQL_TYPES else "any"
+def column_type(schema: Mapping[str, Any], root: Mapping[str, Any] = {}) -> str:
+    """PostgreSQL type of a property's column; what JSON Schema leaves open is kept as jsonb.
 
-
-def column_type(schema: Mapping[str, Any]) -> str:
-    """PostgreSQL type of a property's column; what JSON Schema leaves open is kept as jsonb."""
-    kind = property_type(schema)
+    Args:
+        root: the whole schema, for references to its definitions.
+    """
+    plain = resolved(schema, root)
+    kind = property_type(plain)
     if kind == "string":
-        return SQL_FORMATS.get(str(schema.get("format")), "text")
+        return SQL_FORMATS.get(str(plain.get("format")), "text")
     return SQL_TYPES.get(kind, "jsonb")
 
 
@@ -78,12 +95,11 @@ def check_object_type(schema: Mapping[str, Any], key_field: str, store: str) -> 
     problems = list(_schema_problems(schema))
     properties = schema.get("properties")
     if isinstance(properties, Mapping):
-        if key_field not in properties:
-            problems.append(FieldProblem("keyField", f"'{key_field[:60]}' is not one of the schema's properties"))
-        elif property_type(properties[key_field]) not in KEY_TYPES:
-            problems.append(FieldProblem("keyField", f"'{key_field}' must be of type string or integer"))
-    if store != "postgres":
-        problems.append(FieldProblem("store", f"'{store[:60]}' is not served yet; use 'postgres'"))
+        problems += _key_problems(schema, properties, key_field)
+        if not problems:
+            problems += _mark_problems(schema, properties, store)
+    if store != POSTGRES and not (store.startswith(DYNAMODB) and DYNAMODB_TABLE.fullmatch(store, len(DYNAMODB))):
+        problems.append(FieldProblem("store", f"'{store[:60]}' is not served; use 'postgres' or 'dynamodb:<table>'"))
     if problems:
         raise Invalid(f"{problems[0].field}: {problems[0].message}", problems)
 
@@ -113,34 +129,54 @@ def _property_problem(name: str, schema: object) -> str | None:
     return None
 
 
-def check_change(old: ObjectType, schema: Mapping[str, Any], key_field: str) -> None:
-    """Refuse a change that objects already written could not follow: another key, another column type.
+def _key_problems(schema: Mapping[str, Any], properties: Mapping[str, Any], key_field: str) -> list[FieldProblem]:
+    if key_field not in properties:
+        return [FieldProblem("keyField", f"'{key_field[:60]}' is not one of the schema's properties")]
+    key = properties[key_field]
+    if isinstance(key, Mapping) and property_type(resolved(key, schema)) not in KEY_TYPES:
+        return [FieldProblem("keyField", f"'{key_field}' must be of type string or integer")]
+    return []
 
-    Raises:
-        Invalid: with the property and both types.
-    """
-    if key_field != old.key_field:
-        raise Invalid.field("keyField", f"cannot change from '{old.key_field}': objects are matched by it")
-    for name, each in old.properties.items():
-        new = schema["properties"].get(name)
-        if new is not None and column_type(new) != column_type(each):
-            raise Invalid.field(
-                f"schema.properties.{name}",
-                f"cannot change from {column_type(each)} to {column_type(new)}; add another property instead",
-            )
+
+def _mark_problems(schema: Mapping[str, Any], properties: Mapping[str, Any], store: str) -> list[FieldProblem]:
+    """What is wrong with ``x-index`` and ``x-references``."""
+    problems = []
+    marked = [name for name, each in properties.items() if each.get("x-index") is not None]
+    for name in marked:
+        field_name = f"schema.properties.{name}.x-index"
+        if not isinstance(properties[name]["x-index"], bool):
+            problems.append(FieldProblem(field_name, "must be true or false"))
+        elif property_type(resolved(properties[name], schema)) not in INDEXED_TYPES:
+            problems.append(FieldProblem(field_name, "is for texts, numbers, truth values and times only"))
+        elif store != POSTGRES and properties[name]["x-index"]:
+            problems.append(FieldProblem(field_name, "is served in PostgreSQL only"))
+    if len(marked) > MAX_INDEXED:
+        problems.append(FieldProblem("schema.properties", f"at most {MAX_INDEXED} may be marked x-index"))
+    if store != POSTGRES:
+        problems += [
+            FieldProblem(f"schema.properties.{name}.x-references", "is checked in PostgreSQL only")
+            for name, each in properties.items()
+            if "x-references" in each
+        ]
+    return problems
 
 
 @dataclass(frozen=True)
 class ObjectTable:
-    """The table of an object type: its columns in the order of the schema, and the key."""
+    """The table of an object type: its columns in the order of the schema, the key, and what is indexed beside it."""
 
     schema: str
     table: str
     key: str
     columns: Mapping[str, str] = field(default_factory=dict)
+    indexed: Sequence[str] = ()
 
 
 def table_of(kind: ObjectType) -> ObjectTable:
-    """Where the objects of a type live: ``objects.<slug>``, a column for each property."""
-    columns = {name: column_type(each) for name, each in kind.properties.items()}
-    return ObjectTable("objects", kind.slug, kind.key_field, columns)
+    """Where the objects of a type live: ``objects.<slug>``, a column for each property.
+
+    Objects in DynamoDB are staged in columns of the same types.
+    """
+    columns = {name: column_type(each, kind.schema) for name, each in kind.properties.items()}
+    indexed = [name for name, each in kind.properties.items() if each.get("x-index") is True and name != kind.key_field]
+    return ObjectTable("objects", kind.slug, kind.key_field, columns, indexed)

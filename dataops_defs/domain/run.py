@@ -57,6 +57,8 @@ class RunKind(StrEnum):
     IMPORT = "import"
     ETL = "etl"
     REPLAY = "replay"
+    EXPORT = "export"
+    DETECT = "detect"
     ASSETS = "assets"
 
 
@@ -68,9 +70,16 @@ JOB_OF: dict[RunKind, str] = {
     RunKind.IMPORT: "import_file",
     RunKind.ETL: "run_etl",
     RunKind.REPLAY: "replay_rejects",
+    RunKind.EXPORT: "export_workbook",
+    RunKind.DETECT: "detect_relationships",
     RunKind.ASSETS: "__ASSET_JOB",
 }
 """The Dagster job that does each kind of work; the last is Dagster's own, with a selection of assets."""
+
+DRY_RUN = "dryRun"
+"""The parameter of an execution that only tells what would be done."""
+REHEARSED = frozenset({RunKind.EXTRACT, RunKind.SYNC, RunKind.PIPELINE})
+"""Work that can be told beforehand."""
 
 MAX_WORKERS = 5
 """How many workers may die at one run, and nothing gets done, before it counts as the run's own fault."""

@@ -14,6 +14,7 @@ from dataops_defs.domain.connections import (
     PostgresConnection,
     S3Connection,
 )
+from dataops_defs.domain.secret import PREFIX, refers
 from dataops_defs.errors import Invalid
 
 
@@ -72,6 +73,12 @@ def check_connection(kind: SourceType, connection: Mapping[str, Any]) -> None:
         Invalid: with one problem per field, named ``connection.<field>``.
     """
     CONNECTIONS[kind].check(kind, connection)
+
+
+def references_of(connection: Mapping[str, Any]) -> dict[str, str]:
+    """Which settings of a connection, in order, are secrets by name: the names, by setting."""
+    named = {name: value for name, value in connection.items() if name in SECRET_FIELDS and refers(value)}
+    return {name: str(value).removeprefix(PREFIX) for name, value in named.items()}
 
 
 def split_secrets(connection: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

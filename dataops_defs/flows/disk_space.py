@@ -101,6 +101,7 @@ def _folders(settings: Settings) -> dict[str, Path]:
         "the state folder": settings.home,
         **({"the database": database} if database else {}),
         **({"raw copies": raw} if raw else {}),
+        "exports": settings.exports_path,
     }
 
 

@@ -6,17 +6,15 @@ Source: document 003, "PipelineCreate"; DECISIONS 7 and 28.
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from dataops_defs.adapters.line import During
 from dataops_defs.adapters.sources.postgres.source import PostgresSource
-from dataops_defs.catalogue.base import new_id
 from dataops_defs.catalogue.sources import Sources
 from dataops_defs.domain.etl import EtlConfig, EtlMode, SqlColumn
 from dataops_defs.domain.extraction import Extraction, ExtractionType
-from dataops_defs.domain.source import Source, SourceType
 from dataops_defs.errors import Invalid
 from dataops_defs.flows.platform import Platform
+from dataops_defs.flows.warehouse_source import warehouse_source
 
 # What Arrow has an exact form for, infinite dates aside; the rest travels as PostgreSQL's own text.
 PLAIN = frozenset({"boolean", "smallint", "integer", "bigint", "real", "double precision", "text"})
@@ -136,9 +134,8 @@ def etl_source(platform: Platform, config: EtlConfig, during: During = nullconte
         NotFound: it is gone.
     """
     if config.source_id is None:
-        # Ours, whatever hosts users' sources may name.
         return EtlSource(
-            PostgresSource(_warehouse(platform), platform.settings.allowed_functions, during=during), config
+            PostgresSource(warehouse_source(platform), platform.settings.allowed_functions, during=during), config
         )
     with platform.catalogue() as session:
         sources = Sources(session, platform.keyring)
@@ -149,19 +146,6 @@ def etl_source(platform: Platform, config: EtlConfig, during: During = nullconte
             "source_id", f"'{opened.name}' is a {opened.type} source; a pipeline reads one of PostgreSQL"
         )
     return EtlSource(adapter, config)
-
-
-def _warehouse(platform: Platform) -> Source:
-    parts = urlsplit(platform.settings.url("reader"))
-    connection = {
-        **{name: value for name, value in parse_qsl(parts.query) if name == "sslmode"},
-        "host": parts.hostname,
-        "port": parts.port or 5432,
-        "database": unquote(parts.path.lstrip("/")),
-        "username": unquote(parts.username or ""),
-    }
-    secrets = {"password": unquote(parts.password or "")}
-    return Source(new_id(), "the warehouse", "warehouse", SourceType.POSTGRES, "default", connection, secrets)
 
 
 def _extraction(query: str) -> Extraction:

@@ -19,11 +19,13 @@ from dataops_defs.domain.naming import AssetPath, op_name
 from dataops_defs.domain.run import JOB_OF, RunKind, RunState
 from dataops_defs.flows.disk_space import Room, disks
 from dataops_defs.flows.platform import Platform
+from dataops_defs.flows.rehearsal import discard_copies, is_dry
 
 LAUNCHES_AT_ONCE = 20
 # Dagster ends a run by this much later than the run itself would, should its worker not do so.
 GRACE_SECONDS = 60
 RUN_ID_TAG = "dataops/run_id"
+DRY_RUN_TAG = "dataops/dry_run"
 
 
 @dataclass(frozen=True)
@@ -42,17 +44,20 @@ def launch_of(row: RunRow, max_runtime_seconds: int) -> Launch:
     """What Dagster is asked for to have a record's work done."""
     job = JOB_OF[row.kind]
     limit = (row.timeout_seconds or max_runtime_seconds) + GRACE_SECONDS
+    dry = {"dry_run": True} if is_dry(row) else {}
     tags = {
         RUN_ID_TAG: row.id,
         "dataops/requested_by": row.requested_by or row.trigger,
         "dagster/max_runtime": str(limit),
     }
+    if dry:
+        tags[DRY_RUN_TAG] = "true"
     if row.epoch:
         tags["dagster/priority"] = "1"  # what was under way goes before what waits
     if row.kind is RunKind.ASSETS:
         assets = [tuple(path) for path in row.parameters.get("assets", [])]
         return Launch(row.id, row.attempts, job, {}, tags, assets)
-    config = {"ops": {op_name(job): {"config": {"subject_id": row.subject_id, "run_id": row.id}}}}
+    config = {"ops": {op_name(job): {"config": {"subject_id": row.subject_id, "run_id": row.id, **dry}}}}
     return Launch(row.id, row.attempts, job, config, tags)
 
 
@@ -87,12 +92,13 @@ def reap(platform: Platform) -> int:
 
 
 def settle_books(platform: Platform, session: Session, run_id: str, epoch: int) -> None:
-    """Fence off the worker of an ended run, and write into its record what it had committed."""
+    """Fence off the worker of an ended run, write into its record what it had committed, drop what it rehearsed."""
     with platform.warehouse("dataops takeover") as connection:
         take_fence(connection, run_id, epoch + 1)
         committed = committed_by(connection, run_id)
     for subject_id, ledger in committed.items():
         Runs(session).note_committed(run_id, subject_id, ledger)
+    discard_copies(platform, session, run_id)
 
 
 def note_launched(platform: Platform, run_id: str, dagster_run_id: str) -> None:

@@ -34,7 +34,7 @@ class Check:
 class Outcome:
     """``assets`` are the asset keys the step wrote, the first being its own; ``lineage`` names for each output column
     the (asset key, column) pairs it comes from; ``taken_at`` is the moment the source was read; ``counts`` are further
-    numbers to show, by name.
+    numbers to show, by name; ``details`` is what only its kind of step tells, as JSON values.
     """
 
     ledger: Ledger
@@ -49,6 +49,7 @@ class Outcome:
     total_rows: int | None = None
     taken_at: datetime | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """What is kept; the samples of rows and the lineage are for Dagster's pages only."""
@@ -61,6 +62,7 @@ class Outcome:
             "columns": [each.as_json() for each in self.columns],
             "checks": [each.as_json() for each in self.checks],
             "counts": dict(self.counts),
+            "details": dict(self.details),
         }
 
     @classmethod
@@ -77,4 +79,5 @@ class Outcome:
             total_rows=value.get("totalRows"),
             taken_at=datetime.fromisoformat(taken_at) if taken_at else None,
             counts=value.get("counts", {}),
+            details=value.get("details", {}),
         )

@@ -56,12 +56,11 @@ class Platform:
 
     def open(self, source: Source, during: During = nullcontext) -> SourceAdapter:
         """The adapter of a source; ``during`` is told of what it waits for."""
-        hosts = frozenset(host.strip() for host in self.settings.allowed_hosts.split(",") if host.strip())
         return open_source(
             source,
             roots=self.settings.roots,
             allowed_functions=self.settings.allowed_functions,
-            allowed_hosts=hosts,
+            allowed_hosts=self.settings.hosts,
             max_file_bytes=self.settings.max_file_bytes,
             during=during,
         )

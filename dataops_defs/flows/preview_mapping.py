@@ -1,25 +1,29 @@
 """What a mapping would make of a dataset's first rows: a bounded read that writes nothing."""
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from typing import Any
 
+import orjson
 import pyarrow as pa
 
-from dataops_defs.adapters.javascript.engine import JavaScriptEngine
 from dataops_defs.catalogue.datasets import Datasets
 from dataops_defs.catalogue.object_types import ObjectTypes, object_type_of
 from dataops_defs.catalogue.sources import Sources
-from dataops_defs.domain.mapping import check_mapping, property_mappings
+from dataops_defs.domain.mapping import check_mapping, property_mappings, written_properties
 from dataops_defs.flows.extract_dataset import extraction_of
 from dataops_defs.flows.platform import Platform
-from dataops_defs.flows.shape_rows import RowShaper, transforms_of
+from dataops_defs.flows.shape_rows import RowShaper
 
 
 def preview_mapping(
-    platform: Platform, dataset_id: str, object_type: str, mappings: Mapping[str, Any], limit: int
+    platform: Platform,
+    dataset_id: str,
+    object_type: str,
+    mappings: Mapping[str, Any],
+    limit: int,
+    explode: str | None = None,
 ) -> dict[str, Any]:
-    """Objects and rejects of the first ``limit`` rows.
+    """Objects and rejects of the first ``limit`` rows, or of as many elements of the list that is exploded.
 
     Returns:
         ``{"columns": [property], "rows": [object], "rejected": [{rowNumber, column, reason, raw}]}``.
@@ -32,23 +36,28 @@ def preview_mapping(
     wanted = property_mappings(mappings)
     seen = platform.open(source).preview(extraction_of(dataset), limit)
     names = [column.name for column in seen.columns]
-    check_mapping(wanted, kind, names)
+    check_mapping(wanted, kind, {column.name: column.type for column in seen.columns}, explode)
     batch = pa.RecordBatch.from_pydict({name: _column([row.get(name) for row in seen.rows]) for name in names})
-    transforms = transforms_of(wanted)
-    with JavaScriptEngine(transforms) if transforms else nullcontext() as engine:
-        shaped = RowShaper(kind, wanted, engine).shape(batch, 1)
+    with RowShaper(kind, wanted, explode) as shaper:
+        shaped = shaper.shape(batch, 1, show=limit)
     return {
-        "columns": list(wanted),
+        "columns": written_properties(wanted),
         "rows": shaped.objects,
         "rejected": [
-            {"rowNumber": each.number, "column": each.column, "reason": each.reason, "raw": dict(each.raw)}
-            for each in shaped.rejected
+            {
+                "rowNumber": shaped.rows.parent(each.number - 1) + 1,
+                "column": each.column,
+                "reason": each.reason,
+                "raw": dict(each.raw),
+            }
+            for each in shaped.rejected[:limit]
         ],
     }
 
 
 def _column(values: list[Any]) -> pa.Array:
+    """The values of a preview; what is nested as its JSON text, which paths read as well."""
     try:
-        return pa.array(values)
+        return pa.array([orjson.dumps(each).decode() if isinstance(each, dict | list) else each for each in values])
     except pa.ArrowException:
         return pa.array([None if value is None else str(value) for value in values], pa.string())

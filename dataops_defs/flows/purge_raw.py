@@ -58,16 +58,22 @@ class Policy:
     older_than: datetime | None
     since: datetime
 
-    def superseded(self, accounted: Sequence[RawCopy], current: str | None) -> list[RawCopy]:
-        """Of a dataset's accounted copies, those that may go; the oldest first."""
-        if self.older_than is None:
+    def superseded(self, accounted: Sequence[RawCopy], kept: Kept) -> list[RawCopy]:
+        """Of a dataset's accounted copies, those that may go; the oldest first.
+
+        One that is current or waits to be accepted stays. While a run may have begun before another copy was accepted,
+        it may read the one before that: all stay.
+        """
+        if self.older_than is None or (kept.accepted_at is not None and kept.accepted_at >= self.since):
             return []
         newest_first = sorted(accounted, key=lambda copy: copy.name, reverse=True)
         beyond = list(pairwise(newest_first))[self.keep - 1 :]
         return [
             copy
             for successor, copy in reversed(beyond)
-            if copy.uri != current and copy.written_at < self.older_than and successor.written_at < self.since
+            if copy.uri not in (kept.current, kept.waiting)
+            and copy.written_at < self.older_than
+            and successor.written_at < self.since
         ]
 
     def unaccounted(self, others: Sequence[RawCopy]) -> list[RawCopy]:
@@ -111,7 +117,7 @@ def _purge(store: RawStore, policy: Policy, kept: Kept | None, accounted: frozen
     others = [copy for copy in copies if copy.uri not in accounted]
     halves = [size for folder in folders for size in store.discard_unfinished(folder, policy.since)]
     return PurgedRaw(
-        superseded=_delete(store, policy.superseded(known, kept.current) if kept else []),
+        superseded=_delete(store, policy.superseded(known, kept) if kept else []),
         unaccounted=_delete(store, policy.unaccounted(others) if _ledger_is_whole(kept, accounted) else []),
         unfinished=Purged(len(halves), sum(halves)),
     )

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from dataops_defs.adapters.warehouse.fence import purge_fences
+from dataops_defs.adapters.warehouse.object_plans import purge_plans
 from dataops_defs.catalogue.kept_snapshots import KeptSnapshots
 from dataops_defs.catalogue.retention import oldest_open_run
 from dataops_defs.flows.platform import Platform
@@ -18,4 +19,5 @@ def purge_traces(platform: Platform, now: datetime) -> tuple[int, int]:
         before = min(now - longest, open_since - A_WEEK if open_since else now)
         snapshots = KeptSnapshots(session).purge(before)
     with platform.warehouse("dataops retention") as connection:
+        purge_plans(connection, before)
         return snapshots, purge_fences(connection, before)

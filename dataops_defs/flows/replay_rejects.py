@@ -1,15 +1,14 @@
 """Replay a mapping's rejected rows, with the corrections that were given for them, all or nothing for readers."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from dataops_defs.adapters.javascript.engine import JavaScriptEngine
-from dataops_defs.adapters.sinks.objects import ObjectSink, Published, StagedRow, count_objects, ensure_table
+from dataops_defs.adapters.shaping.rows import Rows
+from dataops_defs.adapters.sinks.objects import DUPLICATE, ObjectSink, Published, StagedRow
 from dataops_defs.adapters.typed_columns import typed_column
 from dataops_defs.adapters.warehouse.books import enter
 from dataops_defs.adapters.warehouse.corrections import (
@@ -26,22 +25,17 @@ from dataops_defs.catalogue.mappings import Mappings
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.ledger import Ledger
+from dataops_defs.domain.paths import PLACE, located
 from dataops_defs.domain.rejects import RejectState
 from dataops_defs.domain.run import RunKind
 from dataops_defs.domain.transform import needs_row
+from dataops_defs.flows.intake import BATCH_ROWS, PREVIEW_ROWS
+from dataops_defs.flows.object_store import open_sink
 from dataops_defs.flows.outcome import Check, Outcome
 from dataops_defs.flows.platform import Platform
-from dataops_defs.flows.shape_rows import RowShaper, Shaped, transforms_of
-from dataops_defs.flows.sync_mapping import (
-    BATCH_ROWS,
-    DUPLICATE,
-    EXISTS,
-    PREVIEW_ROWS,
-    Plan,
-    outcome_of,
-    plan_of,
-    reference_checks,
-)
+from dataops_defs.flows.shape_rows import RowShaper, Shaped
+from dataops_defs.flows.sync_mapping import outcome_of, passing_over, reference_checks
+from dataops_defs.flows.sync_plan import Plan, plan_of
 from dataops_defs.flows.work import Step, Work
 
 CHOSEN = "rows"
@@ -67,13 +61,12 @@ def replay_rejects(work: Work, mapping_id: str) -> Outcome:
 
 def _replay(work: Work, step: Step, plan: Plan, chosen: bool) -> Outcome:
     with work.warehouse("dataops replay") as connection:
-        ensure_table(connection, plan.table)  # whoever writes the same objects waits here
+        entry = step.entry(SUBJECT_KIND, plan.mapping_id, plan.kind.address)
+        sink = open_sink(work, connection, entry, plan.kind, plan.properties)  # other writers wait from here on
         settled = settled_before(connection, work.run_id, plan.mapping_id) if chosen else {}
         adopt_corrections(connection, work.run_id)
-        replay = _Replay(connection, plan)
-        transforms = transforms_of(plan.mappings)
-        with JavaScriptEngine(transforms) if transforms else nullcontext() as engine:
-            shaper = RowShaper(plan.kind, plan.mappings, engine)
+        replay = _Replay(connection, plan, sink)
+        with RowShaper(plan.kind, plan.mappings, plan.explode) as shaper:
             schema: pa.Schema | None = None
             for rows in waiting_rejects(connection, work.run_id, plan.mapping_id, chosen=chosen, batch_rows=BATCH_ROWS):
                 schema = schema or _columns_read(work.platform, plan)
@@ -81,96 +74,101 @@ def _replay(work: Work, step: Step, plan: Plan, chosen: bool) -> Outcome:
                 step.progress(replay.read)
         ledger = _ledger(replay, replay.publish(work.run_id), settled)
         outcome = _outcome(connection, plan, replay, ledger)
-        entry = step.entry(SUBJECT_KIND, plan.mapping_id, f"{plan.table.schema}.{plan.table.table}")
         enter(connection, entry, ledger, outcome.as_json())
     return outcome
 
 
 def _columns_read(platform: Platform, plan: Plan) -> pa.Schema:
-    """The dataset's columns that the mapping looks at, in the types of its newest raw copy."""
+    """The dataset's columns that the mapping looks at, in the types of its newest raw copy.
+
+    Of an element that was rejected its place in its list is known beside them.
+    """
     schema, _ = platform.raw_store.open(plan.raw_uri)
-    if any(needs_row(each.transform) for each in plan.mappings.values() if each.transform):
-        return schema
-    mapped = {each.source_column for each in plan.mappings.values()}
-    return pa.schema([each for each in schema if each.name in mapped])
+    if not any(needs_row(each.transform) for each in plan.mappings.values() if each.transform):
+        paths = [each.source_column for each in plan.mappings.values()] + ([plan.explode] if plan.explode else [])
+        mapped = {found.column for path in paths if (found := located(path, schema.names))}
+        schema = pa.schema([each for each in schema if each.name in mapped])
+    return schema.append(pa.field(f"{plan.explode}.{PLACE}", pa.int64())) if plan.explode else schema
 
 
 class _Replay:
-    """Rejects on their way into staging again; which of them failed, and why."""
+    """Rejects on their way into staging again; which of them failed, and why.
 
-    def __init__(self, connection: Connection, plan: Plan) -> None:
-        self._connection, self._plan = connection, plan
-        self._sink = ObjectSink(connection, plan.table, list(plan.mappings))
+    A reject is one row, or what its list unfolds to: then all of it is staged, or nothing.
+    """
+
+    def __init__(self, connection: Connection, plan: Plan, sink: ObjectSink) -> None:
+        self._connection, self._plan, self.sink = connection, plan, sink
         self._tried: list[Waiting] = []
+        self._rejects: set[int] = set()
         self._failed: set[int] = set()
-        self.read = 0
-        self.repaired = 0
+        self.read = self.without = self.refused = self.repaired = 0
         self.samples: list[RejectedRow] = []
         self.preview: list[dict[str, Any]] = []
-
-    @property
-    def failed(self) -> int:
-        """How many have failed so far."""
-        return len(self._failed)
 
     def take(self, rows: Sequence[Waiting], schema: pa.Schema, shaper: RowShaper) -> None:
         """Shape a batch of rejects and stage the good ones."""
         batch, bad = _typed(rows, schema)
         self._refuse([(rows[place], reason, column) for place, (reason, column) in bad.items()])
         good = [place for place in range(len(rows)) if place not in bad]
-        first = len(self._tried) + 1
+        before = len(self._tried)
+        shaped = shaper.shape(batch.take(pa.array(good, pa.int64())), before + 1, PREVIEW_ROWS - len(self.preview))
         # Contents are large, and not needed again.
-        self._tried += [replace(rows[place], content={}) for place in good]
-        shaped = shaper.shape(batch.take(pa.array(good, pa.int64())), first)
-        self._refuse([(self._of(each.number), each.reason, each.column) for each in shaped.rejected])
-        shaped = self._without_taken_keys(shaped)
-        refused = self._sink.stage(shaped.numbers, shaped.columns)
-        self._refuse([(self._of(each.number), each.reason, self._column(each.column)) for each in refused])
-        self.read += len(rows)
-        self.preview += shaped.objects[: PREVIEW_ROWS - len(self.preview)]
+        waiting = [replace(rows[place], content={}) for place in good]
+        self._rejects.update(each.id for each in waiting)
+        self._tried += [waiting[shaped.rows.parent(at)] for at in range(len(shaped.rows))]
+        self._refuse(_first_of_each([(self._of(each.number), each.reason, each.column) for each in shaped.rejected]))
+        staged = self._without_taken_keys(self._whole(shaped))
+        refused = self.sink.stage(staged.numbers, staged.columns)
+        self._refuse(
+            [(self._of(row.number), row.reason, self._named(shaped.rows, row, before)) for row in refused],
+        )
+        self.read += len(bad) + shaped.rows.without + self._taken(shaped)
+        self.without += shaped.rows.without
+        self.preview += shaped.objects
 
     def publish(self, run_id: str) -> Published:
         """Bring what is staged into the objects, and close the rejects it came from."""
-        self._refuse_staged(self._sink.set_duplicates_aside(), DUPLICATE, taken=True)
-        done = self._sink.publish(self._plan.sync, self._plan.mapping_id, run_id, complete=False)
-        self._refuse_staged(done.clashes, EXISTS)
-        repaired = [each.id for each in self._tried if each.id not in self._failed]
+        self._refuse_staged(self.sink.set_duplicates_aside(), taken=True)
+        published = self.sink.publish(self._plan.sync, self._plan.mapping_id, run_id, complete=False)
+        done = passing_over(self._plan.sync, published)
+        self._refuse_staged(done.refused)
+        repaired = sorted(self._rejects - self._failed)
         mark_repaired(self._connection, run_id, repaired)
         self.repaired = len(repaired)
         return done
 
+    def _whole(self, shaped: Shaped) -> Shaped:
+        """Without the elements of rejects of which another element failed."""
+        return _kept(shaped, [self._of(number).id not in self._failed for number in shaped.numbers])
+
+    def _taken(self, shaped: Shaped) -> int:
+        """What the batch counts for: every element, but a reject that failed as a whole for one."""
+        failed = {self._of(each.number).id for each in shaped.rejected}
+        return len(failed) + sum(self._of(number).id not in failed for number in shaped.numbers)
+
     def _without_taken_keys(self, shaped: Shaped) -> Shaped:
         """Without rows that still have the key for which their sync refused them: they would take another's place."""
-        key = self._plan.kind.key_field
-        taken = {
-            place
-            for place, number in enumerate(shaped.numbers)
-            if self._of(number).taken_key is not None
-            and str(shaped.objects[place].get(key)) == self._of(number).taken_key
-        }
-        if not taken:
+        if all(self._of(number).taken_key is None for number in shaped.numbers):
             return shaped
-        reason = f"{key}: {DUPLICATE}"
-        self._refuse([(self._of(shaped.numbers[place]), reason, self._plan.key_column) for place in sorted(taken)])
-        kept = [place for place in range(len(shaped.numbers)) if place not in taken]
-        places = pa.array(kept, pa.int64())
-        return Shaped(
-            numbers=[shaped.numbers[place] for place in kept],
-            columns={name: column.take(places) for name, column in shaped.columns.items()},
-            objects=[shaped.objects[place] for place in kept],
-        )
+        key = self._plan.kind.key_field
+        keys = map(str, shaped.columns[key].to_pylist())
+        free = [self._of(number).taken_key != its_key for number, its_key in zip(shaped.numbers, keys, strict=True)]
+        taken = [number for number, kept in zip(shaped.numbers, free, strict=True) if not kept]
+        self._refuse([(self._of(number), f"{key}: {DUPLICATE}", self._plan.key_column) for number in taken])
+        return _kept(shaped, free)
 
-    def _refuse_staged(self, rows: Sequence[StagedRow], reason: str, *, taken: bool = False) -> None:
+    def _refuse_staged(self, rows: Sequence[StagedRow], *, taken: bool = False) -> None:
         key = self._plan.kind.key_field
         keys = {self._of(row.number).id: str(row.content[key]) for row in rows} if taken else {}
-        told = f"{key}: {reason}"
-        self._refuse([(self._of(row.number), told, self._plan.key_column) for row in rows], keys)
+        self._refuse([(self._of(row.number), f"{key}: {row.reason}", self._plan.key_column) for row in rows], keys)
 
     def _refuse(self, refused: Sequence[tuple[Waiting, str, str | None]], keys: Mapping[int, str] = {}) -> None:
         still_rejected(
             self._connection,
             [Refused(row.id, reason, column, keys.get(row.id)) for row, reason, column in refused],
         )
+        self.refused += len(refused)
         self._failed.update(row.id for row, _, _ in refused)
         self.samples += [
             RejectedRow(row.row_number, reason, column, row.content)
@@ -180,9 +178,29 @@ class _Replay:
     def _of(self, number: int) -> Waiting:
         return self._tried[number - 1]
 
-    def _column(self, property_name: str | None) -> str | None:
-        mapped = self._plan.mappings.get(property_name or "")
-        return mapped.source_column if mapped else None
+    def _named(self, rows: Rows, row: RejectedRow, before: int) -> str | None:
+        mapped = self._plan.mappings.get(row.column or "")
+        return rows.named(mapped.source_column, row.number - before - 1) if mapped else None
+
+
+def _first_of_each(refused: Sequence[tuple[Waiting, str, str | None]]) -> list[tuple[Waiting, str, str | None]]:
+    """For each reject what is wrong first."""
+    first: dict[int, tuple[Waiting, str, str | None]] = {}
+    for each in refused:
+        first.setdefault(each[0].id, each)
+    return list(first.values())
+
+
+def _kept(shaped: Shaped, keep: Sequence[bool]) -> Shaped:
+    """Some of the rows of a batch."""
+    if all(keep):
+        return shaped
+    chosen = pa.array(keep, pa.bool_())
+    return replace(
+        shaped,
+        numbers=[number for number, kept in zip(shaped.numbers, keep, strict=True) if kept],
+        columns={name: column.filter(chosen) for name, column in shaped.columns.items()},
+    )
 
 
 def _typed(rows: Sequence[Waiting], schema: pa.Schema) -> tuple[pa.RecordBatch, dict[int, tuple[str, str]]]:
@@ -204,8 +222,8 @@ def _ledger(replay: _Replay, done: Published, settled: Mapping[RejectState, int]
         inserted=done.inserted,
         updated=done.updated,
         unchanged=done.unchanged + settled.get(RejectState.REPAIRED, 0),
-        rejected=replay.failed,
-        filtered=done.filtered + settled.get(RejectState.SUPERSEDED, 0),
+        rejected=replay.refused,
+        filtered=done.filtered + replay.without + settled.get(RejectState.SUPERSEDED, 0),
     ).balanced()
 
 
@@ -226,9 +244,9 @@ def _outcome(connection: Connection, plan: Plan, replay: _Replay, ledger: Ledger
     return outcome_of(
         plan,
         ledger,
-        [repaired, balanced, *reference_checks(connection, plan)],
+        [repaired, balanced, *reference_checks(replay.sink, plan)],
         replay.preview,
         replay.samples,
-        count_objects(connection, plan.table),
+        replay.sink.count(),
         {"rejects_repaired": replay.repaired, "rejects_still_open": still_open},
     )

@@ -1,185 +1,179 @@
-"""Shaping: rows of a dataset become objects of a type, or rejects with a reason. Batch by batch."""
+"""Shaping: rows of a dataset become objects of a type, or rejects with a reason. Batch by batch.
+
+Whole columns are transformed, fitted and checked in Arrow. Rows that this does not prove to be right are done once
+more value by value, by the rules that decide: their words are the reasons of the rejects.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataops_defs.adapters.javascript.engine import JavaScriptEngine
-from dataops_defs.adapters.json_schema import ObjectValidator
-from dataops_defs.adapters.json_values import json_column, json_rows
+from dataops_defs.adapters.json_schema import ObjectValidator, Violation
+from dataops_defs.adapters.masks import any_of, mask_of, places
+from dataops_defs.adapters.shaping.by_value import Root, objects_of, roots_of
+from dataops_defs.adapters.shaping.columns import RootColumns
+from dataops_defs.adapters.shaping.elements import ElementRows
+from dataops_defs.adapters.shaping.made import Made
+from dataops_defs.adapters.shaping.rows import BatchRows, Rows
+from dataops_defs.adapters.shaping.transformed import Transformer
 from dataops_defs.domain.columns import RejectedRow
-from dataops_defs.domain.fitting import cannot_store, fit
 from dataops_defs.domain.mapping import PropertyMapping
-from dataops_defs.domain.object_type import ObjectType, table_of
-from dataops_defs.domain.transform import Transform, needs_row
-from dataops_defs.errors import Invalid
+from dataops_defs.domain.object_type import ObjectType
+from dataops_defs.domain.transform import Transform
+
+Bad = dict[int, tuple[str, str | None]]
+"""By row the reason, and the source column."""
 
 
 @dataclass
 class Shaped:
-    """One batch after shaping: the good rows' numbers and columns, the objects they make, and the rejects."""
+    """One batch after shaping: the good rows' numbers and columns, the first objects they make, and the rejects.
 
-    numbers: list[int]
+    ``rows`` are what was shaped; a row that is exploded may be many of them, or none.
+    """
+
+    rows: Rows
+    numbers: Sequence[int]
     columns: dict[str, pa.Array]
     objects: list[dict[str, Any]]
     rejected: list[RejectedRow] = field(default_factory=list)
 
 
-def transforms_of(mappings: Mapping[str, PropertyMapping]) -> list[Transform]:
-    """The transforms that the JavaScript engine has to run."""
-    return [Transform(name, each.source_column, each.transform) for name, each in mappings.items() if each.transform]
-
-
 class RowShaper:
-    """Maps, transforms, fits and validates the rows of one mapping."""
+    """Maps, transforms, fits and validates the rows of one mapping. Use it as a context manager."""
 
-    def __init__(
-        self, kind: ObjectType, mappings: Mapping[str, PropertyMapping], engine: JavaScriptEngine | None
-    ) -> None:
-        self._kind = kind
-        self._mappings = mappings
-        self._engine = engine
+    def __init__(self, kind: ObjectType, mappings: Mapping[str, PropertyMapping], explode: str | None = None) -> None:
+        self._mappings, self._explode = mappings, explode
+        transforms = [Transform(name, each.source_column, each.transform) for name, each in mappings.items()]
+        self._transformer = Transformer(transforms)
         self._validator = ObjectValidator(kind.schema)
-        self._types = {name: table_of(kind).columns[name] for name in mappings}
-        self._row_needed = any(needs_row(each.transform) for each in mappings.values() if each.transform)
+        self._roots = roots_of(kind, mappings)
+        self._columns = RootColumns(kind, self._roots)
 
-    def shape(self, batch: pa.RecordBatch, first_number: int) -> Shaped:
-        """Objects and rejects of one batch; ``first_number`` is the number of its first row, counted from 1.
+    def __enter__(self) -> Self:
+        self._transformer.__enter__()
+        return self
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._transformer.__exit__(kind, error, trace)
+
+    def rows_of(self, batch: pa.RecordBatch) -> Rows:
+        """What of a batch becomes objects: its rows, or the elements in them."""
+        return BatchRows(batch) if self._explode is None else ElementRows(batch, self._explode)
+
+    def shape(self, batch: pa.RecordBatch, first_number: int, show: int = 0) -> Shaped:
+        """Objects and rejects of one batch.
+
+        Args:
+            first_number: the number of its first row, or element, counted from 1.
+            show: how many objects are wanted as such.
         Raises:
             Invalid: the dataset has lost a column that the mapping reads.
         """
-        bad: dict[int, tuple[str, str | None]] = {}
-        values = self._mapped(batch, bad)
-        # Text that stands for an exact number is stored as it is; the number is what the schema sees.
-        stored = {
-            name: values[name] if self._types[name] == "numeric" else fit(values[name], self._types[name])
-            for name in self._mappings
-        }
-        seen = {name: fit(stored[name], self._types[name]) for name in self._mappings}
-        objects = _objects(seen, batch.num_rows)
-        for each in self._validator.violations(objects):
-            column = self._column_of(each.property, objects[each.index])
-            bad.setdefault(each.index, (f"{each.property or 'object'}: {each.message}", column))
-        self._refuse_unstorable(seen, bad)
-        good = [index for index in range(batch.num_rows) if index not in bad] if bad else range(batch.num_rows)
+        rows = self.rows_of(batch)
+        bad: Bad = dict(rows.problems)
+        values = self._values(rows, bad)
+        proven = self._columns.proven(values, len(rows))
+        doubtful = places(any_of(proven.doubt, mask_of(bad, len(rows))))
+        columns, good = proven.columns, list(range(len(rows)))
+        if doubtful:
+            columns = self._decided(rows, values, columns, doubtful, bad)
+            good = [row for row in good if row not in bad]
         return Shaped(
-            numbers=[first_number + index for index in good],
-            columns={name: self._array(name, stored[name], good) for name in self._mappings},
-            objects=[objects[index] for index in good],
-            rejected=_rejects(batch, first_number, bad),
+            rows=rows,
+            numbers=[first_number + row for row in good],
+            columns=columns,
+            objects=self._objects({name: each.take(good[:show]) for name, each in values.items()}, good[:show]),
+            rejected=_rejects(rows, first_number, bad),
         )
 
-    def _mapped(self, batch: pa.RecordBatch, bad: dict[int, tuple[str, str | None]]) -> dict[str, Sequence[Any]]:
-        wanted = {each.source_column for each in self._mappings.values()}
-        missing = wanted - set(batch.schema.names)
-        if missing:
-            raise Invalid(f"The dataset no longer has the column '{sorted(missing)[0]}' that the mapping reads")
-        read = batch.schema.names if self._row_needed else sorted(wanted)
-        columns = {name: json_column(batch.column(batch.schema.get_field_index(name))) for name in read}
-        values: dict[str, Sequence[Any]] = {name: columns[each.source_column] for name, each in self._mappings.items()}
-        if self._engine is not None:
-            done = self._engine.run(columns, batch.num_rows)
-            values.update(done.columns)
-            for problem in done.problems:
-                column = self._mappings[problem.property].source_column
-                bad.setdefault(problem.row, (f"{problem.property}: {problem.message}", column))
-        self._refuse_no_numbers(batch, bad)
-        for name, each in self._mappings.items():
-            if each.default is not None:
-                values[name] = [each.default if value is None else value for value in values[name]]
-        return values
+    def _values(self, rows: Rows, bad: Bad) -> dict[str, Made]:
+        """The mapped values; rows without are noted as bad."""
+        sources = {each.source_column: None for each in self._mappings.values()}
+        made = {path: rows.source(path) for path in sources}
+        values = {name: made[each.source_column] for name, each in self._mappings.items()}
+        for name, each in values.items():
+            for row, reason in each.problems.items():
+                bad.setdefault(row, (f"{name}: {reason}", self._named(rows, name, row)))
+        done, problems = self._transformer.run(rows, made)
+        for problem in problems:
+            words = f"{problem.property}: {problem.message}"
+            bad.setdefault(problem.row, (words, self._named(rows, problem.property, problem.row)))
+        return {**values, **done}
 
-    def _column_of(self, name: str | None, made: Mapping[str, Any]) -> str | None:
-        """The dataset's column of a property; where the whole object is wrong, that of a required one it lacks."""
-        lacking = (each for each in self._kind.schema.get("required", ()) if each not in made)
-        mapped = self._mappings.get(name or next(lacking, ""))
-        return mapped.source_column if mapped else None
+    def _named(self, rows: Rows, name: str | None, row: int) -> str | None:
+        mapped = self._mappings.get(name or "")
+        return rows.named(mapped.source_column, row) if mapped else None
 
-    def _refuse_no_numbers(self, batch: pa.RecordBatch, bad: dict[int, tuple[str, str | None]]) -> None:
+    def _decided(
+        self, rows: Rows, values: Mapping[str, Made], columns: Mapping[str, pa.Array], doubtful: list[int], bad: Bad
+    ) -> dict[str, pa.Array]:
+        """The columns of the good rows, those in doubt among them once they are looked at one by one."""
+        some = {name: each.take(doubtful) for name, each in values.items()}
+        stored = self._looked_at(rows, some, doubtful, bad)
+        right = [at for at, row in enumerate(doubtful) if row not in bad]
+        sure = pa.array(sorted(set(range(len(rows))) - set(doubtful)), pa.int64())
+        order = pc.sort_indices(pa.concat_arrays([sure, pa.array([doubtful[at] for at in right], pa.int64())]))
+        found = {}
+        for root in self._roots:
+            decided = root.array([stored[root.name][at] for at in right])
+            both = pa.concat_arrays([columns[root.name].take(sure), decided])
+            found[root.name] = both.take(order)
+        return found
+
+    def _looked_at(self, rows: Rows, some: Mapping[str, Made], doubtful: list[int], bad: Bad) -> dict[str, Any]:
+        """What of the rows in doubt is stored; those that are not right are noted as bad."""
+        self._refuse_no_numbers(rows, some, doubtful, bad)
+        values = {name: each.values() for name, each in some.items()}
+        made = {root.name: root.made(values) for root in self._roots}
+        seen = {name: each for name, (_, each) in made.items()}
+        for violation in self._validator.violations(objects_of(seen, len(doubtful))):
+            row = doubtful[violation.index]
+            name = self._at_fault(violation)
+            bad.setdefault(row, (f"{violation.path}: {violation.message}", self._named(rows, name, row)))
+        for root in self._roots:
+            fine = [None if row in bad else value for row, value in zip(doubtful, seen[root.name], strict=True)]
+            for at, reason in root.unstorable(fine):
+                row = doubtful[at]
+                bad.setdefault(row, (f"{root.name}: {reason}", self._named(rows, root.parts[0].name, row)))
+        return {name: each for name, (each, _) in made.items()}
+
+    def _refuse_no_numbers(self, rows: Rows, some: Mapping[str, Made], doubtful: list[int], bad: Bad) -> None:
         """NaN and the infinities have no form in JSON; only a transform may make null of them (DECISIONS 29)."""
         for name, each in self._mappings.items():
-            values = batch.column(batch.schema.get_field_index(each.source_column))
-            if each.transform or not pa.types.is_floating(values.type):
+            array = some[name].array
+            if each.transform or not pa.types.is_floating(array.type):
                 continue
-            odd = pc.invert(pc.fill_null(pc.is_finite(values), True))
-            for index in pc.indices_nonzero(odd).to_pylist():
-                reason = f"{name}: is {values[index].as_py()}, which is no number in JSON"
-                bad.setdefault(index, (reason, each.source_column))
+            for at in places(pc.invert(pc.fill_null(pc.is_finite(array), True))):
+                reason = f"{name}: is {array[at].as_py()}, which is no number in JSON"
+                bad.setdefault(doubtful[at], (reason, self._named(rows, name, doubtful[at])))
 
-    def _refuse_unstorable(self, values: Mapping[str, Sequence[Any]], bad: dict[int, tuple[str, str | None]]) -> None:
-        for name, kind in self._types.items():
-            column = self._mappings[name].source_column
-            if kind in ("text", "jsonb"):
-                found = [
-                    (index, "holds a NUL character, which PostgreSQL cannot keep")
-                    for index, value in enumerate(values[name])
-                    if value is not None and _holds_nul(value)
-                ]
-            elif kind in ("numeric", "boolean"):
-                continue
-            else:
-                found = [
-                    (index, reason)
-                    for index, value in enumerate(values[name])
-                    if index not in bad and value is not None and (reason := cannot_store(value, kind))
-                ]
-            for index, reason in found:
-                bad.setdefault(index, (f"{name}: {reason}", column))
+    def _at_fault(self, violation: Violation) -> str | None:
+        """The entry of the mapping that a violation speaks of."""
+        name = violation.property or violation.missing
+        if violation.property is not None and violation.path in self._mappings:
+            return violation.path
+        root: Root | None = next((each for each in self._roots if each.name == name), None)
+        return root.parts[0].name if root else None
 
-    def _array(self, name: str, values: Sequence[Any], good: Sequence[int]) -> pa.Array:
-        kind = self._types[name]
-        kept = values if isinstance(good, range) else [values[index] for index in good]
-        if kind == "bigint":
-            return pa.array(kept, pa.int64())
-        if kind == "boolean":
-            return pa.array(kept, pa.bool_())
-        if kind == "jsonb":
-            return pa.array([None if each is None else orjson.dumps(each).decode() for each in kept], pa.string())
-        if kind == "numeric":
-            return pa.array([None if each is None else str(each) for each in kept], pa.string())
-        return pa.array(kept, pa.string())
+    def _objects(self, some: Mapping[str, Made], rows: Sequence[int]) -> list[dict[str, Any]]:
+        if not rows:
+            return []
+        values = {name: each.values() for name, each in some.items()}
+        return objects_of({root.name: root.made(values)[1] for root in self._roots}, len(rows))
 
 
-def _objects(values: Mapping[str, Sequence[Any]], rows: int) -> list[dict[str, Any]]:
-    """Objects without their empty properties: null means absent."""
-    names = list(values)
-    if not names:
-        return [{} for _ in range(rows)]
-    return [
-        {name: value for name, value in zip(names, row, strict=True) if value is not None}
-        for row in zip(*values.values(), strict=True)
-    ]
-
-
-def _holds_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\x00" in value
-    return isinstance(value, dict | list) and b"\\u0000" in orjson.dumps(value)
-
-
-def raw_rows(batch: pa.RecordBatch, indexes: Sequence[int]) -> list[dict[str, Any]]:
-    """Rows as their rejects keep them: as JSON, where NaN and the infinities are words."""
-    taken = batch.take(pa.array(indexes, pa.int64()))
-    rows = json_rows(taken)
-    for column in taken.schema:
-        if pa.types.is_floating(column.type):
-            values = taken.column(column.name)
-            for place in pc.indices_nonzero(pc.invert(pc.fill_null(pc.is_finite(values), True))).to_pylist():
-                rows[place][column.name] = str(values[place].as_py())
-    return rows
-
-
-def _rejects(batch: pa.RecordBatch, first_number: int, bad: Mapping[int, tuple[str, str | None]]) -> list[RejectedRow]:
+def _rejects(rows: Rows, first_number: int, bad: Mapping[int, tuple[str, str | None]]) -> list[RejectedRow]:
     if not bad:
         return []
-    indexes = sorted(bad)
-    rows = raw_rows(batch, indexes)
+    wanted = sorted(bad)
     return [
-        RejectedRow(first_number + index, bad[index][0], bad[index][1], raw)
-        for index, raw in zip(indexes, rows, strict=True)
+        RejectedRow(first_number + row, bad[row][0], bad[row][1], raw)
+        for row, raw in zip(wanted, rows.raw(wanted), strict=True)
     ]

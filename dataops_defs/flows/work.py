@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -24,6 +24,7 @@ from dataops_defs.flows.disk_space import disks, ensure_room
 from dataops_defs.flows.lease import Lease
 from dataops_defs.flows.outcome import Outcome
 from dataops_defs.flows.platform import Platform
+from dataops_defs.flows.rehearsal import sentence_of, told
 
 LOG = structlog.get_logger()
 SECONDS_BETWEEN_NOTES = 1.0
@@ -86,12 +87,17 @@ class Step:
 
 @dataclass
 class Work:
-    """The record of one execution, while a worker is at it. ``report`` is told of every finished step."""
+    """The record of one execution, while a worker is at it. ``report`` is told of every finished step.
+
+    ``node`` is the node of a pipeline graph that is being worked at. Of a ``dry_run`` nothing is kept but its counts.
+    """
 
     platform: Platform
     lease: Lease
     report: Callable[[Outcome], None] = lambda _outcome: None
     say: Callable[[str], None] = LOG.info
+    node: str | None = None
+    dry_run: bool = False
     _asked: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -121,8 +127,10 @@ class Work:
         except BaseException as error:
             self._failed(step, error)
             raise
-        self._note(lambda runs: runs.end_step(step.id, RunState.SUCCEEDED, outcome.ledger, outcome.as_json()))
-        self.report(outcome)
+        result = self._rehearsed(name, outcome) if self.dry_run else outcome.as_json()
+        self._note(lambda runs: runs.end_step(step.id, RunState.SUCCEEDED, outcome.ledger, result))
+        if not self.dry_run:
+            self.report(outcome)
         return outcome
 
     def expect_steps(self, steps: int) -> None:
@@ -131,7 +139,10 @@ class Work:
 
     @contextmanager
     def warehouse(self, purpose: str, role: str = "warehouse") -> Iterator[Connection]:
-        """One transaction on the warehouse, ended when the run has to end, by itself or by its next worker."""
+        """One transaction on the warehouse, ended when the run has to end, by itself or by its next worker.
+
+        That of a dry run is rolled back.
+        """
         name = f"{purpose} {self.run_id}:{self.lease.epoch}"
         with (
             self.platform.warehouse(name, role) as connection,
@@ -139,16 +150,26 @@ class Work:
             self.lease.interruptible(line),
         ):
             yield connection
+            if self.dry_run:
+                connection.rollback()
 
     def open(self, source: Source) -> SourceAdapter:
         """The adapter of a source; what it asks a server is ended when the run has to end."""
         return self.platform.open(source, self.lease.reading)
 
     def _open(self, kind: RunKind, subject_id: str, name: str) -> RunStepRow:
-        stem = f"{kind}:{subject_id}"
+        # A worker that continues a graph begins at the node that is next: each counts for itself.
+        stem = f"{kind}:{subject_id}" if self.node is None else f"{self.node}:{kind}:{subject_id}"
         self._asked[stem] += 1
         key = f"{stem}:{self._asked[stem]}"
-        return self._note(lambda runs: runs.step(self.run_id, key, kind, subject_id, name))
+        return self._note(
+            lambda runs: runs.step(self.run_id, key, kind, subject_id, name, node_id=self.node, dry_run=self.dry_run)
+        )
+
+    def _rehearsed(self, name: str, outcome: Outcome) -> dict[str, Any]:
+        self.say(f"'{name}' {sentence_of(outcome.ledger)}")
+        with self.platform.catalogue() as session:
+            return told(session, self.run_id, outcome)
 
     def _once(self, step: Step, action: Callable[[Step], Outcome]) -> Outcome:
         first = self.lease.epoch == 1

@@ -10,10 +10,12 @@ from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.naming import op_name
 from dataops_defs.domain.run import RunState
 from dataops_defs.errors import DataOpsError, DependencyUnavailable, RunStopped
+from dataops_defs.flows.detect_relationships import detect_relationships
 from dataops_defs.flows.execute_pipeline import execute_pipeline
+from dataops_defs.flows.export_workbook import export_workbook
 from dataops_defs.flows.extract_dataset import extract_dataset
 from dataops_defs.flows.lease import Lease
-from dataops_defs.flows.outbox import Launch
+from dataops_defs.flows.outbox import Launch, settle_books
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.refresh_datamart import refresh_datamart
 from dataops_defs.flows.replay_rejects import replay_rejects
@@ -29,6 +31,8 @@ FLOWS: dict[str, Callable[[Work, str], object]] = {
     "refresh_datamart": refresh_datamart,
     "run_etl": run_etl,
     "replay_rejects": replay_rejects,
+    "export_workbook": export_workbook,
+    "detect_relationships": detect_relationships,
 }
 LONGEST_SILENCE_SECONDS = 8.0
 
@@ -89,7 +93,8 @@ class InProcessLauncher:
         state, error = RunState.SUCCEEDED, None
         with Lease(self._platform, held).kept() as lease:
             try:
-                FLOWS[job](Work(self._platform, lease, say=lambda _text: None), config["subject_id"])
+                dry_run = bool(config.get("dry_run"))
+                FLOWS[job](Work(self._platform, lease, say=lambda _text: None, dry_run=dry_run), config["subject_id"])
             except RunStopped as stopped:
                 state, error = RunState.CANCELLED, stopped
             except Exception as failed:
@@ -97,3 +102,4 @@ class InProcessLauncher:
         code = error.code if isinstance(error, DataOpsError) else None
         with self._platform.catalogue() as session:
             Runs(session).finish(run_id, state, error=sentence(error) if error else None, code=code)
+            settle_books(self._platform, session, run_id, held.epoch)

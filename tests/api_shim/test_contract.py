@@ -17,12 +17,15 @@ GET,POST datasets
 POST datasets/preview
 GET,PATCH,DELETE datasets/{dataset_id}
 POST datasets/{dataset_id}/extract
+POST datasets/{dataset_id}/schema/accept
 GET datasets/{dataset_id}/preview
 GET datasets/{dataset_id}/history
 GET datasets/{dataset_id}/rejects
 GET,POST object-types
 GET,PATCH,DELETE object-types/{object_type}
 GET object-types/{object_type}/objects
+GET object-types/{object_type}/objects/{key}
+POST object-types/{object_type}/plan
 GET,POST mappings
 POST mappings/preview
 POST mappings/suggest
@@ -32,6 +35,7 @@ POST mappings/{mapping_id}/sync
 GET mappings/{mapping_id}/rejects
 POST mappings/{mapping_id}/rejects/replay
 GET,POST pipelines
+POST pipelines/validate
 GET,PATCH,DELETE pipelines/{pipeline_id}
 POST pipelines/{pipeline_id}/execute
 GET pipelines/{pipeline_id}/executions
@@ -43,7 +47,13 @@ POST executions/{execution_id}/pause
 POST executions/{execution_id}/resume
 GET,POST tokens
 DELETE tokens/{token_id}
+GET secrets
+PUT,DELETE secrets/{name}
+GET,PUT sources/{source_id}/grants
 GET audit
+GET,POST alerts
+GET,PATCH,DELETE alerts/{alert_id}
+GET alerts/{alert_id}/deliveries
 """
 FAMILY = "/api/v1/dataops/"
 

@@ -56,12 +56,22 @@ class TestTheSameKey:
 
         assert other.status_code == 409
 
+    def test_of_a_new_token_with_a_revoked_ones_name_is_another_key(self, api: Api) -> None:
+        replies = []
+        for _ in range(2):
+            made = api.post("/tokens", {"name": "nightly", "role": "editor"})
+            headers = {"Idempotency-Key": "k1", "Authorization": f"Bearer {made['token']}"}
+            replies.append(api.client.post("/api/v1/dataops/sources", json=BODY, headers=headers).status_code)
+            api.client.delete(f"/api/v1/dataops/tokens/{made['id']}")
+
+        assert replies == [201, 409]
+
     def test_while_the_first_request_is_at_work_is_a_conflict(self, api: Api, shim_settings: Settings) -> None:
         platform = Platform(shim_settings)
         post(api.client, "k1")
         with platform.catalogue() as session:
             keys = IdempotencyKeys(session, platform.keyring)
-            claimed = keys.claim("bootstrap admin", "k2", "a-hash")
+            claimed = keys.claim(api.get("/tokens")[0]["id"], "k2", "a-hash")
         assert claimed.answer is None
 
         reply = post(api.client, "k2")

@@ -15,7 +15,7 @@ class TestObjectTypes:
     def test_a_type_that_cannot_be_kept_is_refused(self, api: Api) -> None:
         cases = [
             ({"keyField": "none"}, "keyField"),
-            ({"store": "dynamodb:aircraft"}, "store"),
+            ({"store": "mongodb:aircraft"}, "store"),
             ({"schema": {"type": "object", "properties": {}}}, "schema.properties"),
             ({"schema": {**AIRCRAFT, "properties": {"tailNumber": {"type": "string", "minLength": "x"}}}}, "schema"),
             ({"schema": {**AIRCRAFT, "$schema": "http://127.0.0.1:1/meta"}}, "schema.$schema"),

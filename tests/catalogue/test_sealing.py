@@ -11,7 +11,9 @@ from dataops_defs.catalogue.base import new_id
 from dataops_defs.catalogue.keys import rotate
 from dataops_defs.catalogue.models import SourceRow
 from dataops_defs.catalogue.sealing import CannotUnseal, Keyring, key_id, rewrap, seal, unseal
+from dataops_defs.catalogue.secrets import Secrets
 from dataops_defs.catalogue.sources import Sources
+from dataops_defs.domain.source import SourceType
 from dataops_defs.flows.platform import Platform
 from dataops_defs.settings import Settings
 
@@ -87,3 +89,35 @@ class TestSecretsOfSources:
         with platform.catalogue() as session:
             sources = Sources(session, platform.keyring)
             assert all(sources.secrets(sources.get(id)) == {"password": CANARY} for id in ids)
+
+
+class TestSecretsByName:
+    def test_no_column_of_the_row_shows_the_value_and_a_rotation_renews_it(self, settings: Settings) -> None:
+        platform = Platform(settings)
+        with platform.catalogue() as session:
+            row, made = Secrets(session, platform.keyring).put("PROD", "an admin", {"value": CANARY})
+            assert made
+            stored = session.execute(text("SELECT secret::text FROM secret")).scalar_one()
+            assert CANARY not in stored
+            assert CANARY.encode().hex() not in stored
+            sealed_by = key_id(row.value)
+        assert rotate(settings) == 1
+        connection = {"host": "h", "database": "d", "password": "secret:PROD"}
+        with platform.catalogue() as session:
+            secrets = Secrets(session, platform.keyring)
+            assert secrets.opened(SourceType.POSTGRES, connection, ["password"])["password"] == CANARY
+            [renewed] = secrets.page(limit=10)[0]
+            assert key_id(renewed.value) != sealed_by
+
+    def test_a_value_moved_to_another_row_does_not_open(self, settings: Settings) -> None:
+        platform = Platform(settings)
+        with platform.catalogue() as session:
+            secrets = Secrets(session, platform.keyring)
+            mine, _ = secrets.put("MINE", "x", {"value": "x"})
+            prod, _ = secrets.put("PROD", "x", {"value": CANARY})
+            mine.value = prod.value
+            session.flush()
+            with pytest.raises(CannotUnseal):
+                secrets.opened(
+                    SourceType.POSTGRES, {"host": "h", "database": "d", "password": "secret:MINE"}, ["password"]
+                )

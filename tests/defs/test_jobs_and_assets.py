@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from dataops_defs.catalogue.audit import AuditFilter, audit_lines
 from dataops_defs.catalogue.models import RunRow
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.defs.build import build_definitions, read_state
@@ -32,10 +33,12 @@ def plane(world: World) -> dict[str, str]:
     return {"dataset": dataset, "mapping": mapping}
 
 
-def run_job(name: str, instance: dg.DagsterInstance, **config: str) -> dg.ExecuteInProcessResult:
-    definitions = build_definitions(read_state())
+def run_job(
+    name: str, instance: dg.DagsterInstance, tags: dict[str, str] | None = None, **config: str
+) -> dg.ExecuteInProcessResult:
+    job = build_definitions(read_state()).resolve_job_def(name)
     run_config = {"ops": {op_name(name): {"config": config}}}
-    return definitions.resolve_job_def(name).execute_in_process(run_config, instance=instance, raise_on_error=False)
+    return job.execute_in_process(run_config, instance=instance, raise_on_error=False, tags=tags)
 
 
 def records(world: World) -> list[RunRow]:
@@ -63,7 +66,7 @@ class TestAStaticJob:
         mapping = next(key for key in keys if "/sync/" in key)
         assert keys == {"default/raw/aircraft", "default/objects/plane", mapping}
         checks = {each.check_name: each.passed for each in result.get_asset_check_evaluations()}
-        assert checks == {"rows_accepted": False, "ledger_balanced": True}
+        assert checks == {"schema_unchanged": True, "rows_accepted": False, "ledger_balanced": True}
 
     def test_launched_twice_for_one_record_works_once(
         self, world: World, plane: dict[str, str], instance: dg.DagsterInstance
@@ -87,6 +90,26 @@ class TestAStaticJob:
         assert "Traceback" not in row.error
         failure: Any = result.get_step_failure_events()[0].step_failure_data
         assert failure.user_failure_data.description == row.error
+
+
+class TestTheAudit:
+    @pytest.mark.parametrize(
+        ("tags", "actor"),
+        [
+            ({"dagster/schedule_name": "dataset__planes"}, "schedule:dataset__planes"),
+            ({"dagster/sensor_name": "watch__inbox"}, "sensor:watch__inbox"),
+            ({}, "dagster"),
+        ],
+    )
+    def test_knows_who_launched_what_no_request_asked_for(
+        self, world: World, plane: dict[str, str], instance: dg.DagsterInstance, tags: dict[str, str], actor: str
+    ) -> None:
+        run_job("extract_dataset", instance, tags, subject_id=plane["dataset"])
+
+        [record] = records(world)
+        with world.platform.catalogue() as session:
+            [line] = audit_lines(session, AuditFilter(subject=plane["dataset"]), limit=10)
+        assert (line.actor, line.action, line.detail) == (actor, "dataset.extract", {"executionId": record.id})
 
 
 class TestAssets:

@@ -11,6 +11,7 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 
+from dataops_defs.catalogue.audit import AuditFilter, audit_lines
 from dataops_defs.catalogue.base import new_id
 from dataops_defs.catalogue.leases import Leases
 from dataops_defs.catalogue.models import RunRow
@@ -152,6 +153,10 @@ class TestADagsterRunOfASchedule:
         assert launch.run_config["ops"][op_name("extract_dataset")]["config"]["subject_id"] == subject
         record = row(world, launch.run_id)
         assert (record.kind, record.trigger, record.subject_id) == (RunKind.EXTRACT, "schedule", subject)
+        with world.platform.catalogue() as session:
+            [line] = audit_lines(session, AuditFilter(subject=subject), limit=10)
+        assert (line.actor, line.action) == ("schedule:dataset__planes", "dataset.extract")
+        assert line.detail == {"executionId": record.id}
         run = instance.get_run_by_id(lost)
         assert run is not None
         assert run.tags[RUN_ID_TAG] == launch.run_id

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from dataops_defs.domain.mapping import OnConflict, SyncMode, check_mapping, property_mappings, sync_settings
-from dataops_defs.domain.object_type import ObjectType, check_change, check_object_type, table_of
+from dataops_defs.domain.object_type import ObjectType, check_object_type, table_of
 from dataops_defs.errors import Invalid
 
 SCHEMA: dict[str, Any] = {
@@ -53,17 +53,42 @@ class TestTheTableOfAType:
         with pytest.raises(Invalid):
             check_object_type({"properties": {"id": {"type": "string"}, name: {}}}, "id", "postgres")
 
-    def test_a_change_that_objects_could_not_follow_is_refused(self) -> None:
-        other = {**SCHEMA, "properties": {**SCHEMA["properties"], "price": {"type": "string"}}}
-        with pytest.raises(Invalid, match="numeric to text"):
-            check_change(AIRCRAFT, other, "tailNumber")
-        with pytest.raises(Invalid, match="objects are matched by it"):
-            check_change(AIRCRAFT, SCHEMA, "price")
+    def test_what_is_optional_or_defined_elsewhere_has_the_column_of_what_it_is(self) -> None:
+        schema = {
+            "properties": {
+                "id": {"$ref": "#/$defs/code"},
+                "day": {"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]},
+                "size": {"oneOf": [{"type": "integer"}, {"type": "string"}]},
+                "seen": {"$ref": "#/$defs/moment", "description": "when"},
+            },
+            "$defs": {"code": {"type": "string"}, "moment": {"type": ["string", "null"], "format": "date-time"}},
+        }
+        kind = dataclasses.replace(AIRCRAFT, schema=schema, key_field="id")
+        check_object_type(schema, "id", "postgres")
+        assert table_of(kind).columns == {
+            "id": "text",
+            "day": "date",
+            "size": "jsonb",
+            "seen": "timestamp with time zone",
+        }
 
-    def test_a_new_property_is_no_such_change(self) -> None:
-        check_change(
-            AIRCRAFT, {**SCHEMA, "properties": {**SCHEMA["properties"], "new": {"type": "string"}}}, "tailNumber"
-        )
+    @pytest.mark.parametrize(
+        ("mark", "store", "field"),
+        [
+            ({"type": "array", "x-index": True}, "postgres", "schema.properties.p.x-index"),
+            ({"type": "string", "x-index": "yes"}, "postgres", "schema.properties.p.x-index"),
+            ({"type": "string", "x-index": True}, "dynamodb:planes", "schema.properties.p.x-index"),
+            ({"type": "string", "x-references": "airline"}, "dynamodb:planes", "schema.properties.p.x-references"),
+            ({"type": "string"}, "dynamodb:a b", "store"),
+            ({"type": "string"}, "dynamodb:", "store"),
+        ],
+    )
+    def test_marks_and_stores_that_cannot_be_served_are_refused(
+        self, mark: dict[str, Any], store: str, field: str
+    ) -> None:
+        with pytest.raises(Invalid) as refusal:
+            check_object_type({"properties": {"id": {"type": "string"}, "p": mark}}, "id", store)
+        assert fields(refusal) == [field]
 
 
 class TestAMapping:
@@ -74,12 +99,12 @@ class TestAMapping:
                 "yearBuilt": {"sourceColumn": "build_year", "transform": "parseInt"},
             }
         )
-        check_mapping(wanted, AIRCRAFT, ["tail_number", "build_year"])
+        check_mapping(wanted, AIRCRAFT, {"tail_number": "string", "build_year": "int64"})
 
     def test_each_mistake_names_its_field(self) -> None:
         wanted = property_mappings({"colour": {"sourceColumn": "x"}, "price": {"sourceColumn": "cost"}})
         with pytest.raises(Invalid) as refusal:
-            check_mapping(wanted, AIRCRAFT, ["tail_number"])
+            check_mapping(wanted, AIRCRAFT, {"tail_number": "string"})
         assert fields(refusal) == ["mappings.colour", "mappings.price.sourceColumn", "mappings.tailNumber"]
 
     def test_columns_are_not_checked_before_they_are_known(self) -> None:

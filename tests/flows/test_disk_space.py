@@ -31,18 +31,18 @@ def with_limits(settings: Settings, **limits: Any) -> Settings:
 class TestADisk:
     def test_is_measured_where_the_platform_keeps_things(self, here: Settings, tmp_path: Path) -> None:
         [disk] = disks(here)
-        assert disk.holds == ("the state folder", "the database", "raw copies")
+        assert disk.holds == ("the state folder", "the database", "raw copies", "exports")
         assert 0 < disk.space.free_bytes < disk.space.bytes
         assert disk.space.bytes == space_of(tmp_path).bytes
 
     def test_holds_no_database_and_no_raw_copies_that_are_elsewhere(self, here: Settings) -> None:
         elsewhere = with_limits(here, raw_store="s3://company", catalogue_url="postgresql://db/catalogue")
-        assert [disk.holds for disk in disks(elsewhere)] == [("the state folder",)]
+        assert [disk.holds for disk in disks(elsewhere)] == [("the state folder", "exports")]
 
     def test_is_looked_for_where_the_database_says_it_is(self, here: Settings) -> None:
         here.home.mkdir()
         (here.home / "postgres.json").write_text('{"data": "/proc/self"}')
-        assert {disk.holds for disk in disks(here)} == {("the state folder", "raw copies"), ("the database",)}
+        assert {disk.holds for disk in disks(here)} == {("the state folder", "raw copies", "exports"), ("the database",)}
 
     def test_is_up_low_or_full_by_the_smaller_of_percent_and_bytes(self, here: Settings) -> None:
         cases = [
@@ -65,7 +65,7 @@ class TestADisk:
         [disk] = disks(with_limits(here, disk_full_percent=100, disk_full_bytes=EVERYTHING))
         with pytest.raises(InsufficientStorage) as refused:
             ensure_room([disk])
-        for part in ("the database and raw copies", " GB (", "DATAOPS_RAW_DAYS", "nothing new is begun"):
+        for part in ("the database, raw copies and exports", " GB (", "DATAOPS_RAW_DAYS", "nothing new is begun"):
             assert part in str(refused.value)
         ensure_room(disks(with_limits(here, disk_low_percent=100, disk_low_bytes=EVERYTHING)))
 

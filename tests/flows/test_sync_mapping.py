@@ -1,6 +1,9 @@
 """Rows become objects: counted, fitted, checked, and never lost."""
 
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -8,7 +11,9 @@ import pytest
 
 from dataops_defs.catalogue.run_control import RunControl
 from dataops_defs.catalogue.runs import Runs
-from dataops_defs.errors import Invalid, RunStopped
+from dataops_defs.domain.ledger import Ledger
+from dataops_defs.errors import Invalid, LedgerImbalance, RunStopped
+from dataops_defs.flows import sync_mapping as flow
 from dataops_defs.flows.extract_dataset import extract_dataset
 from dataops_defs.flows.sync_mapping import sync_mapping
 from tests.scenes import World
@@ -194,6 +199,70 @@ class TestReferences:
         check = next(each for each in outcome.checks if each.name == "reference_tail")
         assert not check.passed
         assert check.counts == {"withoutPartner": 2, "empty": 1, "unknown": 1}
+
+
+class TestReaders:
+    """A `replace` of 3 planes by 5 others: whoever reads sees the 3 or the 5."""
+
+    OLD, NEW = [(3, "N1", "N3")], [(5, "N5", "N9")]
+    OTHERS = "tailnum,year,seats,price\n" + "".join(f"N{n},2000,10,1\n" for n in range(5, 10))
+    LOOK = "SELECT count(*), min(tail), max(tail) FROM objects.plane"
+
+    def test_neither_wait_for_a_replace_nor_see_half_of_it(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        dataset, mapping = scene(world, mode="replace")
+        sync_mapping(world.work(), mapping)
+        seen, enter = [], flow.enter
+
+        def enter_while_somebody_looks(*args: Any) -> None:
+            seen.append(world.sql(f"SET statement_timeout = '10s'; {self.LOOK}"))
+            enter(*args)
+
+        monkeypatch.setattr(flow, "enter", enter_while_somebody_looks)
+        again(world, dataset, mapping, self.OTHERS)
+
+        assert seen == [self.OLD]
+        assert world.sql(self.LOOK) == self.NEW
+
+    def test_in_a_loop_see_nothing_in_between(self, world: World) -> None:
+        dataset, mapping = scene(world, mode="replace")
+        sync_mapping(world.work(), mapping)
+        seen: set[Any] = set()
+        over = Event()
+
+        def look() -> None:
+            while not over.is_set():
+                seen.update(world.sql(self.LOOK))
+
+        with ThreadPoolExecutor() as pool:
+            looking = pool.submit(look)
+            for text in (self.OTHERS, PLANES) * 3:
+                again(world, dataset, mapping, text)
+            over.set()
+            looking.result()
+
+        assert seen <= {*self.OLD, *self.NEW}
+        assert seen >= set(self.OLD)
+
+    def test_of_a_sync_that_fails_at_its_last_act_find_all_as_it_was(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        dataset, mapping = scene(world, PLANES + "X9,2000,1,1\n", mode="replace")
+        sync_mapping(world.work(), mapping)
+        everything = (
+            "SELECT to_jsonb(p)::text FROM objects.plane p UNION ALL SELECT r::text FROM dataops.reject r"
+            " UNION ALL SELECT l::text FROM dataops.ledger l WHERE subject_kind = 'mapping' ORDER BY 1"
+        )
+        before = world.sql(everything)
+        enter = flow.enter
+
+        def enter_too_much(connection: Any, entry: Any, ledger: Ledger, outcome: Any) -> None:
+            enter(connection, entry, dataclasses.replace(ledger, inserted=ledger.inserted + 1), outcome)
+
+        monkeypatch.setattr(flow, "enter", enter_too_much)
+        with pytest.raises(LedgerImbalance):
+            again(world, dataset, mapping, self.OTHERS)
+
+        assert world.sql(everything) == before
 
 
 class TestWhenItCannotWork:

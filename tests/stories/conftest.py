@@ -71,10 +71,14 @@ def wait_for(true: Any, seconds: float) -> None:
         time.sleep(0.2)
 
 
+# Sources of stories lie on this machine.
+LISTED = {"DATAOPS_ALLOWED_HOSTS": "127.0.0.1,localhost,*"}
+
+
 def start_stack(home: Path, *arguments: str, **environment: str) -> RunningStack:
     ports = {"DATAOPS_API_PORT": str(free_port()), "DATAOPS_DAGSTER_PORT": str(free_port())}
     clean = {name: value for name, value in os.environ.items() if not name.startswith("DATAOPS_")}
-    env = {**clean, **ports, "DATAOPS_HOME": str(home), "DATAOPS_ADMIN_TOKEN": "story-token", **environment}
+    env = {**clean, **ports, "DATAOPS_HOME": str(home), "DATAOPS_ADMIN_TOKEN": "story-token", **LISTED, **environment}
     env.setdefault("DATAOPS_DISK_LOW_PERCENT", "0")  # a test machine may be short of room
     log = (home.parent / f"{home.name}.log").open("w")
     process = subprocess.Popen([DATAOPS, "up", *arguments], env=env, stdout=log, stderr=log, text=True)

@@ -8,15 +8,16 @@ Map, a cyclic value or half of a surrogate pair is a problem of its row, and the
 import json
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
 import orjson
 
+from dataops_defs.adapters.javascript.asked import columns_used, compilable
 from dataops_defs.adapters.javascript.process import WorkerDied, WorkerProcess
-from dataops_defs.domain.transform import Transform, function_name, needs_row, source_text
+from dataops_defs.domain.transform import Transform
 from dataops_defs.errors import FieldProblem, InvalidTransform
 
 MIB = 1024 * 1024
@@ -60,7 +61,8 @@ class Transformed:
 
 
 class JavaScriptEngine:
-    """The transforms of one mapping and run. Use it as a context manager, in one thread.
+    """The transforms of one mapping and run. Use it as a context manager, in one thread; or close it at the end, then
+    the worker starts with the first row.
 
     Transforms without an expression are left out: the caller passes those values through.
 
@@ -72,13 +74,12 @@ class JavaScriptEngine:
     def __init__(self, transforms: Sequence[Transform], limits: Limits = Limits()) -> None:
         self._transforms = [each for each in transforms if each.expression is not None]
         self._limits = limits
-        self._whole_rows = any(needs_row(each.expression or "") for each in self._transforms)
         self._settings = {
             "seconds": limits.seconds_per_row,
             "memory": limits.memory_bytes,
             "now": int(time.time() * 1000),
             "seed": random.getrandbits(31),
-            "transforms": _compilable(self._transforms),
+            "transforms": compilable(self._transforms),
         }
         self._worker: WorkerProcess | None = None
         self._loaded = b""
@@ -109,61 +110,65 @@ class JavaScriptEngine:
         """Process id of the worker, while there is one."""
         return self._worker.pid if self._worker else None
 
-    def run(self, columns: Mapping[str, Sequence[object]], rows: int) -> Transformed:
+    def run(
+        self,
+        columns: Mapping[str, Sequence[object]],
+        rows: int,
+        *,
+        only: Collection[str] | None = None,
+        row: Sequence[str] | None = None,
+    ) -> Transformed:
         """Transform a batch.
 
         Args:
             columns: values by source column, each of length ``rows``: None, bool, int, float, str, list, dict; dates
                 as ISO text, whole numbers beyond 2**53 and decimals as text.
             rows: number of rows.
+            only: the properties whose transforms are wanted; None for all.
+            row: the columns that ``row`` consists of; None for all.
         Raises:
             InvalidTransform: see the class; also a source column that is missing, a value that is no JSON, or more
                 than ``cut_rows`` rows out of time or memory, which names the property.
         """
-        done = Transformed({each.property: [] for each in self._transforms})
-        if not self._transforms:
+        wanted = {at: each for at, each in enumerate(self._transforms) if only is None or each.property in only}
+        done = Transformed({each.property: [] for each in wanted.values()})
+        if not wanted:
             return done
-        used = self._columns_used(columns)
-        for start, stop, message in self._messages(used, 0, rows):
+        used, names = columns_used(wanted.values(), columns, row)
+        for start, stop, message in self._messages(used, names, 0, rows):
             if message is None:
-                for each in self._transforms:
+                for each in wanted.values():
                     self._refuse(done, each, start, f"the row is longer than {self._limits.row_bytes:,} bytes")
             else:
-                self._do_rows(done, message, start, stop - start)
+                self._do_rows(done, wanted, message, start, stop - start)
         self._rows_seen += rows
         done.problems.sort(key=lambda problem: problem.row)
         return done
 
-    def _columns_used(self, columns: Mapping[str, Sequence[object]]) -> Mapping[str, Sequence[object]]:
-        for each in self._transforms:
-            if each.source_column not in columns:
-                raise InvalidTransform.field(each.property, f"the data has no column '{each.source_column}'")
-        if self._whole_rows:
-            return columns
-        return {each.source_column: columns[each.source_column] for each in self._transforms}
-
     def _messages(
-        self, columns: Mapping[str, Sequence[object]], start: int, end: int
+        self, columns: Mapping[str, Sequence[object]], names: Sequence[str] | None, start: int, end: int
     ) -> Iterator[tuple[int, int, bytes | None]]:
         """The batch in portions of bounded size; None stands for a single row that is too long."""
         for at in range(start, end, ROWS_PER_MESSAGE):
             stop = min(at + ROWS_PER_MESSAGE, end)
-            message = self._message(columns, at, stop)
+            message = self._message(columns, names, at, stop)
             if len(message) <= MESSAGE_BYTES or (stop - at == 1 and len(message) <= self._limits.row_bytes):
                 yield at, stop, message
             elif stop - at == 1:
                 yield at, stop, None
             else:
                 middle = (at + stop) // 2
-                yield from self._messages(columns, at, middle)
-                yield from self._messages(columns, middle, stop)
+                yield from self._messages(columns, names, at, middle)
+                yield from self._messages(columns, names, middle, stop)
 
-    def _message(self, columns: Mapping[str, Sequence[object]], start: int, stop: int) -> bytes:
+    def _message(
+        self, columns: Mapping[str, Sequence[object]], names: Sequence[str] | None, start: int, stop: int
+    ) -> bytes:
         part = {name: list(values[start:stop]) for name, values in columns.items()}
         batch = {
             "rows": stop - start,
             "first": (self._rows_seen + start) & 0x7FFFFFFF,
-            "whole": self._whole_rows,
+            "names": names,
             "columns": part,
         }
         try:
@@ -171,9 +176,11 @@ class JavaScriptEngine:
         except TypeError as error:
             raise InvalidTransform(f"The rows hold a value that is no JSON value: {error}") from None
 
-    def _do_rows(self, done: Transformed, message: bytes, start: int, count: int) -> None:
+    def _do_rows(
+        self, done: Transformed, wanted: Mapping[int, Transform], message: bytes, start: int, count: int
+    ) -> None:
         self._loaded = b""
-        for index, each in enumerate(self._transforms):
+        for index, each in wanted.items():
             at, width = 0, count
             while at < count:
                 stop = min(at + width, count)
@@ -273,18 +280,3 @@ def check_expression(expression: str) -> None:
 
 def _readable(words: str) -> str:
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in words[:300])
-
-
-def _compilable(transforms: Sequence[Transform]) -> list[tuple[str, str, str]]:
-    """Source column, function name and source text of each, one of the last two empty."""
-    ready, problems = [], []
-    for each in transforms:
-        text = each.expression or ""
-        try:
-            name = function_name(text)
-            ready.append((each.source_column, name or "", "" if name else source_text(text)))
-        except InvalidTransform as error:
-            problems.append(FieldProblem(each.property, error.fields[0].message))
-    if problems:
-        raise InvalidTransform(f"{problems[0].field}: {problems[0].message}", problems)
-    return ready

@@ -82,7 +82,8 @@
 
   const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
   const CLOCK = String.raw`(?:(?:[T ]|, ?)\s*(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*([AaPp][Mm])?\s*(Z|UTC|GMT|[+-]\d{2}:?\d{2})?)?`;
-  const ISO_DAY = /^\d{4}-\d\d-\d\d$/;
+  // What JavaScript reads itself, and alike: the usual forms, without going through all patterns.
+  const ISO = /^\d{4}-\d\d-\d\d(?:T(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,9})?Z?)?$/;
   const form = (day, order) => [new RegExp(`^${day}${CLOCK}$`, "i"), ...order];
   // Each: the pattern, and which group is the year, the month and the day.
   const FORMS = [
@@ -115,9 +116,9 @@
 
   function readDate(value) {
     const written = value.trim();
-    if (ISO_DAY.test(written)) {
+    if (ISO.test(written)) {
       const date = new SystemDate(written);
-      if (date.getUTCDate() === Number(written.slice(8))) return date;
+      if (date.getUTCDate() === Number(written.slice(8, 10))) return date;
     }
     for (const [pattern, y, m, d] of FORMS) {
       const found = pattern.exec(written);

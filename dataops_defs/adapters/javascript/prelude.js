@@ -162,8 +162,8 @@
       columns = batch.columns;
       first = batch.first;
       rows = null;
-      if (!batch.whole) return;
-      const names = Object.keys(columns), nested = parse(message).columns;
+      if (batch.names === null) return;
+      const names = batch.names, nested = parse(message).columns;
       rows = [];
       for (let i = 0; i < batch.rows; i++) {
         const row = { __proto__: null };

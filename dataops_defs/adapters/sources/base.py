@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
 from dataops_defs.domain.columns import Column, Preview, RejectedRow
 from dataops_defs.domain.extraction import Extraction
+from dataops_defs.domain.incremental import Mark, Moment
 
 BATCH_ROWS = 65_536
 
@@ -17,13 +18,23 @@ BATCH_ROWS = 65_536
 class Reading:
     """An extraction under way: its schema, its batches, and the rows that could not be read.
 
-    ``rejected`` fills while ``batches`` is consumed and is complete afterwards.
+    ``rejected`` fills while ``batches`` is consumed and is complete afterwards. ``moment`` is when the source was
+    read, where that was asked for.
+
+    Args:
+        by_value: types are those that the values need: a part of the rows may give other ones, or fewer columns.
+        empty: then, the columns of which no row has a value.
+        text_numbers: columns of text that hold numbers, for which there is no better type.
     """
 
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
     rejected: list[RejectedRow] = field(default_factory=list)
     expected_rows: int | None = None
+    by_value: bool = False
+    empty: frozenset[str] = frozenset()
+    text_numbers: frozenset[str] = frozenset()
+    moment: Moment | None = None
 
 
 class SourceAdapter(Protocol):
@@ -43,6 +54,24 @@ class SourceAdapter(Protocol):
 
     def read(self, extraction: Extraction) -> AbstractContextManager[Reading]:
         """All rows, in batches; nothing is held in memory beyond a few batches."""
+        ...
+
+
+@runtime_checkable
+class ChangingSource(Protocol):
+    """A source that can be asked for what is new. Its errors are those of `SourceAdapter`."""
+
+    def changes(self, extraction: Extraction, since: Mark | None) -> AbstractContextManager[Reading]:
+        """Rows whose cursor is at least ``since``, or empty; all rows for None. The reading tells its moment."""
+        ...
+
+
+@runtime_checkable
+class KeyedSource(Protocol):
+    """A source that can be asked for its keys alone."""
+
+    def keys(self, extraction: Extraction) -> AbstractContextManager[Reading]:
+        """The key columns of all rows."""
         ...
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from dataops_defs.adapters.allowed_hosts import is_listed
+from dataops_defs.adapters.hosts import is_listed
 from dataops_defs.adapters.line import During
 from dataops_defs.adapters.sources.base import SourceAdapter
 from dataops_defs.adapters.sources.csv.file import CsvSource
@@ -15,6 +15,7 @@ from dataops_defs.adapters.sources.http.api import ApiSource
 from dataops_defs.adapters.sources.http.guard import is_endpoint_listed
 from dataops_defs.adapters.sources.mysql.session import DEFAULT_PORT as MYSQL_PORT
 from dataops_defs.adapters.sources.mysql.source import MysqlSource
+from dataops_defs.adapters.sources.postgres.source import DEFAULT_PORT as POSTGRES_PORT
 from dataops_defs.adapters.sources.postgres.source import PostgresSource
 from dataops_defs.adapters.storage.remote.address import RemoteAddress
 from dataops_defs.adapters.storage.spool import MAX_BYTES
@@ -35,8 +36,8 @@ def open_source(
     Args:
         roots: folders that files may be read from.
         allowed_functions: user-defined SQL functions that queries may call, lower case.
-        allowed_hosts: hosts (or ``host:port``) that sources may name, as a list or separated by commas; empty
-            allows all, and of REST APIs all that are public.
+        allowed_hosts: hosts (or ``host:port``) that sources may name, as a list or separated by commas; ``*`` stands
+            for all others. Empty allows all but this machine itself, and of REST APIs all that are public.
         max_file_bytes: that are read of one remote file or object, packed or unpacked.
         during: told of what a source waits for that may keep silent; local files do not.
     Raises:
@@ -44,11 +45,11 @@ def open_source(
     """
     match source.type:
         case SourceType.POSTGRES:
-            _check_host(source, allowed_hosts)
-            return PostgresSource(source, allowed_functions, during=during)
+            listed = _is_host_listed(source, allowed_hosts, POSTGRES_PORT)
+            return PostgresSource(source, allowed_functions, listed=listed, during=during)
         case SourceType.MYSQL:
-            _check_host(source, allowed_hosts, MYSQL_PORT)
-            return MysqlSource(source, allowed_functions, during=during)
+            listed = _is_host_listed(source, allowed_hosts, MYSQL_PORT)
+            return MysqlSource(source, allowed_functions, listed=listed, during=during)
         case SourceType.CSV | SourceType.EXCEL:
             return _file_source(source, tuple(roots), allowed_hosts, max_file_bytes, during)
         case SourceType.S3:
@@ -75,6 +76,6 @@ def _s3_source(source: Source, allowed_hosts: Collection[str] | str, max_bytes: 
     return S3Source(source, listed=listed, max_bytes=max_bytes, during=during)
 
 
-def _check_host(source: Source, allowed: Collection[str] | str, default_port: int = 5432) -> None:
+def _is_host_listed(source: Source, allowed: Collection[str] | str, default_port: int) -> bool:
     host, port = str(source.connection.get("host", "")), source.connection.get("port") or default_port
-    is_listed(host, port, allowed, "connection.host")
+    return is_listed(host, port, allowed, "connection.host")

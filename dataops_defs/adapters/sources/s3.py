@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import urlsplit
 
+from dataops_defs.adapters.hosts import addresses_of
 from dataops_defs.adapters.line import During
 from dataops_defs.adapters.sources.base import Reading
 from dataops_defs.adapters.sources.files.source import FileSource
 from dataops_defs.adapters.storage.bucket import Bucket, Patience
-from dataops_defs.adapters.storage.remote.address import check_link
 from dataops_defs.adapters.storage.spool import MAX_BYTES
 from dataops_defs.domain.columns import Preview
 from dataops_defs.domain.connections import S3Connection
@@ -25,13 +25,13 @@ class S3Source:
     """A bucket, or what lies below a prefix of it, which is taken as a folder: keys are named below it.
 
     Args:
-        listed: an administrator named the endpoint's host; others must not be link-local.
+        listed: an administrator named the endpoint's host; others must not be this machine itself.
         max_bytes: that are read of one object, packed or unpacked.
         during: told of each reading, which it may end.
     """
 
     source: Source
-    listed: bool = False
+    listed: bool = True
     max_bytes: int = MAX_BYTES
     during: During = nullcontext
     patience: Patience = field(default_factory=Patience)
@@ -69,7 +69,7 @@ class S3Source:
     def _connected(self) -> Iterator[Bucket]:
         if self._given.endpoint and not self.listed:
             url = urlsplit(self._given.endpoint)
-            check_link(url.hostname or "", url.port or 443, "connection.endpoint")
+            addresses_of(url.hostname or "", url.port or 443, "connection.endpoint", listed=False, private=True)
         bucket = Bucket(self._given, self.patience, self.max_bytes)
         with self.during(bucket.line):
             yield bucket

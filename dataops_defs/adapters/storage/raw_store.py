@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -122,6 +123,16 @@ class RawStore:
         batches = self._batches(uri)
         schema = next(batches)
         return schema, batches
+
+    @contextmanager
+    def parquet(self, uri: str) -> Iterator[pq.ParquetFile]:
+        """The file of a raw copy, for whoever reads parts of it.
+
+        Raises:
+            NotFound: there is no such copy (any more).
+        """
+        with self._places.open(uri) as file:
+            yield _parquet(file, uri)
 
     def rows(self, uri: str, first: int, size: int) -> Iterator[pa.RecordBatch]:
         """The rows of a raw copy from number ``first`` (from 0) on, in batches of ``size``; smaller at a group's end.

@@ -117,3 +117,32 @@ CORRECTION = Table(
     ForeignKeyConstraint(["reject_id"], [f"{SCHEMA}.reject.id"], ondelete="CASCADE"),
     Index("ix_correction_run", "run_id"),
 )
+
+# What a sync is about to write into a store without transactions, decided before its first write.
+OBJECT_PLAN = Table(
+    "object_plan",
+    METADATA,
+    Column("step_id", Uuid(as_uuid=False), primary_key=True),
+    Column("run_id", Uuid(as_uuid=False), nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    _count("inserted"),
+    _count("updated"),
+    _count("unchanged"),
+    _count("filtered"),
+    _count("deleted"),
+    _count("written"),
+    Column("made_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+OBJECT_WRITE = Table(
+    "object_write",
+    METADATA,
+    Column("step_id", Uuid(as_uuid=False), primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("action", Text, nullable=False),
+    Column("content", JSON, nullable=False),
+    Column("row_number", BigInteger),
+    Column("reason", Text),
+    CheckConstraint("action IN ('put', 'delete', 'refuse')", name="ck_object_write_action"),
+    ForeignKeyConstraint(["step_id"], [f"{SCHEMA}.object_plan.step_id"], ondelete="CASCADE"),
+)

@@ -20,6 +20,7 @@ class Asked:
     query: dict[str, str]
     headers: dict[str, str]
     body: Any
+    raw: bytes = b""
 
 
 @dataclass
@@ -98,6 +99,7 @@ def _handler(server: RestServer) -> type[BaseHTTPRequestHandler]:
                 {name: values[-1] for name, values in parse_qs(url.query).items()},
                 {name.lower(): value for name, value in self.headers.items()},
                 json.loads(sent) if sent else None,
+                sent,
             )
             with suppress(OSError):
                 self._answer(server.reply(asked))

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from dataops_defs.adapters.hosts import addresses_of, may_be_reached
 from dataops_defs.adapters.sources.http.api import ApiSource
-from dataops_defs.adapters.sources.http.guard import addresses_of, may_be_reached
 from dataops_defs.adapters.sources.registry import open_source
 from dataops_defs.domain.source import Source, SourceType
 from dataops_defs.errors import Invalid
@@ -77,9 +77,9 @@ class TestWhereRequestsMayGo:
     ) -> None:
         found = ip_address(address)
 
-        assert may_be_reached(found, "api.example.com", listed=False) is public
-        assert may_be_reached(found, "api.example.com", listed=True) is listed
-        assert may_be_reached(found, "10.0.0.1", listed=True) is listed_itself
+        assert may_be_reached(found, "api.example.com", listed=False, private=False) is public
+        assert may_be_reached(found, "api.example.com", listed=True, private=False) is listed
+        assert may_be_reached(found, "10.0.0.1", listed=True, private=False) is listed_itself
 
     def test_a_name_with_an_address_of_the_own_network_among_others_is_refused(
         self, monkeypatch: pytest.MonkeyPatch
@@ -88,8 +88,11 @@ class TestWhereRequestsMayGo:
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments, **_more: found)
 
         with pytest.raises(Invalid, match="is not a public host"):
-            addresses_of("both.example.com", 80, listed=False)
-        assert addresses_of("both.example.com", 80, listed=True) == ["93.184.216.34", "10.0.0.1"]
+            addresses_of("both.example.com", 80, "connection.endpoint", listed=False, private=False)
+        assert addresses_of("both.example.com", 80, "connection.endpoint", listed=True, private=False) == [
+            "93.184.216.34",
+            "10.0.0.1",
+        ]
 
     @pytest.mark.parametrize(
         "host",

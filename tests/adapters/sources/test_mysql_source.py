@@ -87,6 +87,11 @@ class TestTestingAConnection:
         shop.connection = given
         assert open_source(shop.source(), roots=(), allowed_hosts=["127.0.0.1:3306"])
 
+    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433"])
+    def test_this_machine_is_reached_only_where_it_is_listed(self, shop: Shop, host: str):
+        with pytest.raises(Invalid, match="not a host that sources may name"):
+            open_source(shop.source(host=host), roots=()).test()
+
 
 class TestReadingTypes:
     def test_every_type_arrives_exactly(self, shop: Shop):
@@ -529,7 +534,7 @@ class TestTheWallsBehindTheGuard:
 
     def test_even_an_allowed_function_cannot_write(self, filled: Shop):
         filled.sql("CREATE FUNCTION sly() RETURNS INT BEGIN DELETE FROM t; RETURN 1; END")
-        source = open_source(filled.source(), roots=(), allowed_functions=frozenset({"sly"}))
+        source = open_source(filled.source(), roots=(), allowed_hosts="127.0.0.1", allowed_functions=frozenset({"sly"}))
         with (
             pytest.raises(SourceError, match="READ ONLY"),
             source.read(query("SELECT sly() AS x")) as reading,

@@ -43,7 +43,7 @@ class Operations:
         return Source("1", "ops", "ops", SourceType.POSTGRES, "app", self.connection | other, secrets)
 
     def open(self, **other: Any) -> PostgresSource:
-        found = open_source(self.source(**other), roots=())
+        found = open_source(self.source(**other), roots=(), allowed_hosts="127.0.0.1,localhost,*")
         assert isinstance(found, PostgresSource)
         return found
 
@@ -102,6 +102,12 @@ class TestTestingAConnection:
             open_source(operations.source(), roots=(), allowed_hosts=["db.example.org"])
         for allowed in ("127.0.0.1", f"127.0.0.1:{operations.connection['port']}"):
             open_source(operations.source(), roots=(), allowed_hosts=[allowed])
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0.0.0.0", "::1"])
+    def test_this_machine_is_reached_only_where_it_is_listed(self, operations: Operations, host: str):
+        for allowed in ("", "*", "db.example.org,*"):
+            with pytest.raises(Invalid, match="not a host that sources may name"):
+                open_source(operations.source(host=host), roots=(), allowed_hosts=allowed).test()
 
 
 class TestReadingTypes:
@@ -264,7 +270,7 @@ class TestReadingRows:
 
     def test_even_an_allowed_function_cannot_write(self, filled: Operations):
         filled.sql("CREATE FUNCTION sly() RETURNS int LANGUAGE sql AS 'DELETE FROM numbers RETURNING 1'")
-        source = open_source(filled.source(), roots=(), allowed_functions=frozenset({"sly"}))
+        source = open_source(filled.source(), roots=(), allowed_hosts="127.0.0.1", allowed_functions=frozenset({"sly"}))
         with (
             pytest.raises(SourceError, match="read-only transaction"),
             source.read(sql("SELECT sly() AS x")) as reading,

@@ -68,7 +68,7 @@ def source(share: shares.Share, path: str = "", kind: SourceType = SourceType.CS
 
 
 def opened(share: shares.Share, path: str = "", **other: Any) -> Any:
-    return open_source(source(share, path, **other), roots=())
+    return open_source(source(share, path, **other), roots=(), allowed_hosts="127.0.0.1,localhost,*")
 
 
 def asked(path: str | None = None, sheet: str | None = None) -> Extraction:
@@ -190,6 +190,8 @@ class TestRefusals:
             open_source(source(share), roots=(), allowed_hosts="files.example.org")
         listed = open_source(source(share), roots=(), allowed_hosts=f"127.0.0.1:{share.port}")
         assert "holds 0 files" in listed.test()
+        with pytest.raises(Invalid, match="not a host that sources may name"):
+            open_source(source(share), roots=()).test()
 
     def test_a_file_too_large_for_the_disk_is_not_begun(self, share, monkeypatch):
         share.put("1.csv", "id\n1\n")

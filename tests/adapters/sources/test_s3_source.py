@@ -234,6 +234,8 @@ class TestWhereItMayGo:
         with pytest.raises(Invalid, match=r"'127\.0\.0\.1' is not among the hosts"):
             open_source(source, roots=(), allowed_hosts="s3.example.org")
         assert open_source(source, roots=(), allowed_hosts="127.0.0.1")
+        with pytest.raises(Invalid, match="not a host that sources may name"):
+            open_source(source, roots=()).test()
 
     @pytest.mark.parametrize("host", ["169.254.169.254", "0xa9fea9fe", "[fe80::1]", "[::ffff:169.254.169.254]"])
     def test_never_to_a_clouds_own_questions(self, server, host: str):

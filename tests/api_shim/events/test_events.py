@@ -11,9 +11,14 @@ from api_shim.event_stream import cursor_text
 from api_shim.subscriber import MOST_WAITING
 from dataops_defs.catalogue.base import new_id, now
 from dataops_defs.catalogue.database import engine
+from dataops_defs.catalogue.run_lists import RunLists
+from dataops_defs.catalogue.run_nodes import RunNodes
+from dataops_defs.domain.pipeline_run import NodeState
 from dataops_defs.domain.run import RunKind, RunState
 from dataops_defs.flows.platform import Platform
 from tests.api_shim.following import EVENTS, AnExecution, Served, execute, many_copies, wait_for
+from tests.flows.graph_scenes import fleet
+from tests.scenes import World
 
 MANY = MOST_WAITING + 500
 
@@ -46,6 +51,41 @@ class TestFollowing:
         assert told == listed
         assert told == {name: value for name, value in found.items() if name != "steps"}
         assert found["steps"][0]["percent"] == 100
+
+    def test_the_nodes_of_a_pipeline_are_told_as_they_change(self, live: Served, platform: Platform) -> None:
+        world = World(platform, platform.settings.roots[0])
+        world.files.mkdir(parents=True, exist_ok=True)
+        graph = fleet(world)
+        with live.stream(subjectId=graph.pipeline) as stream:
+            run = graph.request()
+            graph.execute(run)
+            graph.finish(run, RunState.SUCCEEDED)
+            told = stream.until(run, "succeeded")
+
+        assert {node["status"] for node in told[0].data["nodes"]} == {"waiting"}
+        assert {node["status"] for node in told[-1].data["nodes"]} == {"completed"}
+        assert told[-1].data["nodes"] == live.get(f"/executions/{run}")["nodes"]
+        seen = [[node["status"] for node in each.data["nodes"]] for each in told]
+        done = [states.count("completed") for states in seen]
+        assert done == sorted(done)
+        assert any("running" in states for states in seen)
+
+    def test_what_is_noted_of_a_node_is_an_event_by_itself(self, live: Served, platform: Platform) -> None:
+        world = World(platform, platform.settings.roots[0])
+        world.files.mkdir(parents=True, exist_ok=True)
+        graph = fleet(world)
+        run = graph.request()
+        graph.execute(run)
+        with platform.catalogue() as session:
+            before = RunLists(session).get(run).changed_at
+        with live.stream(executionId=run) as stream:
+            with platform.catalogue() as session:
+                RunNodes(session).note(run, "m1", NodeState.FAILED, "only to see it told")
+            told = stream.next().data
+
+        assert [node["status"] for node in told["nodes"] if node["id"] == "m1"] == ["failed"]
+        with platform.catalogue() as session:
+            assert RunLists(session).get(run).changed_at > before
 
     def test_each_subscriber_hears_what_it_asked_for(self, live: Served, platform: Platform) -> None:
         dataset = new_id()

@@ -17,6 +17,7 @@ def shared(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
     files = tmp_path_factory.mktemp("files")
     server.copy("warehouse", "reconciled")
     settings = Settings(
+        allowed_hosts="127.0.0.1",
         home=tmp_path_factory.mktemp("home"),
         file_roots=str(files),
         catalogue_url=SecretStr(server.copy("catalogue", "reconciled_catalogue")),

@@ -16,7 +16,7 @@ def remote_source(
     source: Source,
     address: RemoteAddress,
     *,
-    listed: bool = False,
+    listed: bool = True,
     during: During = nullcontext,
     max_bytes: int = MAX_BYTES,
     patience: Patience = PATIENCE,
@@ -24,7 +24,7 @@ def remote_source(
     """The source of a remote file, folder or pattern; nothing is connected yet.
 
     Args:
-        listed: an administrator named the host.
+        listed: an administrator named the host; others must not be this machine itself.
         max_bytes: that are read of one file, packed or unpacked.
         during: told of the line as long as the server is needed.
     """

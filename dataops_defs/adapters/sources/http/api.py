@@ -1,8 +1,10 @@
 """A REST API as a source."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 
@@ -16,6 +18,7 @@ from dataops_defs.adapters.sources.shown import preview_of
 from dataops_defs.domain.columns import Preview
 from dataops_defs.domain.connections import ApiConnection
 from dataops_defs.domain.extraction import Extraction
+from dataops_defs.domain.incremental import Mark, MarkKind, Moment
 from dataops_defs.domain.source import Source
 from dataops_defs.errors import Invalid
 
@@ -73,10 +76,18 @@ class ApiSource:
         with closing(self._pieces(extraction)) as pieces, json_reading(pieces) as reading:
             yield reading
 
-    def _pieces(self, extraction: Extraction) -> Generator[Piece, None, None]:
+    @contextmanager
+    def changes(self, extraction: Extraction, since: Mark | None) -> Iterator[Reading]:
+        """The records from the mark on, as the API understands its parameter; the moment is of our own clock."""
+        moment = Moment.of(datetime.now(UTC))
+        given = {} if since is None else {extraction.by_cursor.param or "": _asked_since(since)}
+        with closing(self._pieces(extraction, given)) as pieces, json_reading(pieces) as reading:
+            yield replace(reading, moment=moment)
+
+    def _pieces(self, extraction: Extraction, given: Mapping[str, Any] = {}) -> Generator[Piece, None, None]:
         """The connection is given up with the last record, before the first batch is written."""
         with self._client(self.limits) as client:
-            yield from Pages(client, self._url(extraction.endpoint), extraction).pieces()
+            yield from Pages(client, self._url(extraction.endpoint), extraction, given).pieces()
 
     @contextmanager
     def _client(self, limits: Limits) -> Iterator[ApiClient]:
@@ -99,6 +110,13 @@ class ApiSource:
             return url.copy_with(query=query.encode()) if query else url
         except httpx.InvalidURL as error:
             raise Invalid.field("connection.endpoint", f"is no address: {error}") from None
+
+
+def _asked_since(since: Mark) -> str:
+    """The mark as a parameter, a second or a unit earlier: to some APIs "since" means "after"."""
+    if since.kind is MarkKind.NUMBER:
+        return replace(since, value=since.value - 1).text
+    return since.earlier(1).text
 
 
 def _up_to(limit: int, pieces: Iterator[Piece]) -> Iterator[Piece]:

@@ -12,9 +12,10 @@ import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from dataops_defs.adapters.held_line import HeldLine
+from dataops_defs.adapters.hosts import addresses_of
 from dataops_defs.adapters.line import During, ended_after, shut
 from dataops_defs.adapters.sources.http.answer import Answer, Ask, body_of, quoted, seconds_to_wait
-from dataops_defs.adapters.sources.http.guard import PORTS, addresses_of
+from dataops_defs.adapters.sources.http.guard import PORTS
 from dataops_defs.domain.connections import ApiConnection
 from dataops_defs.errors import SourceError, SourceUnavailable
 
@@ -167,7 +168,9 @@ class ApiClient:
             raise self._ended()
         url = ask.url
         port = url.port or PORTS[url.scheme]
-        addresses = self._addresses or addresses_of(url.host, port, listed=self._listed)
+        addresses = self._addresses or addresses_of(
+            url.host, port, "connection.endpoint", listed=self._listed, private=False
+        )
         for address in addresses:
             try:
                 response = self._transport.handle_request(self._request(ask, address))

@@ -1,7 +1,7 @@
 """How a REST API's records are asked for in pieces: from each answer follows the next request, until there is none."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -65,10 +65,15 @@ class Page:
 class Pages:
     """The pages of an extraction. ``more`` says, after they were read, whether there are more than were wanted."""
 
-    def __init__(self, client: ApiClient, url: httpx.URL, extraction: Extraction) -> None:
+    def __init__(
+        self, client: ApiClient, url: httpx.URL, extraction: Extraction, given: Mapping[str, Any] = {}
+    ) -> None:
+        """Nothing is asked for yet; ``given`` are further parameters."""
         self.more = False
         self._client, self._extraction = client, extraction
         self._first = Ask(url, extraction.method, extraction.body)
+        for name, value in given.items():
+            self._first = _with(self._first, name, value)
 
     def pieces(self, max_pages: int = MAX_PAGES) -> Iterator[Piece]:
         """The records of all pages, or of so many.

@@ -74,7 +74,8 @@ class Spool:
         wanted = {name: proof.wanted(doubles=name in doubles) for name, proof in self._columns.items()}
         shown = unique_names(list(wanted))
         schema = pa.schema([pa.field(name, each.type) for name, each in zip(shown, wanted.values(), strict=True)])
-        return Reading(schema, self._typed(wanted, schema), self.rejected, self._seen)
+        empty = frozenset(name for name, proof in zip(shown, self._columns.values(), strict=True) if not proof.forms)
+        return Reading(schema, self._typed(wanted, schema), self.rejected, self._seen, by_value=True, empty=empty)
 
     def _write(self, rows: Sequence[tuple[int, dict[str, Any]]]) -> None:
         records = [record for _, record in rows]

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import pymysql
 from pymysql.constants import CR
 
+from dataops_defs.adapters.hosts import addresses_of, connected
 from dataops_defs.adapters.line import During, SocketLine, ended_after, line_of
 from dataops_defs.domain.connections import MysqlConnection
 from dataops_defs.domain.source import Source
@@ -70,18 +71,21 @@ class Session:
 
 
 @contextmanager
-def session(source: Source, seconds: float, *, during: During, most_rows: int = ALL_ROWS) -> Iterator[Session]:
+def session(
+    source: Source, seconds: float, *, during: During, most_rows: int = ALL_ROWS, listed: bool = True
+) -> Iterator[Session]:
     """A read-only transaction on a fresh connection, closed afterwards.
 
     Args:
         seconds: longest time of a statement; the line is cut soon after.
         most_rows: of a query that has no LIMIT of its own.
+        listed: an administrator named the host, which may then be this machine itself.
         during: may end what waits for the server.
     Raises:
         SourceUnavailable, SourceError: no connection, in the platform's words.
     """
     given = MysqlConnection.of({**source.connection, **source.secrets})
-    with closing(_socket(given)) as wire, line_of(wire) as line, during(line):
+    with closing(_socket(given, listed)) as wire, line_of(wire) as line, during(line):
         with _handshake(given), ended_after(CONNECT_SECONDS, line.cut):
             made = Session(_greeted(given, wire), line, seconds)
         with closing(made.connection), ended_after(seconds + LOCK_SECONDS + GRACE_SECONDS, line.cut):
@@ -90,21 +94,21 @@ def session(source: Source, seconds: float, *, during: During, most_rows: int = 
             yield made
 
 
-def kill(source: Source, thread_id: int) -> None:
+def kill(source: Source, thread_id: int, *, listed: bool = True) -> None:
     """End a connection's statement on the server, which would not notice before it has rows to send.
 
     Bounded in time, and nothing is raised: it is a courtesy to the server.
     """
-    asking = Thread(target=_kill, args=(source, thread_id), name="kill", daemon=True)
+    asking = Thread(target=_kill, args=(source, thread_id, listed), name="kill", daemon=True)
     asking.start()
     asking.join(KILL_SECONDS)
 
 
-def _kill(source: Source, thread_id: int) -> None:
+def _kill(source: Source, thread_id: int, listed: bool) -> None:
     given = MysqlConnection.of({**source.connection, **source.secrets})
     with (
         suppress(pymysql.MySQLError, SourceError, OSError),
-        closing(_socket(given)) as wire,
+        closing(_socket(given, listed)) as wire,
         line_of(wire) as line,
         ended_after(CONNECT_SECONDS, line.cut),
         closing(_greeted(given, wire)) as connection,
@@ -112,16 +116,18 @@ def _kill(source: Source, thread_id: int) -> None:
         connection.query(f"KILL {int(thread_id)}")
 
 
-def _socket(given: MysqlConnection) -> socket.socket:
+def _socket(given: MysqlConnection, listed: bool) -> socket.socket:
     if not given.host:
         raise Invalid.field("connection.host", "must be the name or address of one host")
+    port = given.port or DEFAULT_PORT
     try:
-        wire = socket.create_connection((given.host, given.port or DEFAULT_PORT), CONNECT_SECONDS)
+        addresses = addresses_of(given.host, port, "connection.host", listed=listed, private=True)
+        wire = connected(addresses, port, CONNECT_SECONDS)
+    except SourceUnavailable:
+        _unanswered(given, "no such host")
     except TimeoutError:
         _unanswered(given, "timed out")
-    except socket.gaierror:
-        _unanswered(given, "no such host")
-    except (OSError, UnicodeError):
+    except OSError:
         _unanswered(given, "connection refused or cut")
     wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -11,22 +11,24 @@ import psycopg2.extensions
 import pyarrow as pa
 from psycopg2 import sql
 
+from dataops_defs.adapters.hosts import addresses_of
 from dataops_defs.adapters.line import During, ended_after, line_of
 from dataops_defs.adapters.sources.base import Reading
+from dataops_defs.adapters.sources.postgres.changes import keys_of, moment_of, rows_since, text_numbers
 from dataops_defs.adapters.sources.postgres.copy import CopyStream
-from dataops_defs.adapters.sources.postgres.types import NUMERIC, PgColumn, numeric_digits, schema_of
+from dataops_defs.adapters.sources.postgres.describe import alias, derived, describe, prove_numerics, sql_columns
+from dataops_defs.adapters.sources.postgres.types import PgColumn, schema_of
 from dataops_defs.adapters.sources.shown import preview_of
 from dataops_defs.adapters.sql.guard import check_query
 from dataops_defs.domain.columns import Preview
 from dataops_defs.domain.etl import SqlColumn
 from dataops_defs.domain.extraction import Extraction
+from dataops_defs.domain.incremental import Mark
 from dataops_defs.domain.source import Source
 from dataops_defs.errors import Invalid, SourceError, SourceUnavailable
 
+DEFAULT_PORT = 5432
 CONNECT_SECONDS = 10
-# varchar and char; a modifier counts the header of such a value too.
-LIMITED_TEXTS = (1042, 1043)
-MODIFIER_OFFSET = 4
 TEST_SECONDS = 10
 PREVIEW_SECONDS = 10
 READ_SECONDS = 3600
@@ -47,6 +49,8 @@ EXCEPTION WHEN OTHERS THEN NULL; END $$"""
 class PostgresSource:
     """A PostgreSQL database. ``read_seconds`` and ``preview_seconds`` bound one statement, and ``during`` may end it.
 
+    Unless it is ``listed``, the host must not be this machine itself.
+
     Types are exact: numeric(p, s) becomes a decimal of those digits. A numeric without limits is proven by its
     values, with one more query in the same snapshot; give it limits with a cast to spare that. It becomes text
     where a value is NaN or needs more than 38 digits.
@@ -57,6 +61,7 @@ class PostgresSource:
     read_seconds: float = READ_SECONDS
     preview_seconds: float = PREVIEW_SECONDS
     during: During = nullcontext
+    listed: bool = True
 
     def test(self) -> str:
         """Connect and ask for the version."""
@@ -75,11 +80,31 @@ class PostgresSource:
         """The columns of the query's result with their types in PostgreSQL's words; nothing is read."""
         query = self._checked(extraction)
         with self._transaction(self.preview_seconds) as connection:
-            return _sql_columns(connection, query)
+            return sql_columns(connection, query)
 
     def read(self, extraction: Extraction) -> AbstractContextManager[Reading]:
         """All rows of the query, seen at one moment; memory stays flat."""
         return self._opened(self._checked(extraction), self.read_seconds)
+
+    @contextmanager
+    def changes(self, extraction: Extraction, since: Mark | None) -> Iterator[Reading]:
+        """The rows from the mark on, and those without a cursor, seen at one moment by the server's clock."""
+        query, wanted = self._checked(extraction), extraction.by_cursor
+        with self._transaction(self.read_seconds) as connection:
+            moment = moment_of(connection)
+            chosen = rows_since(connection, query, describe(connection, query), wanted.cursor_column, since)
+            with _reading(connection, chosen, self.read_seconds) as reading:
+                yield replace(reading, moment=moment)
+
+    @contextmanager
+    def keys(self, extraction: Extraction) -> Iterator[Reading]:
+        """The key columns of all rows."""
+        query, wanted = self._checked(extraction), extraction.by_cursor
+        with (
+            self._transaction(self.read_seconds) as connection,
+            _reading(connection, keys_of(connection, query, wanted.key_columns), self.read_seconds) as reading,
+        ):
+            yield reading
 
     def session(self, seconds: float) -> AbstractContextManager[Any]:
         """A read-only transaction that sees one moment and prints values exactly, in UTC; a statement is bounded."""
@@ -90,12 +115,8 @@ class PostgresSource:
 
     @contextmanager
     def _opened(self, query: str, seconds: float) -> Iterator[Reading]:
-        with self._transaction(seconds) as connection:
-            columns = _prove_numerics(connection, query, _describe(connection, query))
-            schema = schema_of(columns)
-            stream = CopyStream(connection, _copy_statement(connection, query, columns), schema)
-            with closing(stream):
-                yield Reading(schema, _translated(stream.batches(), seconds))
+        with self._transaction(seconds) as connection, _reading(connection, query, seconds) as reading:
+            yield reading
 
     @contextmanager
     def _transaction(self, seconds: float) -> Iterator[Any]:
@@ -123,13 +144,18 @@ class PostgresSource:
 
     def _connect(self) -> Any:
         given = self.source.connection
-        host, port = str(given["host"]), int(given.get("port") or 5432)
+        host, port = str(given["host"]), int(given.get("port") or DEFAULT_PORT)
         # libpq takes a list of hosts, and names of sockets, where it expects a host.
         if not host or host.startswith(("/", "@")) or "," in host:
             raise Invalid.field("connection.host", "must be the name or address of one host")
         try:
+            addresses = addresses_of(host, port, "connection.host", listed=self.listed, private=True)
+        except SourceUnavailable:
+            raise SourceUnavailable(f"PostgreSQL at {host}:{port} did not answer: no such host") from None
+        try:
             return psycopg2.connect(
-                host=host,
+                host=",".join([host] * len(addresses)),
+                hostaddr=",".join(addresses),
                 port=port,
                 dbname=str(given["database"]),
                 user=str(given.get("username") or "postgres"),
@@ -151,100 +177,18 @@ class PostgresSource:
             raise SourceError(f"PostgreSQL at {host}:{port} refused the connection") from None
 
 
-def _describe(connection: Any, query: str) -> list[PgColumn]:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT * FROM ({query}) AS described LIMIT 0")  # noqa: S608 - guarded
-        columns = [
-            PgColumn(each.name, each.type_code, *numeric_digits(each.precision, each.scale))
-            for each in cursor.description or ()
-        ]
-        cursor.execute(
-            "SELECT oid FROM pg_catalog.pg_type WHERE typcategory = 'A' AND oid = ANY(%s::oid[])",
-            ([each.oid for each in columns],),
-        )
-        arrays = {oid for (oid,) in cursor.fetchall()}
-    _check_names(columns)
-    return [replace(each, is_array=each.oid in arrays) for each in columns]
-
-
-def _sql_columns(connection: Any, query: str) -> list[SqlColumn]:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT * FROM ({query}) AS described LIMIT 0")  # noqa: S608 - guarded
-        found = list(cursor.description or ())
-        cursor.execute(
-            "SELECT pg_catalog.format_type(given.oid, modifier), typcategory = 'P'"
-            " FROM unnest(%s::oid[], %s::int[]) WITH ORDINALITY AS given (oid, modifier, place)"
-            " JOIN pg_catalog.pg_type t ON t.oid = given.oid ORDER BY place",
-            ([each.type_code for each in found], [_modifier(each) for each in found]),
-        )
-        told = cursor.fetchall()
-    made = [SqlColumn(each.name, kind) for each, (kind, _) in zip(found, told, strict=True)]
-    _check_names(made)
-    for each, (kind, pseudo) in zip(made, told, strict=True):
-        if pseudo:
-            raise Invalid.field(
-                "extraction.query",
-                f"column '{each.name}' is a {kind}, which no table can hold: select its parts, or cast it",
-            )
-    return made
-
-
-def _modifier(column: Any) -> int:
-    """The type modifier, from what the driver makes of it: the digits of a numeric, the length of a text."""
-    precision, scale = numeric_digits(column.precision, column.scale)
-    if column.type_code == NUMERIC and precision is not None and scale is not None:
-        return ((precision << 16) | (scale & 0x7FF)) + MODIFIER_OFFSET
-    if column.type_code in LIMITED_TEXTS and (column.internal_size or 0) > 0:
-        return int(column.internal_size) + MODIFIER_OFFSET
-    return -1
-
-
-def _check_names(columns: Sequence[PgColumn | SqlColumn]) -> None:
-    if not columns:
-        raise Invalid.field("extraction.query", "returns no columns")
-    seen: set[str] = set()
-    for each in columns:
-        if each.name in seen:
-            raise Invalid.field("extraction.query", f"two columns are called '{each.name}'; give one another name")
-        seen.add(each.name)
-
-
-def _prove_numerics(connection: Any, query: str, columns: Sequence[PgColumn]) -> list[PgColumn]:
-    """Numerics without limits get the digits that their values need."""
-    unproven = [index for index, each in enumerate(columns) if each.unproven]
-    if not unproven:
-        return list(columns)
-    measures = sql.SQL(", ").join(
-        sql.SQL(
-            "coalesce(max(scale({c})), 0),"
-            " coalesce(max(length(trim_scale(trunc(abs({c})))::text)), 1),"
-            " coalesce(bool_or({c} IN ('NaN', 'Infinity', '-Infinity')), false)"
-        ).format(c=_alias(index))
-        for index in unproven
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(sql.SQL("SELECT {} FROM {}").format(measures, _derived(query, len(columns))))
-        found = cursor.fetchone()
-    proven = list(columns)
-    for place, index in enumerate(unproven):
-        scale, whole, endless = found[3 * place : 3 * place + 3]
-        proven[index] = columns[index] if endless else columns[index].proven(scale, whole)
-    return proven
+@contextmanager
+def _reading(connection: Any, query: str, seconds: float) -> Iterator[Reading]:
+    columns = prove_numerics(connection, query, describe(connection, query))
+    schema = schema_of(columns)
+    with closing(CopyStream(connection, _copy_statement(connection, query, columns), schema)) as stream:
+        yield Reading(schema, _translated(stream.batches(), seconds), text_numbers=text_numbers(columns))
 
 
 def _copy_statement(connection: Any, query: str, columns: Sequence[PgColumn]) -> str:
-    selected = sql.SQL(", ").join(each.selected(_alias(index)) for index, each in enumerate(columns))
+    selected = sql.SQL(", ").join(each.selected(alias(index)) for index, each in enumerate(columns))
     statement = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT csv)")
-    return str(statement.format(selected, _derived(query, len(columns))).as_string(connection))
-
-
-def _derived(query: str, width: int) -> sql.Composable:
-    names = sql.SQL(", ").join(_alias(index) for index in range(width))
-    return sql.SQL("({}) AS result ({})").format(sql.SQL(query), names)
-
-
-def _alias(index: int) -> sql.Identifier:
-    return sql.Identifier(f"c{index}")
+    return str(statement.format(selected, derived(query, len(columns))).as_string(connection))
 
 
 def _translated(batches: Iterator[pa.RecordBatch], seconds: float) -> Iterator[pa.RecordBatch]:
@@ -280,7 +224,5 @@ def _connect_error(message: str, host: str, port: int) -> SourceError:
         return SourceError(f"PostgreSQL at {host}:{port} refused: {said[1]}")
     if "SSL" in message and "timeout" not in message:
         return SourceError(f"PostgreSQL at {host}:{port}: the TLS mode asked for is not possible")
-    if "could not translate host name" in message:
-        return SourceUnavailable(f"PostgreSQL at {host}:{port} did not answer: no such host")
     reason = said[1] if said else "timed out" if "timeout expired" in message else "connection refused or cut"
     return SourceUnavailable(f"PostgreSQL at {host}:{port} did not answer: {reason}")

@@ -6,20 +6,19 @@ among all who name the same user, trust any SFTP host at first sight, and join p
 """
 
 import re
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 from typing import Self
 from urllib.parse import unquote
 
 from dataops_defs.adapters.held_line import HeldLine
+from dataops_defs.adapters.hosts import addresses_of
 from dataops_defs.adapters.line import During
 from dataops_defs.adapters.storage.files import Files
 from dataops_defs.adapters.storage.spool import MAX_BYTES
 from dataops_defs.domain.connections import FileConnection
-from dataops_defs.errors import Invalid, SourceUnavailable
+from dataops_defs.errors import Invalid
 
 PORTS = {"sftp": 22, "smb": 445, "webdav": 80, "webdavs": 443}
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)(/.*)?", re.DOTALL)
@@ -39,12 +38,16 @@ PATIENCE = Patience()
 
 @dataclass(frozen=True)
 class RemoteAddress:
-    """Where remote files lie. ``path`` begins with a slash; in an address it is written with percent signs."""
+    """Where remote files lie. ``path`` begins with a slash; in an address it is written with percent signs.
+
+    ``addresses`` are the host's, once it was looked up.
+    """
 
     scheme: str
     host: str
     port: int
     path: str
+    addresses: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -80,30 +83,12 @@ class RemoteAddress:
         return cls(scheme, host[1].strip("[]").lower(), port, path)
 
 
-def check_link(host: str, port: int, field: str) -> None:
-    """Refuse a host in the link-local network, where clouds answer questions about credentials.
-
-    Raises:
-        SourceUnavailable: the host is not known.
-        Invalid: it is one of those.
-    """
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise SourceUnavailable(f"The host '{host}' is not known") from None
-    for each in found:
-        address = ip_address(str(each[4][0]).partition("%")[0])
-        mapped = getattr(address, "ipv4_mapped", None) or address
-        if mapped.is_link_local:
-            raise Invalid.field(field, f"'{host}' is not a host that sources may name")
-
-
 @contextmanager
 def remote_files(
     given: FileConnection,
     address: RemoteAddress,
     *,
-    listed: bool = False,
+    listed: bool = True,
     max_bytes: int = MAX_BYTES,
     during: During = nullcontext,
     patience: Patience = PATIENCE,
@@ -111,13 +96,15 @@ def remote_files(
     """Connect and log in; ``during`` is told of the line as long as it is open.
 
     Args:
-        listed: an administrator named the host; others must not be link-local.
+        listed: an administrator named the host; others must not be this machine itself.
 
     Raises:
         SourceUnavailable: no such host, or it did not answer. SourceError: it refused, or is not who it should be.
     """
-    if not listed:
-        check_link(address.host, address.port, "connection.path")
+    address = replace(
+        address,
+        addresses=tuple(addresses_of(address.host, address.port, "connection.path", listed=listed, private=True)),
+    )
     line = HeldLine()
     given = replace(given, username=given.username or None, password=given.password or None)
     # Each of these takes a fifth of a second to import: only those who use it pay.

@@ -11,6 +11,7 @@ import paramiko
 from paramiko.ssh_exception import AuthenticationException, SSHException
 
 from dataops_defs.adapters.held_line import HeldLine
+from dataops_defs.adapters.hosts import connected
 from dataops_defs.adapters.storage.files import UNKNOWN, Entry
 from dataops_defs.adapters.storage.remote.address import Patience, RemoteAddress
 from dataops_defs.adapters.storage.remote.copy import RemoteFiles
@@ -50,7 +51,7 @@ def sftp_files(
 
 
 def _transport(address: RemoteAddress, wanted: HostKey | None, patience: Patience) -> paramiko.Transport:
-    transport = paramiko.Transport(socket.create_connection((address.host, address.port), timeout=patience.connect))
+    transport = paramiko.Transport(connected(address.addresses, address.port, patience.connect))
     transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = patience.connect
     transport.channel_timeout = patience.connect
     if wanted is not None:

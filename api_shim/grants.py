@@ -1,0 +1,61 @@
+"""Grants on sources, asked for in one way everywhere.
+
+What reaches a source, or shows rows as they came from it, takes the right to use it: tests, previews, suggestions from
+samples, extractions, rejected rows, and whatever will reach it later: datasets, ETL pipelines and graphs that are made
+or changed. A source that may not be seen is not there. Schedules and sensors run as the platform: the right was asked
+for when they were set.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from fastapi import Depends, Request
+from sqlalchemy.orm import Session
+
+from api_shim.auth import Caller, caller_of
+from api_shim.dependencies import shim_of
+from api_shim.shim import Shim
+from dataops_defs.catalogue.grants import Grants, Reads
+from dataops_defs.catalogue.sources import Sources
+from dataops_defs.catalogue.tokens import Role
+
+
+def sources_for(session: Session, shim: Shim, caller: Caller) -> Sources:
+    """The sources that somebody may see; those to use can be opened."""
+    return Sources(session, shim.platform.keyring, caller.holder)
+
+
+def check_use(session: Session, caller: Caller, *sources: str | None) -> None:
+    """Refuse whoever may not use one of these sources, given by their ids.
+
+    Raises:
+        Forbidden: its name is not told.
+    """
+    Grants(session).check_use(caller.holder, sources)
+
+
+@dataclass(frozen=True)
+class Uses:
+    """Dependency of routes whose path names a definition: the sources it reads take the right to use them."""
+
+    parameter: str
+    read_by: Callable[[Reads, Collection[str]], set[str]]
+
+    def __call__(self, request: Request) -> None:
+        """Refuse; a definition that does not exist is left to the route.
+
+        Raises:
+            Forbidden: one of the sources may not be used.
+        """
+        caller = caller_of(request)
+        if caller.role >= Role.ADMIN:
+            return
+        with shim_of(request).platform.catalogue() as session:
+            check_use(session, caller, *self.read_by(Reads(session), [request.path_params[self.parameter]]))
+
+
+DATASET_USES = Depends(Uses("dataset_id", Reads.datasets))
+MAPPING_USES = Depends(Uses("mapping_id", Reads.mappings))
+SYNC_USES = Depends(Uses("mapping_id", Reads.syncs))
+PIPELINE_USES = Depends(Uses("pipeline_id", Reads.pipelines))
+ETL_USES = Depends(Uses("pipeline_id", Reads.etl_pipelines))

@@ -1,0 +1,90 @@
+"""What an export reads: users' queries on the warehouse, as the reader role, within limits; and the rows left out."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from dataops_defs.adapters.sources.postgres.source import PostgresSource
+from dataops_defs.adapters.storage.free_space import space_of
+from dataops_defs.domain.extraction import Extraction, ExtractionType
+from dataops_defs.errors import InsufficientStorage
+from dataops_defs.flows.disk_space import Room, room_of
+from dataops_defs.flows.warehouse_source import warehouse_source
+from dataops_defs.flows.work import Step, Work
+
+READ_SECONDS = 600.0
+COUNT_SECONDS = 5.0
+"""How long rows beyond the limit are counted."""
+
+
+@dataclass
+class Table:
+    """The rows of one query, up to a limit; those beyond it are counted, for a few seconds.
+
+    ``taken`` and ``left_out`` are complete once ``batches`` is consumed; ``counted`` is False where there are more rows
+    than were counted.
+    """
+
+    schema: pa.Schema
+    most: int
+    _coming: Iterator[pa.RecordBatch] = field(repr=False)
+    taken: int = 0
+    left_out: int = 0
+    counted: bool = True
+
+    @property
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """To be consumed once."""
+        for batch in self._coming:
+            some = batch.slice(0, self.most - self.taken)
+            self.taken += some.num_rows
+            if some.num_rows:
+                yield some
+            if some.num_rows < batch.num_rows or self.taken == self.most:
+                self._count_the_rest(batch.num_rows - some.num_rows)
+                return
+
+    def _count_the_rest(self, rows: int) -> None:
+        until = time.monotonic() + COUNT_SECONDS
+        self.left_out = rows
+        for batch in self._coming:
+            self.left_out += batch.num_rows
+            if time.monotonic() >= until:
+                self.counted = next(self._coming, None) is None
+                return
+
+
+class Tables:
+    """Opens the queries of one export; ``step`` is told of every row."""
+
+    def __init__(self, work: Work, step: Step, most: int) -> None:
+        settings = work.platform.settings
+        self._settings, self._step, self._most, self._done = settings, step, most, 0
+        self._source = PostgresSource(
+            warehouse_source(work.platform),
+            settings.allowed_functions,
+            read_seconds=READ_SECONDS,
+            during=work.lease.reading,
+        )
+
+    @contextmanager
+    def open(self, query: str) -> Iterator[Table]:
+        """The rows of a query, seen at one moment.
+
+        Raises:
+            SourceError: PostgreSQL refuses the query, or it takes longer than ten minutes.
+            InsufficientStorage: the disk of exports becomes full meanwhile.
+        """
+        with self._source.read(Extraction(ExtractionType.SQL, query)) as reading:
+            yield Table(reading.schema, self._most, self._watched(reading.batches))
+
+    def _watched(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            self._done += batch.num_rows
+            self._step.progress(self._done)
+            if room_of(space_of(self._settings.exports_path), self._settings) is Room.FULL:
+                raise InsufficientStorage("The disk of exports is full: make room on it, then try again")
+            yield batch

@@ -1,0 +1,360 @@
+"""Excel exports over HTTP. Source: document 000, "Excel Export Service" and "Export Datamart to Excel"."""
+
+import io
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+from zipfile import ZipFile
+
+import openpyxl
+import psycopg2
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from api_shim.schemas.exports import QUERY, REPORT
+from dataops_defs.adapters.warehouse.connection import libpq_url
+from dataops_defs.catalogue.export_rows import ExportRow
+from dataops_defs.catalogue.models import AuditRow
+from dataops_defs.catalogue.sealing import Keyring
+from dataops_defs.flows.platform import Platform
+from dataops_defs.settings import Settings
+from tests.api_shim.in_process import InProcessLauncher
+
+MVP = "/api/v1/mvp"
+CUSTOMERS = """
+CREATE TABLE analytics.customer_360 AS
+SELECT n AS customer_id, 'Customer ' || n AS name, 10.5 * n::numeric(10, 2) AS total_spent,
+    date '2024-01-01' + n AS since, (ARRAY['north', 'south'])[1 + n % 2] AS region
+FROM generate_series(1, 40) AS n;
+GRANT SELECT ON analytics.customer_360 TO PUBLIC;
+CREATE TABLE public.sales AS
+SELECT 'Product ' || n % 5 AS product_name, date '2024-06-01' + n % 30 AS sale_date, n % 7 AS quantity,
+    (n * 3.5)::numeric(12, 2) AS revenue FROM generate_series(1, 300) AS n;
+CREATE VIEW public.daily_sales_aggregation AS
+SELECT sale_date, count(*) AS sales, sum(revenue) AS total_revenue FROM public.sales GROUP BY sale_date;
+GRANT SELECT ON public.sales, public.daily_sales_aggregation TO PUBLIC
+"""
+
+
+@pytest.fixture(autouse=True)
+def _rows(shim_settings: Settings) -> None:
+    with psycopg2.connect(libpq_url(shim_settings.url("warehouse"))) as connection, connection.cursor() as cursor:
+        cursor.execute(CUSTOMERS)
+    connection.close()
+
+
+@pytest.fixture
+def anybody(app: FastAPI, client: TestClient) -> TestClient:
+    """Somebody without a token."""
+    return TestClient(app, raise_server_exceptions=False)
+
+
+def export(client: TestClient, path: str = "/export/excel", body: Any = QUERY) -> Any:
+    reply = client.post(f"{MVP}{path}", json=body)
+    assert reply.status_code == 200, reply.text
+    return reply.json()
+
+
+def link(made: Any) -> str:
+    parts = urlsplit(made["download_url"])
+    return f"{parts.path}?{parts.query}"
+
+
+def workbook(content: bytes) -> openpyxl.Workbook:
+    return openpyxl.load_workbook(io.BytesIO(content))
+
+
+def files(settings: Settings) -> list[str]:
+    return [each.name for each in settings.exports_path.iterdir()] if settings.exports_path.exists() else []
+
+
+class TestAQuery:
+    def test_is_exported_as_the_document_prints_it(self, client: TestClient, anybody: TestClient) -> None:
+        made = export(client)
+
+        assert made["export_id"].startswith("export_")
+        assert made["file_name"] == "customer_analysis_2024_06.xlsx"
+        assert made["rows_exported"] == 40
+        assert made["sheets"] == ["Customer Data", "Summary", "Charts", "Provenance"]
+        assert made["rows_left_out"] == 0
+        assert made["file_size_mb"] > 0
+        reply = anybody.get(link(made))
+        assert reply.status_code == 200
+        assert reply.headers["content-type"].endswith("spreadsheetml.sheet")
+        assert 'filename="customer_analysis_2024_06.xlsx"' in reply.headers["content-disposition"]
+        book = workbook(reply.content)
+        assert book.sheetnames == made["sheets"]
+        assert [each.value for each in book["Customer Data"][2]][:2] == [1, "Customer 1"]
+
+    def test_the_link_ends_when_the_answer_says(self, client: TestClient) -> None:
+        made = export(client)
+
+        ends = datetime.fromisoformat(made["expires_at"])
+        assert f"expires={int(ends.timestamp())}&" in link(made)
+        assert timedelta(days=6.9) < ends - datetime.now(UTC) < timedelta(days=7)
+
+    def test_little_has_to_be_said(self, client: TestClient, anybody: TestClient) -> None:
+        made = export(client, body={"data_source": {"query": "SELECT 1 AS id"}})
+
+        assert (made["sheets"], made["rows_exported"]) == (["Data", "Provenance"], 1)
+        assert workbook(anybody.get(link(made)).content)["Data"]["A2"].value == 1
+
+    def test_charts_are_those_that_were_asked_for(self, client: TestClient, anybody: TestClient) -> None:
+        output = {**QUERY["output_config"], "chart_types": ["pie"], "max_rows": 10}
+        made = export(client, body={**QUERY, "output_config": output})
+
+        assert (made["rows_exported"], made["rows_left_out"]) == (10, 30)
+        assert len(workbook(anybody.get(link(made)).content)["Charts"]._charts) == 1
+
+    def test_a_query_that_does_more_than_read_is_refused(self, client: TestClient, shim_settings: Settings) -> None:
+        for query in (
+            "DELETE FROM public.sales",
+            "SELECT pg_sleep(10)",
+            "SELECT 1; COMMIT; DROP TABLE sales",
+            "SELECT * FROM pg_ls_dir('/')",
+            "COPY (SELECT 1) TO PROGRAM 'true'",
+            "   ",
+        ):
+            reply = client.post(f"{MVP}/export/excel", json={"data_source": {"type": "query", "query": query}})
+
+            assert reply.status_code == 422, query
+            assert [each["field"] for each in reply.json()["errors"]] == ["data_source.query"]
+        assert files(shim_settings) == []
+
+    def test_a_query_that_fails_says_why(self, client: TestClient) -> None:
+        reply = client.post(f"{MVP}/export/excel", json={"data_source": {"query": "SELECT * FROM no_such_table"}})
+
+        assert (reply.status_code, reply.json()["code"]) == (422, "SOURCE_ERROR")
+        assert "no_such_table" in reply.json()["detail"]
+
+    def test_file_names_are_made_safe(self, client: TestClient, anybody: TestClient) -> None:
+        for name, given in (('a"\r\nSet-Cookie: x', "a_Set-Cookie_ x.xlsx"), ("Отчёт за июнь", "Отчёт за июнь.xlsx")):
+            body = {"data_source": {"query": "SELECT 1 AS id"}, "output_config": {"file_name": name}}
+            made = export(client, body=body)
+
+            assert made["file_name"] == given
+            header = anybody.get(link(made)).headers["content-disposition"]
+            assert header.isascii()
+            assert unquote(header.partition("filename*=UTF-8''")[2]) == given
+
+    def test_wrong_fields_are_named(self, client: TestClient) -> None:
+        for wrong, field in (
+            ({"sheet_name": ""}, "output_config.sheet_name"),
+            ({"max_rows": "all"}, "output_config.max_rows"),
+            ({"max_rows": 1.5}, "output_config.max_rows"),
+            ({"max_rows": 0}, "output_config.max_rows"),
+            ({"include_charts": "yes"}, "output_config.include_charts"),
+            ({"template": "../../../etc/passwd"}, "output_config.template"),
+            ({"colour": "red"}, "output_config.colour"),
+        ):
+            body = {"data_source": {"query": "SELECT 1 AS id"}, "output_config": wrong}
+            reply = client.post(f"{MVP}/export/excel", json=body)
+
+            assert (reply.status_code, reply.json()["errors"][0]["field"]) == (422, field)
+
+    def test_formulas_in_the_data_stay_text(self, client: TestClient, anybody: TestClient) -> None:
+        texts = ['=HYPERLINK("http://x","y")', "+1+1", "@SUM(A1)", "\r=1+1", "\uff1d1+1"]
+        columns = ", ".join(f"'{text}' AS c{place}" for place, text in enumerate(texts))
+        made = export(client, body={"data_source": {"query": f"SELECT {columns}"}})
+
+        with ZipFile(io.BytesIO(anybody.get(link(made)).content)) as parts:
+            sheets = [parts.read(each) for each in parts.namelist() if each.startswith("xl/worksheets/sheet")]
+        assert not any(re.search(b"<f[ >]|<hyperlink", each) for each in sheets)
+
+
+class TestADatamart:
+    @pytest.fixture
+    def datamart(self, client: TestClient) -> str:
+        query = "SELECT customer_id, name, total_spent FROM analytics.customer_360"
+        made = {"name": "customer_360_datamart", "type": "materialized_view", "query": query}
+        assert client.post(f"{MVP}/datamarts/create", json=made).status_code == 200
+        return "customer_360_datamart"
+
+    def test_is_exported_under_its_name_and_the_day(self, client: TestClient, datamart: str) -> None:
+        client.post(f"{MVP}/datamarts/{datamart}/refresh")
+        body = {"schema": "analytics", "include_charts": True, "max_rows": 10}
+
+        made = export(client, f"/export/excel/datamart/{datamart}", body)
+
+        assert made["file_name"] == f"customer_360_datamart_{datetime.now(UTC):%Y_%m_%d}.xlsx"
+        assert made["sheets"] == ["customer_360_datamart", "Charts", "Provenance"]
+        assert (made["rows_exported"], made["rows_left_out"]) == (10, 30)
+
+    def test_that_was_never_filled_is_a_conflict(self, client: TestClient, datamart: str) -> None:
+        reply = client.post(f"{MVP}/export/excel/datamart/{datamart}", json={})
+
+        assert (reply.status_code, reply.json()["code"]) == (409, "CONFLICT")
+
+    def test_that_is_not_there_is_not_found(self, client: TestClient, datamart: str) -> None:
+        for name, body in (("none", {}), (datamart, {"schema": "content"}), ("???", {})):
+            assert client.post(f"{MVP}/export/excel/datamart/{name}", json=body).status_code in (404, 405)
+
+
+class TestAReport:
+    def test_has_its_sections_on_sheets(self, client: TestClient, anybody: TestClient) -> None:
+        made = export(client, "/export/excel/report", REPORT)
+
+        assert made["file_name"] == "monthly_sales_report_june_2024.xlsx"
+        assert made["sheets"] == ["Overview", "Top Products", "Sales Trend", "Provenance"]
+        book = workbook(anybody.get(link(made)).content)
+        assert len(book["Sales Trend"]._charts) == 1
+        assert book["Overview"]["B4"].value == 1250000
+
+    def test_what_is_wrong_is_named_by_its_place(self, client: TestClient) -> None:
+        for section, field in (
+            ({"type": "table", "query": "DROP TABLE sales"}, "sections.0.query"),
+            ({"type": "chart", "chart_type": "line", "data_source": "nowhere"}, "sections.0.data_source"),
+            ({"type": "chart", "chart_type": "line", "data_source": "dataops.ledger"}, "sections.0.data_source"),
+            ({"type": "chart", "chart_type": "line", "data_source": "a; b"}, "sections.0.data_source"),
+            ({"type": "chart", "chart_type": "tree", "data_source": "sales"}, "sections.0.chart_type"),
+            ({"type": "summary"}, "sections.0"),
+            ({"type": "table", "query": "SELECT 1", "data": {}}, "sections.0"),
+        ):
+            body = {"report_name": "r", "sections": [{"name": "s", **section}]}
+            reply = client.post(f"{MVP}/export/excel/report", json=body)
+
+            assert (reply.status_code, reply.json()["errors"][0]["field"]) == (422, field)
+
+    def test_has_no_more_sections_than_anybody_reads(self, client: TestClient) -> None:
+        sections = [{"name": "s", "type": "table", "query": "SELECT 1 AS a"}] * 201
+
+        assert (
+            client.post(f"{MVP}/export/excel/report", json={"report_name": "r", "sections": sections}).status_code
+            == 422
+        )
+
+
+class TestALink:
+    def test_opens_for_whoever_has_it_and_nothing_else_does(self, client: TestClient, anybody: TestClient) -> None:
+        made = export(client)
+        path = link(made).partition("?")[0]
+
+        assert anybody.get(link(made)).status_code == 200
+        assert anybody.get(path).status_code == 401
+        assert anybody.get(path, headers={"Authorization": "Bearer wrong"}).status_code == 401
+        assert client.get(path).status_code == 200
+        assert anybody.get(f"{MVP}/exports/{made['export_id']}").status_code == 401
+        assert anybody.delete(link(made)).status_code == 401
+
+    def test_that_was_changed_opens_for_nobody(self, client: TestClient, anybody: TestClient) -> None:
+        made, other = export(client), export(client)
+        path, _, query = link(made).partition("?")
+        given = parse_qs(query)
+        expires, signature = given["expires"][0], given["signature"][0]
+        for expiry, sign in (
+            ("9999999999", "00"),
+            (str(int(expires) + 1), signature),
+            (expires, signature[:-1] + ("A" if signature[-1] != "A" else "B")),
+            (expires, ""),
+            (f"{expires}.0", signature),
+            (f"+{expires}", signature),
+            ("", signature),
+            (expires, "é"),
+        ):
+            changed = {"expires": expiry, "signature": sign}
+            for somebody in (anybody, client):
+                assert somebody.get(path, params=changed).status_code == 403
+        assert anybody.get(path, params={"signature": signature}).status_code == 403
+        elsewhere = path.replace(made["export_id"], other["export_id"])
+        assert anybody.get(f"{elsewhere}?{query}").status_code == 403
+        assert anybody.get(f"{MVP}/exports/export_000000/download?{query}").status_code == 403
+
+    def test_that_has_ended_is_gone(self, client: TestClient, anybody: TestClient, shim_settings: Settings) -> None:
+        shim_settings.export_link_days = 1e-9
+        made = export(client)
+
+        assert anybody.get(link(made)).status_code == 410
+        assert client.get(link(made).partition("?")[0]).status_code == 410
+        assert client.get(f"{MVP}/exports/{made['export_id']}").json()["status"] == "expired"
+
+    def test_is_dead_once_the_export_is_revoked(
+        self, client: TestClient, anybody: TestClient, shim_settings: Settings
+    ) -> None:
+        made = export(client)
+        for _ in range(2):
+            reply = client.delete(f"{MVP}/exports/{made['export_id']}")
+            assert (reply.status_code, reply.json()["status"]) == (200, "revoked")
+
+        assert anybody.get(link(made)).status_code == 410
+        assert files(shim_settings) == []
+        assert client.get(f"{MVP}/exports/{made['export_id']}").json()["status"] == "revoked"
+
+    def test_is_dead_even_where_the_file_could_not_be_removed(
+        self, client: TestClient, anybody: TestClient, shim_settings: Settings
+    ) -> None:
+        made = export(client)
+        with Platform(shim_settings).catalogue() as session:
+            session.query(ExportRow).update({"revoked_at": datetime.now(UTC)})
+
+        assert len(files(shim_settings)) == 1
+        assert anybody.get(link(made)).status_code == 410
+
+    def test_dies_with_the_keys_it_was_signed_with(
+        self, client: TestClient, anybody: TestClient, shim_settings: Settings
+    ) -> None:
+        made = export(client)
+        Keyring(shim_settings.keys_path).add()
+
+        assert anybody.get(link(made)).status_code == 403
+        renewed = client.get(f"{MVP}/exports/{made['export_id']}").json()
+        assert anybody.get(link(renewed)).status_code == 200
+
+    def test_carries_the_public_address(self, client: TestClient, shim_settings: Settings) -> None:
+        shim_settings.public_url = "https://storage.ai-etl.com/"
+
+        assert export(client)["download_url"].startswith("https://storage.ai-etl.com/api/v1/mvp/exports/export_")
+
+    def test_whoever_fetches_is_in_the_audit(
+        self, client: TestClient, anybody: TestClient, shim_settings: Settings
+    ) -> None:
+        made = export(client)
+        anybody.get(link(made))
+        client.get(link(made).partition("?")[0])
+
+        with Platform(shim_settings).catalogue() as session:
+            found = session.query(AuditRow.actor).filter(AuditRow.action == "export.download").order_by(AuditRow.at)
+            assert [actor for (actor,) in found] == ["link", "bootstrap admin"]
+
+
+class TestAnExport:
+    def test_that_goes_on_is_asked_for_later(
+        self, client: TestClient, anybody: TestClient, launcher: InProcessLauncher
+    ) -> None:
+        launcher.held = True
+
+        reply = client.post(f"{MVP}/export/excel", json=QUERY, headers={"Prefer": "respond-async"})
+
+        assert (reply.status_code, reply.json()["status"]) == (202, "running")
+        later = client.get(reply.json()["status_url"]).json()
+        assert (later["status"], later["file_name"]) == ("running", "customer_analysis_2024_06.xlsx")
+        assert client.get(f"{reply.json()['status_url']}/download").status_code == 409
+        assert client.delete(reply.json()["status_url"]).json()["status"] == "revoked"
+
+    def test_is_shown_with_its_link(self, client: TestClient) -> None:
+        made = export(client)
+
+        assert client.get(f"{MVP}/exports/{made['export_id']}").json() == made
+
+    def test_that_failed_says_why(self, client: TestClient, shim_settings: Settings) -> None:
+        client.post(f"{MVP}/export/excel", json={"data_source": {"query": "SELECT * FROM no_such_table"}})
+        with Platform(shim_settings).catalogue() as session:
+            (id,) = session.query(ExportRow.id).one()
+
+        shown = client.get(f"{MVP}/exports/{id}").json()
+
+        assert shown["status"] == "failed"
+        assert "no_such_table" in shown["error"]
+
+    def test_that_is_not_there_is_not_found(self, client: TestClient) -> None:
+        for id in ("export_000000", "..%2f..%2f..%2fetc%2fpasswd", "01a1ff60-daf3-7cb3-b6bb-12b436fc79d9"):
+            assert client.get(f"{MVP}/exports/{id}").status_code == 404
+            assert client.get(f"{MVP}/exports/{id}/download").status_code == 404
+            assert client.delete(f"{MVP}/exports/{id}").status_code == 404
+
+    def test_is_made_once_for_one_key(self, client: TestClient, shim_settings: Settings) -> None:
+        made = [client.post(f"{MVP}/export/excel", json=QUERY, headers={"Idempotency-Key": "k"}).json() for _ in "ab"]
+
+        assert made[0] == made[1]
+        assert len(files(shim_settings)) == 1
