@@ -34,7 +34,9 @@ def once(folder: str) -> None:
         store = RawStore(f"file://{place}")
         extraction = Extraction(ExtractionType.SQL, query=f"SELECT * FROM {measure.SOURCE_TABLE}")
         began = time.perf_counter()
-        with open_source(_source(os.environ[measure.URL_VARIABLE]), roots=(), allowed_hosts="127.0.0.1").read(extraction) as reading:
+        with open_source(_source(os.environ[measure.URL_VARIABLE]), roots=(), allowed_hosts="127.0.0.1").read(
+            extraction
+        ) as reading:
             store.write("benchmark", "rows.parquet", reading.schema, reading.batches)
         measure.report(began)
 

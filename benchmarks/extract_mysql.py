@@ -48,7 +48,9 @@ def once(folder: str, port: int) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as place:
         store = RawStore(f"file://{place}")
         began = time.perf_counter()
-        with open_source(source, roots=(), allowed_hosts="127.0.0.1").read(Extraction(ExtractionType.SQL, query=QUERY)) as reading:
+        with open_source(source, roots=(), allowed_hosts="127.0.0.1").read(
+            Extraction(ExtractionType.SQL, query=QUERY)
+        ) as reading:
             store.write("benchmark", "rows.parquet", reading.schema, reading.batches)
         measure.report(began)
 

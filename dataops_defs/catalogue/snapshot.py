@@ -23,7 +23,7 @@ NAMED = ("id", "name", "slug", "app", "description", "owner")
 FIELDS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "sources": (SourceRow, (*NAMED, "type", "status")),
     "datasets": (DatasetRow, (*NAMED, "source_id", "extraction", "storage", "status")),
-    "object_types": (ObjectTypeRow, (*NAMED, "schema", "key_field")),
+    "object_types": (ObjectTypeRow, (*NAMED, "schema", "key_field", "store")),
     "mappings": (MappingRow, (*NAMED, "dataset_id", "object_type_id", "mappings", "sync", "status")),
     "pipelines": (PipelineRow, (*NAMED, "nodes", "edges", "status")),
     "etl_pipelines": (

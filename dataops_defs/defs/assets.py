@@ -81,13 +81,14 @@ def mapping_asset(row: Row, dataset: Row, kind: Row) -> dg.AssetsDefinition:
 
 def object_type_spec(row: Row, writers: Sequence[Row]) -> dg.AssetSpec:
     """The objects of a type: one asset downstream of every mapping that writes them."""
+    ours = row["store"] == "postgres"
     return dg.AssetSpec(
         _key(naming.object_type_key(row["app"], row["slug"])),
         deps=[_key(naming.mapping_key(each["app"], each["slug"])) for each in writers],
         description=row["description"] or f"Objects of type '{row['name']}', matched by {row['key_field']}",
-        kinds={"postgres", "table"},
+        kinds={"postgres" if ours else "dynamodb", "table"},
         metadata={
-            "dagster/table_name": f"warehouse.objects.{row['slug']}",
+            "dagster/table_name": f"warehouse.objects.{row['slug']}" if ours else row["store"].partition(":")[2],
             "json_schema": dg.MetadataValue.json(dict(row["schema"])),
         },
         **_common(row, "object_type"),

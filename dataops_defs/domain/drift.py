@@ -1,4 +1,4 @@
-"""Schema drift: how the columns of an extraction differ from those that were accepted before, and what becomes of it."""
+"""Schema drift: how the columns of an extraction differ from those accepted before, and what becomes of it."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dataops_defs.adapters.json_schema import ObjectValidator, Violation
-from dataops_defs.adapters.sinks.objects_columns import ensure_table, hold_objects
-from dataops_defs.adapters.sinks.objects_reading import ObjectStore
+from dataops_defs.adapters.objects.columns import ensure_table, hold_objects
+from dataops_defs.adapters.objects.reading import ObjectStore
 from dataops_defs.domain.evolution import Action, Evolution, Step, evolution
 from dataops_defs.domain.object_type import ObjectType, table_of
 from dataops_defs.errors import Conflict

@@ -1,9 +1,9 @@
 """Which sink takes a pipeline's rows."""
 
-from dataops_defs.adapters.sinks.etl_index import IndexSink
-from dataops_defs.adapters.sinks.etl_index_client import client_of
 from dataops_defs.adapters.sinks.etl_table import TableSink
 from dataops_defs.adapters.sinks.etl_target import EtlSink
+from dataops_defs.adapters.sinks.index.client import client_of
+from dataops_defs.adapters.sinks.index.target import IndexSink
 from dataops_defs.adapters.warehouse.checkpoint import Checkpoint
 from dataops_defs.domain.etl import EtlConfig, EtlMode, keys_of
 from dataops_defs.flows.platform import Platform

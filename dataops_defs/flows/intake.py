@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from dataops_defs.adapters.objects.sink import ObjectSink, Published, StagedRow
 from dataops_defs.adapters.shaping.elements import portions
 from dataops_defs.adapters.shaping.rows import Rows
-from dataops_defs.adapters.sinks.objects import ObjectSink, Published, StagedRow
 from dataops_defs.adapters.warehouse.books import Entry, keep_rejects, supersede_rejects
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.ledger import Ledger

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from dataops_defs.adapters.sinks.objects import ObjectSink
-from dataops_defs.adapters.sinks.objects_reading import ObjectStore
-from dataops_defs.adapters.sinks.objects_table import TableSink
-from dataops_defs.adapters.sinks.objects_table_reading import TableStore
+from dataops_defs.adapters.objects.reading import ObjectStore
+from dataops_defs.adapters.objects.sink import ObjectSink
+from dataops_defs.adapters.objects.table import TableSink
+from dataops_defs.adapters.objects.table_reading import TableStore
 from dataops_defs.adapters.warehouse.books import Entry
 from dataops_defs.catalogue.object_types import ObjectTypes
 from dataops_defs.domain.object_type import DYNAMODB, ObjectType, table_of
@@ -19,7 +19,7 @@ from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.work import Work
 
 if TYPE_CHECKING:
-    from dataops_defs.adapters.sinks.objects_dynamodb_table import DynamoTable
+    from dataops_defs.adapters.objects.dynamodb.table import DynamoTable
 
 
 def open_sink(
@@ -44,7 +44,7 @@ def open_sink(
 def _sink(work: Work, connection: Connection, entry: Entry, kind: ObjectType, properties: Sequence[str]) -> ObjectSink:
     if kind.dynamodb_table is None:
         return TableSink(connection, kind, properties)
-    from dataops_defs.adapters.sinks.objects_dynamodb import DynamoSink
+    from dataops_defs.adapters.objects.dynamodb.sink import DynamoSink
 
     table = _dynamo_table(work.platform, kind, kind.dynamodb_table)
     return DynamoSink(connection, kind, properties, table, entry, lambda: work.warehouse("dataops objects plan"))
@@ -68,7 +68,7 @@ def store_of(platform: Platform, connection: Connection, kind: ObjectType) -> Ob
 
 
 def _dynamo_store(platform: Platform, kind: ObjectType, name: str) -> ObjectStore:
-    from dataops_defs.adapters.sinks.objects_dynamodb_reading import DynamoStore
+    from dataops_defs.adapters.objects.dynamodb.reading import DynamoStore
 
     return DynamoStore(_dynamo_table(platform, kind, name), kind)
 
@@ -76,7 +76,7 @@ def _dynamo_store(platform: Platform, kind: ObjectType, name: str) -> ObjectStor
 def _dynamo_table(platform: Platform, kind: ObjectType, name: str) -> "DynamoTable":
     check_store(platform, kind.store)
     # boto3 takes a third of a second to import: only those who use it pay.
-    from dataops_defs.adapters.sinks.objects_dynamodb_table import DynamoTable
+    from dataops_defs.adapters.objects.dynamodb.table import DynamoTable
 
     key_type = "N" if table_of(kind).columns[kind.key_field] == "bigint" else "S"
     return DynamoTable(name, kind.key_field, key_type, platform.settings.dynamodb_endpoint)

@@ -9,9 +9,9 @@ from typing import Any
 
 from dataops_defs.adapters.reconciliation.session import Deadline
 from dataops_defs.adapters.reconciliation.streamed_rows import StreamedRows
-from dataops_defs.adapters.sinks.etl_index_client import client_of, refusals
-from dataops_defs.adapters.sinks.etl_index_documents import documents_of
-from dataops_defs.adapters.sinks.etl_index_reading import documents
+from dataops_defs.adapters.sinks.index.client import client_of, refusals
+from dataops_defs.adapters.sinks.index.documents import documents_of
+from dataops_defs.adapters.sinks.index.reading import documents
 from dataops_defs.domain.etl import EtlMode, SqlColumn
 from dataops_defs.flows.etl_source import EtlSource
 from dataops_defs.settings import Settings

@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from dataops_defs.adapters.objects.sink import DUPLICATE, ObjectSink, Published, StagedRow
 from dataops_defs.adapters.shaping.rows import Rows
-from dataops_defs.adapters.sinks.objects import DUPLICATE, ObjectSink, Published, StagedRow
 from dataops_defs.adapters.typed_columns import typed_column
 from dataops_defs.adapters.warehouse.books import enter
 from dataops_defs.adapters.warehouse.corrections import (

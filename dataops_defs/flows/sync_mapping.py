@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dataops_defs.adapters.sinks.objects import EXISTS, ObjectSink, Published
+from dataops_defs.adapters.objects.sink import EXISTS, ObjectSink, Published
 from dataops_defs.adapters.warehouse.books import enter
 from dataops_defs.catalogue.base import now
 from dataops_defs.catalogue.datasets import Datasets

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from api_shim.app import create_app
-from dataops_defs.adapters.sinks import objects_dynamodb_reading
+from dataops_defs.adapters.objects.dynamodb import reading as objects_dynamodb_reading
 from dataops_defs.settings import Settings
 from tests.api_shim.conftest import ADMIN, Api
 from tests.api_shim.following import served

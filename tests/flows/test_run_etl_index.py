@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from dataops_defs.adapters.sinks.etl_index_client import open_client
-from dataops_defs.adapters.sinks.etl_index_reading import documents
+from dataops_defs.adapters.sinks.index.client import open_client
+from dataops_defs.adapters.sinks.index.reading import documents
 from dataops_defs.catalogue.etl_pipelines import EtlPipelines, config_of
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.reconcile_pipeline import reconcile_pipeline

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,9 +10,10 @@ from uuid import uuid4
 
 import pytest
 
-from dataops_defs.adapters.sinks import objects_dynamodb, objects_dynamodb_table
-from dataops_defs.adapters.sinks.objects_dynamodb_items import json_of
-from dataops_defs.adapters.sinks.objects_dynamodb_table import DynamoTable
+from dataops_defs.adapters.objects.dynamodb import sink as objects_dynamodb
+from dataops_defs.adapters.objects.dynamodb import table as objects_dynamodb_table
+from dataops_defs.adapters.objects.dynamodb.items import json_of
+from dataops_defs.adapters.objects.dynamodb.table import DynamoTable
 from dataops_defs.adapters.warehouse.object_plans import purge_plans
 from dataops_defs.catalogue.base import now
 from dataops_defs.catalogue.models import ObjectTypeRow
@@ -304,7 +305,7 @@ class TestARehearsal:
         extract_dataset(cloud.work(), dataset)
 
         run = request(cloud, mapping, parameters={DRY_RUN: True})
-        ledger = sync_mapping(worker(cloud, run), mapping).ledger
+        ledger = sync_mapping(replace(worker(cloud, run), dry_run=True), mapping).ledger
 
         assert (ledger.read, ledger.inserted, ledger.updated, ledger.unchanged, ledger.rejected) == (4, 1, 1, 1, 1)
         assert objects(dynamodb, table_name) == before

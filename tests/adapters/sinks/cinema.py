@@ -6,10 +6,10 @@ from typing import Any, cast
 import pyarrow as pa
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from dataops_defs.adapters.sinks.etl_index import IndexSink
-from dataops_defs.adapters.sinks.etl_index_client import open_client
-from dataops_defs.adapters.sinks.etl_index_reading import documents
 from dataops_defs.adapters.sinks.etl_target import Written
+from dataops_defs.adapters.sinks.index.client import open_client
+from dataops_defs.adapters.sinks.index.reading import documents
+from dataops_defs.adapters.sinks.index.target import IndexSink
 from dataops_defs.domain.etl import EtlMode, SqlColumn
 from dataops_defs.domain.ledger import Ledger
 

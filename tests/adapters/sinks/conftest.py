@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dataops_defs.adapters.sinks import etl_index_bulk
+from dataops_defs.adapters.sinks.index import bulk as etl_index_bulk
 from tests.adapters.sinks.cinema import Cinema
 from tests.adapters.sinks.index_proxy import Proxy, proxy_before
 

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 from elasticsearch import BadRequestError
 
-from dataops_defs.adapters.sinks.etl_index_reading import count
 from dataops_defs.adapters.sinks.etl_target import Written
+from dataops_defs.adapters.sinks.index.reading import count
 from dataops_defs.domain.etl import EtlMode, SqlColumn
 from dataops_defs.domain.ledger import Ledger
 from dataops_defs.errors import (

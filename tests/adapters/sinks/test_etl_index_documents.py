@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataops_defs.adapters.sinks.etl_index_bulk import version_of
-from dataops_defs.adapters.sinks.etl_index_documents import HASHED, Unfit, document_id, documents_of, json_texts
-from dataops_defs.adapters.sinks.etl_index_mapping import field_type
+from dataops_defs.adapters.sinks.index.bulk import version_of
+from dataops_defs.adapters.sinks.index.documents import HASHED, Unfit, document_id, documents_of, json_texts
+from dataops_defs.adapters.sinks.index.mapping import field_type
 
 TEXTS = st.lists(st.text(st.characters(codec="utf-8"), max_size=600), min_size=1, max_size=3)
 

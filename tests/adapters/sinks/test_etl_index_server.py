@@ -9,11 +9,11 @@ import pytest
 from elasticsearch import Elasticsearch
 from osmem_server import OsmemServer
 
-from dataops_defs.adapters.sinks import etl_index_bulk
-from dataops_defs.adapters.sinks.etl_index import IndexSink
-from dataops_defs.adapters.sinks.etl_index_client import client_of, open_client
-from dataops_defs.adapters.sinks.etl_index_reading import count, documents
 from dataops_defs.adapters.sinks.etl_target import EtlSink, Written
+from dataops_defs.adapters.sinks.index import bulk as etl_index_bulk
+from dataops_defs.adapters.sinks.index.client import client_of, open_client
+from dataops_defs.adapters.sinks.index.reading import count, documents
+from dataops_defs.adapters.sinks.index.target import IndexSink
 from dataops_defs.domain.etl import SqlColumn
 from dataops_defs.errors import (
     DependencyUnavailable,
@@ -157,7 +157,7 @@ class TestClient:
         assert url not in str(caught.value)
 
     def test_its_package_is_imported_only_to_open_it(self) -> None:
-        code = "import dataops_defs.adapters.sinks.etl_index, sys; sys.exit('elasticsearch' in sys.modules)"
+        code = "import dataops_defs.adapters.sinks.index.target, sys; sys.exit('elasticsearch' in sys.modules)"
         assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
     def test_none_is_configured(self) -> None:

@@ -10,8 +10,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from dataops_defs.adapters.sinks.etl_index import IndexSink
-from dataops_defs.adapters.sinks.etl_index_client import client_of
+from dataops_defs.adapters.sinks.index.client import client_of
+from dataops_defs.adapters.sinks.index.target import IndexSink
 from dataops_defs.domain.etl import EtlConfig, EtlMode
 from dataops_defs.domain.reconciliation import Difference, DifferenceKind, Reconciliation
 from dataops_defs.errors import SourceError

@@ -10,12 +10,12 @@ import pyarrow as pa
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from dataops_defs.adapters.json_values import json_rows
-from dataops_defs.adapters.sinks.etl_index_bulk import BulkWriter
-from dataops_defs.adapters.sinks.etl_index_client import refusals, refused, said
-from dataops_defs.adapters.sinks.etl_index_documents import documents_of
-from dataops_defs.adapters.sinks.etl_index_mapping import missing_fields, properties_of
-from dataops_defs.adapters.sinks.etl_index_reading import count
 from dataops_defs.adapters.sinks.etl_target import Written
+from dataops_defs.adapters.sinks.index.bulk import BulkWriter
+from dataops_defs.adapters.sinks.index.client import refusals, refused, said
+from dataops_defs.adapters.sinks.index.documents import documents_of
+from dataops_defs.adapters.sinks.index.mapping import missing_fields, properties_of
+from dataops_defs.adapters.sinks.index.reading import count
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.etl import EtlMode, SqlColumn
 from dataops_defs.domain.ledger import Ledger

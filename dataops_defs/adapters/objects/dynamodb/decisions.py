@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from dataops_defs.adapters.sinks.objects import EXISTS
-from dataops_defs.adapters.sinks.objects_dynamodb_items import (
+from dataops_defs.adapters.objects.dynamodb.items import (
     MAX_ITEM_BYTES,
     Item,
     attribute,
     canonical,
     item_bytes,
 )
+from dataops_defs.adapters.objects.sink import EXISTS
 from dataops_defs.adapters.warehouse.object_plans import ObjectPlan, PlannedWrite
 from dataops_defs.domain.mapping import OnConflict, Sync, SyncMode
 from dataops_defs.domain.object_type import ObjectType

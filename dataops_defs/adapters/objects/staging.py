@@ -8,8 +8,8 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from dataops_defs.adapters.objects.sink import DUPLICATE, StagedRow
 from dataops_defs.adapters.sinks.copying import by_halves, copy_batch, with_numbers
-from dataops_defs.adapters.sinks.objects import DUPLICATE, StagedRow
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.object_type import ObjectTable
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dataops_defs.adapters.sinks.etl_index_client import refusals
+from dataops_defs.adapters.sinks.index.client import refusals
 from dataops_defs.errors import DependencyUnavailable
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from psycopg2.extensions import STRINGARRAY
 
 from dataops_defs.adapters.json_values import json_rows
-from dataops_defs.adapters.sinks.etl_index_mapping import field_type, is_array
+from dataops_defs.adapters.sinks.index.mapping import field_type, is_array
 from dataops_defs.domain.columns import RejectedRow
 
 MAX_ID_BYTES = 512

@@ -6,9 +6,9 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from dataops_defs.adapters.sinks.objects import EXISTS, Published, StagedRow
-from dataops_defs.adapters.sinks.objects_columns import ensure_table
-from dataops_defs.adapters.sinks.objects_staging import STAGING, Staging, taken_out
+from dataops_defs.adapters.objects.columns import ensure_table
+from dataops_defs.adapters.objects.sink import EXISTS, Published, StagedRow
+from dataops_defs.adapters.objects.staging import STAGING, Staging, taken_out
 from dataops_defs.domain.mapping import OnConflict, Sync, SyncMode
 from dataops_defs.domain.object_type import ObjectTable, ObjectType, table_of
 

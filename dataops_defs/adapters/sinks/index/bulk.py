@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dataops_defs.adapters.sinks.etl_index_client import TOO_LARGE, TOO_MANY, disk_full, refusals, refused, said
-from dataops_defs.adapters.sinks.etl_index_documents import Document
+from dataops_defs.adapters.sinks.index.client import TOO_LARGE, TOO_MANY, disk_full, refusals, refused, said
+from dataops_defs.adapters.sinks.index.documents import Document
 from dataops_defs.errors import DependencyUnavailable, StaleWorker
 
 if TYPE_CHECKING:

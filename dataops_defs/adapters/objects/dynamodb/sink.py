@@ -14,11 +14,11 @@ from decimal import Decimal
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from dataops_defs.adapters.sinks.objects import Published, StagedRow
-from dataops_defs.adapters.sinks.objects_columns import HOLD
-from dataops_defs.adapters.sinks.objects_dynamodb_decisions import Decisions, Row
-from dataops_defs.adapters.sinks.objects_dynamodb_table import DynamoTable
-from dataops_defs.adapters.sinks.objects_staging import STAGING, Staging
+from dataops_defs.adapters.objects.columns import HOLD
+from dataops_defs.adapters.objects.dynamodb.decisions import Decisions, Row
+from dataops_defs.adapters.objects.dynamodb.table import DynamoTable
+from dataops_defs.adapters.objects.sink import Published, StagedRow
+from dataops_defs.adapters.objects.staging import STAGING, Staging
 from dataops_defs.adapters.warehouse.books import Entry
 from dataops_defs.adapters.warehouse.object_plans import (
     ObjectPlan,

@@ -54,7 +54,7 @@ def open_client(
     """
     from elasticsearch import Elasticsearch
 
-    from dataops_defs.adapters.sinks.etl_index_transport import EXACT_SERIALIZERS, PlainJsonNode
+    from dataops_defs.adapters.sinks.index.transport import EXACT_SERIALIZERS, PlainJsonNode
 
     options: dict[str, Any] = {"request_timeout": REQUEST_SECONDS, "serializers": EXACT_SERIALIZERS}
     if api_key:

@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from dataops_defs.adapters.json_values import MAX_SAFE_INTEGER, exact_number
-from dataops_defs.adapters.sinks.objects_dynamodb_items import Item, json_of
-from dataops_defs.adapters.sinks.objects_dynamodb_table import DynamoTable
-from dataops_defs.adapters.sinks.objects_reading import SECONDS, Object, ObjectPage
+from dataops_defs.adapters.objects.dynamodb.items import Item, json_of
+from dataops_defs.adapters.objects.dynamodb.table import DynamoTable
+from dataops_defs.adapters.objects.reading import SECONDS, Object, ObjectPage
 from dataops_defs.domain.object_matching import in_order, is_wanted
 from dataops_defs.domain.object_query import SYSTEM_FIELDS, ObjectQuery
 from dataops_defs.domain.object_type import ObjectType, table_of

@@ -11,9 +11,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from dataops_defs.adapters.json_values import exact_number
-from dataops_defs.adapters.sinks.objects_columns import SYSTEM_COLUMNS, columns_of, index_expression
-from dataops_defs.adapters.sinks.objects_conditions import SYSTEM, Conditions
-from dataops_defs.adapters.sinks.objects_reading import SECONDS, Object, ObjectPage
+from dataops_defs.adapters.objects.columns import SYSTEM_COLUMNS, columns_of, index_expression
+from dataops_defs.adapters.objects.conditions import SYSTEM, Conditions
+from dataops_defs.adapters.objects.reading import SECONDS, Object, ObjectPage
 from dataops_defs.domain.object_query import ObjectQuery, Order
 from dataops_defs.domain.object_type import ObjectType, table_of
 from dataops_defs.errors import Invalid

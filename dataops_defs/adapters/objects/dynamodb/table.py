@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_random_exponential
 
-from dataops_defs.adapters.sinks.objects_dynamodb_items import Item
+from dataops_defs.adapters.objects.dynamodb.items import Item
 from dataops_defs.errors import Conflict, DataOpsError, DependencyUnavailable
 
 Part = TypeVar("Part")

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg2 import sql
 
-from dataops_defs.adapters.sinks.objects_columns import INDEXED_CHARACTERS, index_expression
+from dataops_defs.adapters.objects.columns import INDEXED_CHARACTERS, index_expression
 from dataops_defs.domain.object_query import Condition, Operator
 from dataops_defs.domain.object_type import ObjectTable
 

@@ -1,0 +1,1 @@
+"""Objects in Amazon DynamoDB, or a server that speaks its protocol."""
