@@ -92,11 +92,14 @@ class _Turn:
         with ExitStack() as held:
             book = held.enter_context(print_book())
             keys = self._note_keys(book)
+            _give_back()
             read = self._read(held, book)
+            _give_back()
             # A source without a single key looks more like a mistake than like a deletion of all.
             held_back = keys == 0 and not self._how.allow_empty and self._base is not None and self._base.rows > 0
             fates = self._fates(read, book, by_keys=keys is not None and not held_back)
             read.rejected = self._rejects(read, fates)
+            _give_back()
             checks = [_keys_check(fates, held_back=held_back)] if self._with_keys else []
             return self._taken(read, fates, checks)
 
@@ -233,6 +236,11 @@ class _Turn:
             self._job.work.lease.check()
             yield fitted(chosen(batch, np.isin(fates.read[at : at + batch.num_rows], taken)), schema)
             at += batch.num_rows
+
+
+def _give_back() -> None:
+    """Let the memory go that what was done before has left free: else each phase would add its own to the peak."""
+    pa.default_memory_pool().release_unused()
 
 
 def _complete(batch: pa.RecordBatch) -> pa.Array:
