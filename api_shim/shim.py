@@ -23,6 +23,7 @@ from dataops_defs.flows.platform import Platform
 from dataops_defs.settings import Settings
 
 SECONDS_BETWEEN_TRIES = 0.5
+SECONDS_FOR_THE_FIRST_TRY = 10
 # Half of the threads that requests have, and fewer than the connections: whoever holds a lock always gets a thread.
 MOST_CHANGES_AT_ONCE = 20
 LOG = structlog.get_logger()
@@ -76,9 +77,11 @@ class Shim:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The background work, from the start of the app to its end."""
-        first_token = asyncio.create_task(self._ensure_admin())
+        tried = asyncio.Event()
+        first_token = asyncio.create_task(self._ensure_admin(tried))
         # Usually done within milliseconds; while PostgreSQL is starting the app must serve its health already.
-        await asyncio.wait({first_token}, timeout=SECONDS_BETWEEN_TRIES)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(tried.wait(), SECONDS_FOR_THE_FIRST_TRY)
         self.reloader.start()
         self.outbox.start()
         self.events.start()
@@ -94,7 +97,7 @@ class Shim:
             await self.reloader.stop()
             await self.dagster.close()
 
-    async def _ensure_admin(self) -> None:
+    async def _ensure_admin(self, tried: asyncio.Event) -> None:
         while True:
             try:
                 await run_in_threadpool(self._write_admin)
@@ -103,6 +106,8 @@ class Shim:
                 LOG.info("the first admin token waits", reason=str(error))
             except Exception as error:
                 LOG.warning("the first admin token waits", reason=type(error).__name__)
+            finally:
+                tried.set()
             await asyncio.sleep(SECONDS_BETWEEN_TRIES)
 
     def _write_admin(self) -> None:

@@ -51,7 +51,7 @@ class TestTheUi:
         launched = graphql(
             stack,
             """mutation ($p: ExecutionParams!) { launchRun(executionParams: $p) { __typename
-              ... on LaunchRunSuccess { run { runId } } } }""",
+              ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }""",
             p={
                 "selector": {
                     "repositoryLocationName": "dataops",
@@ -64,6 +64,7 @@ class TestTheUi:
                 "runConfigData": {},
             },
         )["launchRun"]
+        assert launched["__typename"] == "LaunchRunSuccess", launched
         run_id = launched["run"]["runId"]
 
         def recorded() -> bool:

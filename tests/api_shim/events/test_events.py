@@ -58,11 +58,12 @@ class TestFollowing:
         graph = fleet(world)
         with live.stream(subjectId=graph.pipeline) as stream:
             run = graph.request()
+            begun = stream.next()
             graph.execute(run)
             graph.finish(run, RunState.SUCCEEDED)
-            told = stream.until(run, "succeeded")
+            told = [begun, *stream.until(run, "succeeded")]
 
-        assert {node["status"] for node in told[0].data["nodes"]} == {"waiting"}
+        assert {node["status"] for node in begun.data["nodes"]} == {"waiting"}
         assert {node["status"] for node in told[-1].data["nodes"]} == {"completed"}
         assert told[-1].data["nodes"] == live.get(f"/executions/{run}")["nodes"]
         seen = [[node["status"] for node in each.data["nodes"]] for each in told]
