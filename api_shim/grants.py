@@ -1,8 +1,8 @@
 """Grants on sources, asked for in one way everywhere.
 
-What reaches a source, or shows rows as they came from it, takes the right to use it: tests, previews, suggestions from
-samples, extractions, rejected rows, and whatever will reach it later: datasets, ETL pipelines and graphs that are made
-or changed. A source that may not be seen is not there. Schedules and sensors run as the platform: the right was asked
+What reaches a source, or shows its rows, takes the right to use it: tests, previews, suggestions from samples,
+extractions, syncs, rejected rows, and whatever will do so later: datasets, mappings, ETL pipelines and graphs that are
+made or changed. A source that may not be seen is not there. Schedules and sensors run as the platform: the right was asked
 for when they were set.
 """
 
@@ -56,6 +56,5 @@ class Uses:
 
 DATASET_USES = Depends(Uses("dataset_id", Reads.datasets))
 MAPPING_USES = Depends(Uses("mapping_id", Reads.mappings))
-SYNC_USES = Depends(Uses("mapping_id", Reads.syncs))
 PIPELINE_USES = Depends(Uses("pipeline_id", Reads.pipelines))
 ETL_USES = Depends(Uses("pipeline_id", Reads.etl_pipelines))

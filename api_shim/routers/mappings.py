@@ -14,7 +14,7 @@ from api_shim.bounded import bounded
 from api_shim.changes import apply_common, clear_schedule, refuse_nulls, schedules_of, set_schedule
 from api_shim.checks import merged, not_found_is, referred, transforms_that_compile
 from api_shim.dependencies import PROTECTED, CallerDep, ChangeDep, ReadingDep, ShimDep
-from api_shim.grants import SYNC_USES, check_use
+from api_shim.grants import MAPPING_USES, check_use
 from api_shim.paging import LISTED, SortedPage, count
 from api_shim.routers import rejects
 from api_shim.runs import Execution, Order, WorkDep, accepted, succeeded
@@ -78,8 +78,7 @@ def create_mapping(body: MappingCreate, change: ChangeDep) -> MappingOut:
     """Say which columns of a dataset become which properties of an object type."""
     session = change.session
     dataset = referred(Datasets(session), body.dataset_id, "datasetId")
-    if body.schedule is not None and dataset.raw_uri is None:
-        check_use(session, change.caller, dataset.source_id)
+    check_use(session, change.caller, dataset.source_id)
     with not_found_is("objectType"):
         kind_row = ObjectTypes(session).named(body.object_type)
     kind = object_type_of(kind_row)
@@ -130,8 +129,7 @@ def change_mapping(mapping_id: str, body: MappingChange, change: ChangeDep) -> M
     row = mappings.get(mapping_id, lock=True)
     given = body.given()
     refuse_nulls(given, NEVER_NULL)
-    if {"schedule", "status"} & given.keys():
-        check_use(session, change.caller, *Reads(session).syncs([row.id]))
+    check_use(session, change.caller, *Reads(session).mappings([row.id]))
     kind = object_type_of(ObjectTypes(session).get(row.object_type_id))
     if "name" in given:
         mappings.rename(row, given["name"])
@@ -158,11 +156,11 @@ def delete_mapping(mapping_id: str, change: ChangeDep) -> None:
 
 @router.post(
     "/{mapping_id}/sync",
-    dependencies=[SYNC_USES],
+    dependencies=[MAPPING_USES],
     response_model=SyncOut,
     responses={**refusals(404, 409, 502, 503), 202: {"model": Accepted, "description": "It goes on"}},
 )
-async def sync_mapping(mapping_id: str, work: WorkDep, caller: CallerDep, body: WorkIn | None = None) -> JSONResponse:
+async def sync_mapping(mapping_id: str, work: WorkDep, body: WorkIn | None = None) -> JSONResponse:
     """Bring the dataset's newest raw copy into objects, all or nothing. Waits as extracting does.
 
     A dry run counts what it would do, shows some of the rows it would reject, and keeps nothing.
@@ -171,8 +169,6 @@ async def sync_mapping(mapping_id: str, work: WorkDep, caller: CallerDep, body: 
     def order(session: Session) -> Order:
         row = Mappings(session).get(mapping_id)
         given = body or WorkIn()
-        if given.dry_run:
-            check_use(session, caller, *Reads(session).mappings([row.id]))
         return Order(RunKind.SYNC, row.id, row.name, "mapping.sync", given.parameters())
 
     return await work.carry_out(order, _synced, accepted)

@@ -148,10 +148,6 @@ class Reads:
         """Those of the datasets that mappings read."""
         return set(self._session.scalars(self._of_mappings(ids)))
 
-    def syncs(self, ids: Collection[str]) -> set[str]:
-        """Those that a sync of mappings reaches: of datasets that have no raw copy yet, and are extracted first."""
-        return set(self._session.scalars(self._of_mappings(ids).where(DatasetRow.raw_uri.is_(None))))
-
     def etl_pipelines(self, ids: Collection[str]) -> set[str]:
         """Those of ETL pipelines, which are known by name too."""
         known = or_(EtlPipelineRow.id.in_(_known(ids)), EtlPipelineRow.name.in_(ids))
@@ -168,7 +164,7 @@ class Reads:
             kind: [str(node["data"][reference]) for node in given if node["type"] == kind]
             for kind, reference in REFERENCE.items()
         }
-        return _known(of[NodeType.SOURCE]) | self.datasets(of[NodeType.DATASET]) | self.syncs(of[NodeType.MAPPING])
+        return _known(of[NodeType.SOURCE]) | self.datasets(of[NodeType.DATASET]) | self.mappings(of[NodeType.MAPPING])
 
     def rows(self, datasets: Collection[str], mappings: Collection[str]) -> set[str]:
         """Those whose rows are shown by what shows rows of datasets, and of what mappings read."""

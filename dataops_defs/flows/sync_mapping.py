@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from dataops_defs.adapters.memory import give_back
 from dataops_defs.adapters.objects.sink import EXISTS, ObjectSink, Published
 from dataops_defs.adapters.warehouse.books import enter
 from dataops_defs.catalogue.base import now
@@ -29,6 +30,8 @@ from dataops_defs.flows.rehearsal import copy_of
 from dataops_defs.flows.shape_rows import RowShaper
 from dataops_defs.flows.sync_plan import Plan, plan_of
 from dataops_defs.flows.work import Step, Work
+
+BATCHES_BETWEEN_GIVING_BACK = 10
 
 
 def sync_mapping(work: Work, mapping_id: str) -> Outcome:
@@ -62,9 +65,11 @@ def _sync(work: Work, step: Step, plan: Plan) -> Outcome:
         sink = open_sink(work, connection, entry, plan.kind, plan.properties)
         with RowShaper(plan.kind, plan.mappings, plan.explode) as shaper:
             intake = Intake(work.platform, connection, entry, sink, plan, shaper)
-            for batch in batches_of(work.platform, plan):
+            for number, batch in enumerate(batches_of(work.platform, plan), start=1):
                 intake.take(batch)
                 step.progress(intake.rows)
+                if number % BATCHES_BETWEEN_GIVING_BACK == 0:
+                    give_back()
         intake.refuse(sink.set_duplicates_aside(), taken=True)
         complete = intake.rejected == 0
         published = sink.publish(plan.sync, plan.mapping_id, work.run_id, complete=complete, rehearse=work.dry_run)

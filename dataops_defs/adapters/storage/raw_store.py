@@ -185,7 +185,9 @@ class RawStore:
         with self._places.open(uri) as file:
             parquet = _parquet(file, uri)
             yield parquet.schema_arrow
-            yield from parquet.iter_batches(batch_size=BATCH_ROWS)
+            # Group by group: a reader of the whole file keeps what it needed for each until its end.
+            for group in range(parquet.num_row_groups):
+                yield from parquet.iter_batches(batch_size=BATCH_ROWS, row_groups=[group])
 
 
 def _parquet(file: Any, uri: str) -> pq.ParquetFile:
