@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Context, Decimal
 from enum import StrEnum
 from typing import Any, Self
 
@@ -14,6 +14,12 @@ NAMES = ("cursorColumn", "keyColumns", "lagSeconds", "lag", "deletions", "allowE
 MAX_KEYS = 16
 MAX_LAG_SECONDS = 10 * 365 * 86_400
 MAX_LAG = 10**18
+# No database's number has more digits; were one rounded all the same, then down: no row is lost by reading it again.
+EXACT = Context(prec=200_000, rounding=ROUND_FLOOR)
+
+
+class Unlike(Exception):
+    """Rows that are new cannot join those of the copy: a column is new or has another type. All have to be read."""
 
 
 class Deletions(StrEnum):
@@ -185,6 +191,15 @@ class Mark:
             return cls(kind, Decimal(text))
         return cls(kind, date.fromisoformat(text) if kind is MarkKind.DATE else datetime.fromisoformat(text))
 
+    def check_kind(self, column: str, kind: MarkKind) -> None:
+        """Refuse to stand for a cursor of another kind.
+
+        Raises:
+            Unlike: the column has another type than when the mark was made.
+        """
+        if kind is not self.kind:
+            raise Unlike(f"the cursor '{column}' is now of kind {kind}, was of kind {self.kind}")
+
     def no_later_than(self, moment: Moment) -> Self:
         """Itself, or that moment: a row that claims to be of a later time must not hide those that come until then."""
         latest = {
@@ -198,8 +213,12 @@ class Mark:
     def less(self, wanted: Incremental) -> Self:
         """From where on the next extraction reads: itself less the lag."""
         if self.kind is MarkKind.NUMBER:
-            return type(self)(self.kind, self.value - wanted.lag)
+            return self.lower(wanted.lag)
         return self.earlier(wanted.lag_seconds)
+
+    def lower(self, units: Decimal) -> Self:
+        """So many units less, exactly, for a number."""
+        return type(self)(self.kind, EXACT.subtract(self.value, units))
 
     def earlier(self, seconds: int) -> Self:
         """So many seconds before; a date by the days that these reach into. Times begin with the year 1."""

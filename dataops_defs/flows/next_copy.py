@@ -12,19 +12,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataops_defs.adapters.copies.columns import Unlike, fitted, joined
+from dataops_defs.adapters.copies.columns import check_none_is_new, fitted, joined
 from dataops_defs.adapters.copies.fates import Fate, Fates, Side, fates_of
 from dataops_defs.adapters.copies.print_book import PrintBook, print_book
 from dataops_defs.adapters.copies.prints import Salt
 from dataops_defs.adapters.copies.row_spool import row_spool
 from dataops_defs.adapters.copies.state import CopyState
 from dataops_defs.adapters.json_values import json_rows
+from dataops_defs.adapters.memory import give_back
 from dataops_defs.adapters.sources.base import ChangingSource, KeyedSource, Reading, columns_of
 from dataops_defs.adapters.sources.csv.rows import MAX_REJECTED
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.drift import Drift
 from dataops_defs.domain.extraction import NO_CURSOR
-from dataops_defs.domain.incremental import FIELD, Deletions, Mark, later
+from dataops_defs.domain.incremental import FIELD, Deletions, Mark, Unlike, later
 from dataops_defs.domain.ledger import Ledger
 from dataops_defs.errors import Invalid, SourceError
 from dataops_defs.flows.copy_base import Base, base_of, chosen
@@ -40,7 +41,7 @@ def take_changes(job: Extracting) -> Taken:
     """Bring the dataset's copy up to date by what its source has that is new.
 
     All rows are read where the copy cannot be built on: none is there, the query, cursor, keys or source have changed,
-    a column has another type, or a full extraction was asked for.
+    a column is new or has another type, or a full extraction was asked for.
 
     Raises:
         Invalid: the source cannot be asked for what is new, or lacks the cursor or a key.
@@ -87,19 +88,19 @@ class _Turn:
         """Read, compare, write.
 
         Raises:
-            Unlike: a column has another type than in the copy.
+            Unlike: a column is new, or has another type than in the copy.
         """
         with ExitStack() as held:
             book = held.enter_context(print_book())
             keys = self._note_keys(book)
-            _give_back()
+            give_back()
             read = self._read(held, book)
-            _give_back()
+            give_back()
             # A source without a single key looks more like a mistake than like a deletion of all.
             held_back = keys == 0 and not self._how.allow_empty and self._base is not None and self._base.rows > 0
             fates = self._fates(read, book, by_keys=keys is not None and not held_back)
             read.rejected = self._rejects(read, fates)
-            _give_back()
+            give_back()
             checks = [_keys_check(fates, held_back=held_back)] if self._with_keys else []
             return self._taken(read, fates, checks)
 
@@ -148,6 +149,7 @@ class _Turn:
         if base is None:
             schema = reading.schema
         elif not base.whole:
+            check_none_is_new(base.schema, reading.schema)
             schema = joined(base.schema, reading.schema, by_value=reading.by_value, empty=reading.empty)
         else:
             try:
@@ -236,11 +238,6 @@ class _Turn:
             self._job.work.lease.check()
             yield fitted(chosen(batch, np.isin(fates.read[at : at + batch.num_rows], taken)), schema)
             at += batch.num_rows
-
-
-def _give_back() -> None:
-    """Let the memory go that what was done before has left free: else each phase would add its own to the peak."""
-    pa.default_memory_pool().release_unused()
 
 
 def _complete(batch: pa.RecordBatch) -> pa.Array:

@@ -16,6 +16,7 @@ from dataops_defs.adapters.copies.columns import fitted
 from dataops_defs.adapters.copies.fates import Side
 from dataops_defs.adapters.copies.print_book import PrintBook
 from dataops_defs.adapters.copies.prints import PRINT, Records, Salt, Words, key_prints, prints
+from dataops_defs.adapters.copies.ranks import ranks, text_ranks
 from dataops_defs.adapters.copies.row_spool import RowSpool
 from dataops_defs.adapters.json_values import json_rows
 from dataops_defs.adapters.sources.csv.rows import MAX_REJECTED
@@ -54,17 +55,9 @@ class Cursors:
         if self.highest is None or value > self.highest.value:
             self.highest = Mark(self._kind, value)
 
-    def ranks(self, column: pa.Array) -> npt.NDArray[np.float64]:
-        """The cursors as numbers, for rows of one key; an empty one is the lowest."""
-        if self._text:
-            column = pa.array([None if each is None else float(each) for each in column.to_pylist()], pa.float64())
-        elif pa.types.is_date(column.type):
-            column = column.cast(pa.int32())
-        elif pa.types.is_timestamp(column.type):
-            column = column.cast(pa.int64())
-        ranks = column.cast(pa.float64(), safe=False).fill_null(-np.inf).to_numpy(zero_copy_only=False)
-        found: npt.NDArray[np.float64] = np.nan_to_num(ranks, nan=np.inf, posinf=np.inf, neginf=-np.inf)
-        return found
+    def ranks(self, column: pa.Array) -> npt.NDArray[np.bytes_]:
+        """The cursors in their order, for rows of one key."""
+        return text_ranks(column) if self._text else ranks(column)
 
     def _highest(self, column: pa.Array) -> Any:
         if self._text:

@@ -2,12 +2,13 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from dataops_defs.domain.extraction import extraction
-from dataops_defs.domain.incremental import Incremental, Mark, MarkKind, Moment, later
+from dataops_defs.domain.incremental import Incremental, Mark, MarkKind, Moment, Unlike, later
 from dataops_defs.domain.source import SourceType
 from dataops_defs.errors import Invalid
 
@@ -96,6 +97,19 @@ class TestAMark:
         first = datetime.min.replace(tzinfo=UTC)
         assert Mark(MarkKind.INSTANT, first).less(how).value == first
         assert Mark(MarkKind.DATE, date.min).less(how).value == date.min
+
+    @pytest.mark.parametrize("lag", ["0", "0.25", "7"])
+    def test_of_many_digits_loses_none(self, lag: str) -> None:
+        how = Incremental("version", ("id",), lag=Decimal(lag))
+        for value in (20251121194419999999999999999999, 10**49 + 1, 10**400 + 1):
+            least = Mark(MarkKind.NUMBER, Decimal(value)).less(how)
+            assert Fraction(least.value) + Fraction(lag) == value
+
+    def test_does_not_stand_for_a_cursor_of_another_kind(self) -> None:
+        mark = Mark(MarkKind.NUMBER, Decimal(1))
+        mark.check_kind("changed", MarkKind.NUMBER)
+        with pytest.raises(Unlike, match="'changed' is now of kind date, was of kind number"):
+            mark.check_kind("changed", MarkKind.DATE)
 
     def test_does_not_go_back(self) -> None:
         one, two = Mark(MarkKind.NUMBER, Decimal(1)), Mark(MarkKind.NUMBER, Decimal(2))

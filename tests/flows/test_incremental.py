@@ -118,6 +118,30 @@ class TestACursorThatIsANumber:
         seen = {row[0] for row in orders.sql("SELECT id FROM orders WHERE version >= 9007199254740991")}
         assert seen <= set(orders.copy()["id"].to_pylist())
 
+    @pytest.mark.parametrize("kind", ["numeric(38,0)", "numeric(50,0)", "numeric"])
+    def test_may_have_more_digits_than_a_context_of_decimals(self, orders: Orders, kind: str) -> None:
+        long = 20251121194419999999999999999999
+        orders.sql(f"ALTER TABLE orders ADD version {kind}")
+        orders.sql("UPDATE orders SET version = %s + id - 3", long)
+        orders.dataset(cursorColumn="version")
+        assert orders.extract().details["mark"] == str(long)
+        orders.sql("INSERT INTO orders VALUES (4, 'next', NULL, %s), (5, 'a tie', NULL, %s)", long + 1, long)
+
+        assert counts(orders.extract()) == (3, 2, 0, 1, 0, 0)
+        assert orders.rows("id") == [(1,), (2,), (3,), (4,), (5,)]
+
+    @pytest.mark.parametrize(
+        ("kind", "newest"),
+        [("bigint", 2**53 + 1), ("numeric(38,0)", 10**37 + 1), ("numeric(50,0)", 10**49 + 1), ("numeric", 10**49 + 1)],
+    )
+    def test_tells_neighbours_apart_that_no_float_does(self, orders: Orders, kind: str, newest: int) -> None:
+        orders.sql(f"ALTER TABLE orders ADD version {kind}")
+        orders.sql("INSERT INTO orders VALUES (4, 'new', NULL, %s), (4, 'old', NULL, %s)", newest, newest - 1)
+        orders.dataset(cursorColumn="version")
+
+        assert orders.extract().ledger.rejected == 1
+        assert orders.rows("id", "name")[3] == (4, "new")
+
     def test_may_need_more_digits_from_time_to_time(self, orders: Orders) -> None:
         orders.sql("ALTER TABLE orders ADD price numeric")
         orders.sql("UPDATE orders SET price = id + 0.5")
@@ -305,7 +329,7 @@ class TestAllRowsAreRead:
 
 
 class TestColumnsOfWhatIsNew:
-    def test_that_are_added_are_empty_in_the_rows_before(self, orders: Orders) -> None:
+    def test_that_are_added_are_read_of_all_rows(self, orders: Orders) -> None:
         orders.dataset()
         orders.extract()
         orders.sql("ALTER TABLE orders ADD note text DEFAULT 'none'")
@@ -313,11 +337,11 @@ class TestColumnsOfWhatIsNew:
 
         outcome = orders.extract()
 
-        assert outcome.details["incremental"] is True
+        assert "All rows are read again: column 'note' is new (string)" in str(orders.said)
+        assert (outcome.details["incremental"], counts(outcome)) == (False, (4, 1, 3, 0, 0, 0))
         assert outcome.details["drift"]["added"] == [{"name": "note", "type": "string"}]
-        assert orders.rows("id", "note") == [(1, None), (2, None), (3, "none"), (4, "none")]
-        orders.extract(full=True)
         assert orders.same()
+        assert counts(orders.extract()) == (1, 0, 0, 1, 0, 0)
 
     def test_that_are_gone_are_gone_in_all(self, orders: Orders) -> None:
         orders.dataset()
@@ -338,6 +362,34 @@ class TestColumnsOfWhatIsNew:
         assert (outcome.details["incremental"], outcome.ledger.read) == (False, 3)
         assert outcome.details["drift"]["retyped"] == [{"name": "id", "before": "int32", "now": "int64"}]
         assert orders.same()
+
+
+class TestACursorOfAnotherType:
+    @pytest.mark.parametrize(
+        ("before", "now", "made"),
+        [
+            ("timestamptz", "bigint", "extract(epoch FROM {})"),
+            ("date", "bigint", "{} - date '1970-01-01'"),
+            ("bigint", "timestamptz", "to_timestamp({})"),
+            ("numeric", "date", "date '1970-01-01' + {}::int"),
+            ("date", "timestamptz", "{}::timestamptz"),
+        ],
+    )
+    def test_is_noticed_before_the_mark_is_used(self, orders: Orders, before: str, now: str, made: str) -> None:
+        first = "changed" if "t" in before[:4] else "date_part('day', changed)"
+        orders.sql(f"ALTER TABLE orders ALTER changed TYPE {before} USING {first}::{before}")
+        orders.dataset()
+        orders.extract()
+        orders.sql(f"ALTER TABLE orders ALTER changed TYPE {now} USING {made.format('changed')}")
+        orders.sql("DELETE FROM orders WHERE id = 1")
+
+        outcome = orders.extract()
+
+        assert "All rows are read again: the cursor 'changed' is now of kind" in str(orders.said)
+        assert (outcome.details["incremental"], outcome.total_rows) == (False, 2)
+        assert [each["name"] for each in outcome.details["drift"]["retyped"]] == ["changed"]
+        assert orders.same()
+        assert orders.extract().details["incremental"] is True
 
 
 class TestWhatCannotBeDone:

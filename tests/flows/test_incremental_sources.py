@@ -44,6 +44,23 @@ class TestMariaDb:
         assert [row["id"] for row in copy(world, outcome)] == [2, 3, 4]
         assert counts(extract_dataset(world.work(), id)) == (2, 0, 0, 2, 0, 0)
 
+    @pytest.mark.parametrize(("before", "now"), [("DATETIME", "BIGINT"), ("DATE", "INT"), ("BIGINT", "DATETIME")])
+    def test_reads_all_rows_when_the_cursor_has_another_type(
+        self, world: World, shop: Shop, before: str, now: str
+    ) -> None:
+        shop.sql(f"CREATE TABLE wares (id INT, changed {before})")
+        time = "" if before == "DATE" else "000000"
+        shop.sql(f"INSERT INTO wares VALUES (1, 20250101{time}), (2, 20250102{time})")
+        id = self.dataset(world, shop)
+        extract_dataset(world.work(), id)
+        shop.sql(f"ALTER TABLE wares MODIFY changed {now}, ADD extra VARCHAR(3) DEFAULT 'z'")
+
+        outcome = extract_dataset(world.work(), id)
+
+        assert (outcome.details["incremental"], outcome.ledger.read) == (False, 2)
+        assert [each["name"] for each in outcome.details["drift"]["retyped"]] == ["changed"]
+        assert [row["extra"] for row in copy(world, outcome)] == ["z", "z"]
+
     def test_keeps_numbers_of_what_it_cannot_read(self, world: World, shop: Shop) -> None:
         shop.sql("CREATE TABLE wares (id INT, since DATE, changed INT)")
         shop.sql(
@@ -108,16 +125,29 @@ class TestAnApi:
         id = self.dataset(open_world, rest)
         extract_dataset(open_world.work(), id)
         fleet.put(2, "2025-01-07T00:00:00Z", price=9.25)
-        fleet.put(6, "2025-01-06T00:00:00.5Z", price=7, owner="ACME")
+        fleet.put(6, "2025-01-06T00:00:00.5Z", price=7)
 
         outcome = extract_dataset(open_world.work(), id)
 
         assert fleet.asked == [None, "2025-01-03T23:59:59Z"]
         assert counts(outcome) == (4, 1, 1, 2, 0, 0)
         assert outcome.details["mark"] == "2025-01-07T00:00:00Z"
-        assert outcome.details["drift"]["added"] == [{"name": "owner", "type": "string"}]
         rows = {row["id"]: row for row in copy(open_world, outcome)}
-        assert (str(rows[2]["price"]), str(rows[6]["price"]), rows[1]["owner"]) == ("9.25", "7.00", None)
+        assert (str(rows[2]["price"]), str(rows[6]["price"])) == ("9.25", "7.00")
+
+    def test_whose_records_have_a_new_field_is_read_anew(
+        self, open_world: World, rest: RestServer, fleet: Fleet
+    ) -> None:
+        id = self.dataset(open_world, rest)
+        extract_dataset(open_world.work(), id)
+        for item in fleet.items.values():
+            item["owner"] = "ACME"
+
+        outcome = extract_dataset(open_world.work(), id)
+
+        assert fleet.asked[-1] is None
+        assert outcome.details["drift"]["added"] == [{"name": "owner", "type": "string"}]
+        assert {row["owner"] for row in copy(open_world, outcome)} == {"ACME"}
 
     def test_whose_records_lack_what_others_have_has_no_drift(
         self, open_world: World, rest: RestServer, fleet: Fleet

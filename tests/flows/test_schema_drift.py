@@ -101,6 +101,18 @@ class TestFreeze:
         assert (orders.row.waiting, orders.row.accepted) == (None, None)
         assert orders.extract().checks[0].passed
 
+    def test_reads_all_rows_of_a_new_column_once_it_is_accepted(self, orders: Orders) -> None:
+        orders.dataset()
+        orders.change(schema_policy=SchemaPolicy.FREEZE)
+        orders.extract()
+        orders.sql("ALTER TABLE orders ADD extra text DEFAULT 'z'")
+        with pytest.raises(FrozenSchema):
+            orders.extract()
+        accept(orders)
+
+        assert counts(orders.extract()) == (3, 0, 3, 0, 0, 0)
+        assert orders.same()
+
     def test_lets_pass_a_source_that_was_mended(self, orders: Orders) -> None:
         orders.define(SchemaPolicy.FREEZE)
         orders.extract()
@@ -149,7 +161,7 @@ class TestQuarantine:
         orders.dataset(deletions="keys")
         orders.change(schema_policy=SchemaPolicy.QUARANTINE)
         orders.extract()
-        orders.sql("ALTER TABLE orders ADD vat bool")
+        orders.sql("ALTER TABLE orders ADD vat bool DEFAULT true")
         for number in (4, 5):
             orders.put((number, "x", number))
             assert counts(orders.extract())[1] == number - 3  # each time by the copy that is accepted

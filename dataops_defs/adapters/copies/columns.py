@@ -4,13 +4,22 @@ from collections.abc import Collection
 
 import pyarrow as pa
 
+from dataops_defs.domain.incremental import Unlike
+
 MAX_DIGITS = 38
 # What the digits of a 64-bit integer need.
 INTEGER_DIGITS = 19
 
 
-class Unlike(Exception):
-    """A column has another type than in the copy: its values cannot stand in one column."""
+def check_none_is_new(kept: pa.Schema, read: pa.Schema) -> None:
+    """Refuse a column that the copy lacks.
+
+    Raises:
+        Unlike: there is one, and rows that are not read again would not have its values.
+    """
+    for each in read:
+        if each.name not in kept.names:
+            raise Unlike(f"column '{each.name}' is new ({each.type})")
 
 
 def joined(kept: pa.Schema, read: pa.Schema, *, by_value: bool, empty: Collection[str]) -> pa.Schema:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import orjson
 import pyarrow as pa
 
+from dataops_defs.adapters.copies.ranks import RANK
 from dataops_defs.adapters.json_values import json_column
 
 Words = npt.NDArray[np.uint64]
@@ -27,7 +28,7 @@ PRINT: Final = np.dtype(
         ("key2", "<u8"),
         ("content1", "<u8"),
         ("content2", "<u8"),
-        ("rank", "<f8"),
+        ("rank", RANK),
         ("at", "<i8"),
         ("side", "u1"),
     ]

@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -115,7 +116,7 @@ class ApiSource:
 def _asked_since(since: Mark) -> str:
     """The mark as a parameter, a second or a unit earlier: to some APIs "since" means "after"."""
     if since.kind is MarkKind.NUMBER:
-        return replace(since, value=since.value - 1).text
+        return since.lower(Decimal(1)).text
     return since.earlier(1).text
 
 

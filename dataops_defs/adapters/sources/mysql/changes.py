@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from dataops_defs.adapters.sources.mysql.types import DECIMALS, MysqlColumn
-from dataops_defs.domain.incremental import FIELD, Mark, Moment
+from dataops_defs.domain.incremental import FIELD, Mark, MarkKind, Moment
 from dataops_defs.errors import Invalid
 
 # A time without a zone is in UTC or in the server's own zone: the earlier of both is not in the future.
@@ -21,10 +21,13 @@ def rows_since(query: str, columns: Sequence[MysqlColumn], cursor: str, since: M
 
     Raises:
         Invalid: there is no such column, or its type has no order that a mark could stand in.
+        Unlike: its type is of another kind than the mark.
     """
     found = next((each for each in columns if each.name == cursor), None)
     if found is None:
         raise Invalid.field(f"{FIELD}.cursorColumn", f"the query does not give '{cursor}'")
+    if since is not None:
+        since.check_kind(cursor, _kind_of(found.arrow))
     literal = _literal(found, since)
     if since is None:
         return query
@@ -44,6 +47,12 @@ def moment_of(connection: Any) -> Moment:
         cursor.execute(_MOMENT)
         [(instant, local)] = cursor.fetchall()
     return Moment(instant.replace(tzinfo=UTC), local)
+
+
+def _kind_of(type: pa.DataType) -> MarkKind:
+    if pa.types.is_timestamp(type):
+        return MarkKind.INSTANT if type.tz else MarkKind.TIME
+    return MarkKind.DATE if pa.types.is_date(type) else MarkKind.NUMBER
 
 
 def _literal(column: MysqlColumn, since: Mark | None) -> str:

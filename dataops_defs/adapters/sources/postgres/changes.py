@@ -8,7 +8,7 @@ from typing import Any
 from psycopg2 import sql
 
 from dataops_defs.adapters.sources.postgres.types import NUMERIC, PgColumn
-from dataops_defs.domain.incremental import FIELD, Mark, Moment
+from dataops_defs.domain.incremental import FIELD, Mark, MarkKind, Moment
 from dataops_defs.errors import Invalid
 
 # Type ids of columns that can be cursors, and what a mark is written as, so that an index still serves.
@@ -22,6 +22,7 @@ _CASTS = {
     1114: "timestamp",
     1184: "timestamptz",
 }
+_KINDS = {1082: MarkKind.DATE, 1114: MarkKind.TIME, 1184: MarkKind.INSTANT}
 # A time without a zone is in UTC or in the server's own zone: the earlier of both is not in the future.
 _MOMENT = """SELECT now(), least(now() AT TIME ZONE 'UTC', now() AT TIME ZONE
     (SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'TimeZone'))"""
@@ -32,6 +33,7 @@ def rows_since(connection: Any, query: str, columns: Sequence[PgColumn], cursor:
 
     Raises:
         Invalid: there is no such column, or its type has no order that a mark could stand in.
+        Unlike: its type is of another kind than the mark.
     """
     found = next((each for each in columns if each.name == cursor), None)
     if found is None:
@@ -41,6 +43,7 @@ def rows_since(connection: Any, query: str, columns: Sequence[PgColumn], cursor:
         raise Invalid.field(f"{FIELD}.cursorColumn", told)
     if since is None:
         return query
+    since.check_kind(cursor, _KINDS.get(found.oid, MarkKind.NUMBER))
     value = since.text
     if found.oid in _INTEGERS:
         value = format(since.value.to_integral_value(ROUND_FLOOR), "f")
