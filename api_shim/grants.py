@@ -2,8 +2,8 @@
 
 What reaches a source, or shows its rows, takes the right to use it: tests, previews, suggestions from samples,
 extractions, syncs, rejected rows, and whatever will do so later: datasets, mappings, ETL pipelines and graphs that are
-made or changed. A source that may not be seen is not there. Schedules and sensors run as the platform: the right was asked
-for when they were set.
+made or changed. A source that may not be seen is not there. Schedules and sensors run as the platform: the right was
+asked for when they were set.
 """
 
 from collections.abc import Callable, Collection
