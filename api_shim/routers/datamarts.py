@@ -192,7 +192,7 @@ def _preview(shim: Shim, row: DatamartRow, limit: int) -> DatamartPreview:
         try:
             cursor.execute(sql.SQL("SELECT * FROM {} LIMIT 0").format(name))
             columns = [each.name for each in cursor.description or ()]
-            cursor.execute(sql.SQL("SELECT row_to_json(t) FROM {} t LIMIT {}").format(name, sql.Literal(limit)))
+            cursor.execute(sql.SQL("SELECT row_to_json(t.*) FROM {} t LIMIT {}").format(name, sql.Literal(limit)))
             data: list[dict[str, Any]] = [values for (values,) in cursor.fetchall()]
             cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(name))
             counted = cursor.fetchone()

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Response
 from sqlalchemy.orm import Session
+from starlette.convertors import PathConvertor, register_url_convertor
 
 from api_shim.changes import refuse_nulls
 from api_shim.dependencies import PROTECTED, Change, ChangeDep, ReadingDep, ShimDep
@@ -50,6 +51,15 @@ OBJECTS: dict[int | str, dict[str, Any]] = {
         }
     }
 }
+
+
+class AnyText(PathConvertor):
+    """The rest of a path, where it has line ends too."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("any_text", AnyText())
 
 
 class ObjectTypePage(SortedPage):
@@ -106,7 +116,7 @@ def plan_object_type(object_type: str, body: SchemaChange, session: ReadingDep, 
     """Say step by step what another schema would do, and how many stored objects break it; nothing is changed."""
     row = ObjectTypes(session).named(object_type)
     old, new = _old_and_new(row, body.given())
-    return PlanOut.of(old.version, plan_change(shim.platform, old, new))
+    return PlanOut.of(old.version, plan_change(shim.platform, old, new), _misfit(session, new))
 
 
 @router.patch("/{object_type}", responses=refusals(404, 409, 503), response_model_exclude_none=True)
@@ -168,7 +178,7 @@ def list_objects(
     return [dict(each) for each in found.objects]
 
 
-@router.get("/{object_type}/objects/{key:path}", responses=refusals(404, 503))
+@router.get("/{object_type}/objects/{key:any_text}", responses=refusals(404, 503))
 def get_object(object_type: str, key: str, session: ReadingDep, shim: ShimDep) -> dict[str, Any]:
     """One object by its key (any characters, percent-encoded), with where it comes from.
 
@@ -227,7 +237,9 @@ def _reshape(change: Change, row: ObjectTypeRow, given: Mapping[str, Any], force
     if "json_schema" not in given and "key_field" not in given:
         return None
     old, new = _old_and_new(row, given)
-    _check_mappings(change.session, new)
+    misfit = _misfit(change.session, new)
+    if misfit is not None:
+        raise Invalid(f"schema: {misfit}", [FieldProblem("schema", misfit)])
     if (old.schema, old.key_field) == (new.schema, new.key_field):
         # The order in which properties are shown is no other schema.
         row.schema = dict(new.schema)
@@ -237,11 +249,12 @@ def _reshape(change: Change, row: ObjectTypeRow, given: Mapping[str, Any], force
     return planned
 
 
-def _check_mappings(session: Session, kind: ObjectType) -> None:
+def _misfit(session: Session, kind: ObjectType) -> str | None:
+    """Why one of the type's mappings could not write such objects; None where all can."""
     mappings, _ = Mappings(session).page(limit=MOST_MAPPINGS, filters={"object_type_id": kind.id})
     for mapping in mappings:
         try:
             check_mapping(property_mappings(mapping.mappings), kind, None)
         except Invalid as error:
-            said = f"mapping '{mapping.name}' would no longer fit: {error}"
-            raise Invalid(f"schema: {said}", [FieldProblem("schema", said)]) from None
+            return f"mapping '{mapping.name}' would no longer fit: {error}"
+    return None

@@ -119,16 +119,19 @@ class PlanOut(Reply):
 
     from_version: int
     to_version: int
-    applicable: bool = Field(description="No step is refused, and no stored object breaks a new rule")
+    applicable: bool = Field(
+        description="No step is refused, no mapping misfits, and no stored object breaks a new rule"
+    )
     steps: list[StepOut]
     checked: int = Field(description="Stored objects that were looked at")
     complete: bool = Field(description="Whether there was time for all of them")
     violating: int = Field(description="Stored objects that break a new rule; force=true leaves them as they are")
     example: str | None = Field(default=None, description="The key of one of them")
     reason: str | None = Field(default=None, description="What is wrong with that one")
+    misfit: str | None = Field(default=None, description="Which mapping of the type would no longer fit, and why")
 
     @classmethod
-    def of(cls, version: int, planned: PlannedChange) -> "PlanOut":
+    def of(cls, version: int, planned: PlannedChange, misfit: str | None) -> "PlanOut":
         """The form of a plan for the type's schema of that version."""
         steps = [
             StepOut(
@@ -145,13 +148,14 @@ class PlanOut(Reply):
         return cls(
             from_version=version,
             to_version=version + 1 if steps else version,
-            applicable=not refused and not found.violating and found.complete,
+            applicable=not refused and misfit is None and not found.violating and found.complete,
             steps=steps,
             checked=found.checked,
             complete=found.complete,
             violating=found.violating,
             example=found.example,
             reason=found.reason,
+            misfit=misfit,
         )
 
 

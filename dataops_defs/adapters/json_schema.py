@@ -32,7 +32,8 @@ class Violation:
     """One thing wrong with one object of a batch.
 
     ``path`` leads to it (``address.city``, ``tags[2]``), and is ``object`` when it concerns the whole object; then
-    ``property`` is None. ``missing`` is the property that the object has to have.
+    ``property`` is None. ``missing`` is the property that the object has to have. ``word`` is the word of the type's
+    schema whose rule it breaks: ``properties``, ``required``, ``allOf``.
     """
 
     index: int
@@ -40,6 +41,7 @@ class Violation:
     path: str
     message: str
     missing: str | None = None
+    word: str | None = None
 
 
 def _refuse_fetching(uri: str) -> Any:
@@ -98,7 +100,9 @@ def _violation(error: jsonschema_rs.ValidationError) -> Violation:
     index, *way = error.instance_path
     told = WORDS.get(type(error.kind).__name__, error.message)
     missing = getattr(error.kind, "property", None) if error.kind.name == "required" and not way else None
-    return Violation(int(index), str(way[0]) if way else None, _path(way), told[:MAX_MESSAGE], missing)
+    # The way begins at the batch: items, then a word of the type's schema.
+    word = str(error.evaluation_path[1]) if len(error.evaluation_path) > 1 else None
+    return Violation(int(index), str(way[0]) if way else None, _path(way), told[:MAX_MESSAGE], missing, word)
 
 
 def _path(way: Sequence[str | int]) -> str:

@@ -1,7 +1,7 @@
 """An object type of the ontology: a JSON Schema with a key, kept as one typed table of the warehouse or of DynamoDB."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,11 +112,19 @@ def _schema_problems(schema: Mapping[str, Any]) -> list[FieldProblem]:
         return [FieldProblem("schema.properties", "must name at least one property")]
     if len(properties) > MAX_PROPERTIES:
         return [FieldProblem("schema.properties", f"must not be more than {MAX_PROPERTIES}")]
-    return [
+    problems = [
         FieldProblem(f"schema.properties.{name[:60]}", reason)
         for name, each in properties.items()
         if (reason := _property_problem(name, each))
     ]
+    return [*problems, *_required_problems(schema.get("required"), properties)]
+
+
+def _required_problems(required: object, properties: Mapping[str, Any]) -> list[FieldProblem]:
+    """No row could become an object that must have what its type does not know."""
+    names = required if isinstance(required, list) else []
+    unknown = [name for name in names if isinstance(name, str) and name not in properties]
+    return [FieldProblem("schema.required", f"'{name[:60]}' is not one of the schema's properties") for name in unknown]
 
 
 def _property_problem(name: str, schema: object) -> str | None:
@@ -152,13 +160,19 @@ def _mark_problems(schema: Mapping[str, Any], properties: Mapping[str, Any], sto
             problems.append(FieldProblem(field_name, "is served in PostgreSQL only"))
     if len(marked) > MAX_INDEXED:
         problems.append(FieldProblem("schema.properties", f"at most {MAX_INDEXED} may be marked x-index"))
-    if store != POSTGRES:
-        problems += [
-            FieldProblem(f"schema.properties.{name}.x-references", "is checked in PostgreSQL only")
-            for name, each in properties.items()
-            if "x-references" in each
-        ]
-    return problems
+    return [*problems, *_reference_problems(properties, store)]
+
+
+def _reference_problems(properties: Mapping[str, Any], store: str) -> Iterator[FieldProblem]:
+    """What is wrong with ``x-references``; the type that it names may be made later."""
+    for name, each in properties.items():
+        if "x-references" not in each:
+            continue
+        field_name = f"schema.properties.{name}.x-references"
+        if store != POSTGRES:
+            yield FieldProblem(field_name, "is checked in PostgreSQL only")
+        elif not isinstance(each["x-references"], str) or not each["x-references"]:
+            yield FieldProblem(field_name, "must be the name of an object type")
 
 
 @dataclass(frozen=True)

@@ -126,9 +126,11 @@ def _count(found: Findings, steps: Sequence[Step], keys: Sequence[str], violatio
 
 def _is_of(violation: Violation, step: Step) -> bool:
     """Whether a violation is of the rule that a step brings."""
+    if step.property is None:
+        return violation.word not in ("properties", "required")
     if step.action is Action.REQUIRE:
-        return violation.missing == step.property
-    return violation.missing is None and violation.property == step.property
+        return violation.word == "required" and violation.missing == step.property
+    return violation.word == "properties" and violation.property == step.property
 
 
 def _key(step: Step) -> tuple[Action, str | None]:

@@ -52,6 +52,7 @@ class RowShaper:
         self._transformer = Transformer(transforms)
         self._validator = ObjectValidator(kind.schema)
         self._roots = roots_of(kind, mappings)
+        self._key = kind.key_field
         self._columns = RootColumns(kind, self._roots)
 
     def __enter__(self) -> Self:
@@ -137,6 +138,7 @@ class RowShaper:
             row = doubtful[violation.index]
             name = self._at_fault(violation)
             bad.setdefault(row, (f"{violation.path}: {violation.message}", self._named(rows, name, row)))
+        self._refuse_no_keys(rows, seen, doubtful, bad)
         for root in self._roots:
             fine = [None if row in bad else value for row, value in zip(doubtful, seen[root.name], strict=True)]
             for at, reason in root.unstorable(fine):
@@ -153,6 +155,13 @@ class RowShaper:
             for at in places(pc.invert(pc.fill_null(pc.is_finite(array), True))):
                 reason = f"{name}: is {array[at].as_py()}, which is no number in JSON"
                 bad.setdefault(doubtful[at], (reason, self._named(rows, name, doubtful[at])))
+
+    def _refuse_no_keys(self, rows: Rows, seen: Mapping[str, Sequence[Any]], doubtful: list[int], bad: Bad) -> None:
+        """Whatever the schema says of it, an object is found by its key."""
+        for at, key in enumerate(seen.get(self._key, ())):
+            if key is None:
+                row = doubtful[at]
+                bad.setdefault(row, (f"{self._key}: the key is empty", self._named(rows, self._key, row)))
 
     def _at_fault(self, violation: Violation) -> str | None:
         """The entry of the mapping that a violation speaks of."""

@@ -231,12 +231,14 @@ class TestOneObject:
     def test_is_found_by_its_key_whatever_characters_it_has(
         self, api: Api, store: str, shim_settings: Settings, launcher: InProcessLauncher
     ) -> None:
-        mapping = fleet(api, store)
+        others = ("new\nline", "\nat both ends\n", "a/\r\n/b", "a\tb?#%25")
+        planes = [*PLANES, *((key, "m", 1, None, True, None, None, None, None) for key in others)]
+        mapping = fleet(api, store, planes)
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             listener.listen()
             with served(create_app(shim_settings, launcher), ADMIN, listener) as server:
-                for plane in PLANES:
+                for plane in planes:
                     found = server.get(f"/object-types/plane/objects/{quote(plane[0], safe='')}")
                     assert (found["tail"], found["model"], found["_mappingId"]) == (plane[0], plane[1], mapping["id"])
                     assert found["_runId"]
@@ -269,6 +271,45 @@ class TestOneObject:
         assert [each["v"] for each in api.get("/object-types/d/objects?sort=day&where=day:gt:2026-01-31")] == [2]
 
 
+@pytest.mark.usefixtures("dynamodb")
+class TestASync:
+    def mapped(self, api: Api, store: str, properties: dict[str, Any], text: str, **sync: str) -> str:
+        """The path of a mapping to a type ``thing`` whose key is its first property."""
+        key = next(iter(properties))
+        body = {"name": "thing", "keyField": key, "store": store, "schema": {"properties": properties}}
+        api.post("/object-types", body)
+        dataset = api.dataset("Things", source=api.source("Things", text))
+        columns = {name: {"sourceColumn": name} for name in properties}
+        body = {"datasetId": dataset["id"], "objectType": "thing", "mappings": columns, "sync": sync}
+        return f"/mappings/{api.post('/mappings', body)['id']}"
+
+    @pytest.mark.parametrize("kind", ["string", ["string", "null"], "integer"])
+    def test_a_row_without_a_key_is_a_reject_and_the_others_are_written(self, api: Api, store: str, kind: Any) -> None:
+        mapping = self.mapped(api, store, {"k": {"type": kind}, "v": {"type": "integer"}}, "k,v\n1,10\n,20\n3,30\n")
+        done = api.post(f"{mapping}/sync")
+        assert (done["inserted"], done["failed"]) == (2, 1)
+        (reject,) = api.get(f"{mapping}/rejects")
+        assert (reject["rowNumber"], reject["reason"], reject["column"]) == (2, "k: the key is empty", "k")
+        assert {each["v"] for each in api.get("/object-types/thing/objects")} == {10, 30}
+
+    @pytest.mark.parametrize("mode", ["upsert", "replace", "append"])
+    def test_properties_may_have_names_of_one_letter(self, api: Api, store: str, mode: str) -> None:
+        names = list("kstodpc")
+        properties = {name: {"type": "string"} for name in names}
+        text = f"{','.join(names)}\n" + "".join(f"{each},{','.join('x' * 6)}\n" for each in "abb")
+        mapping = self.mapped(api, store, properties, text, mode=mode)
+        done = api.post(f"{mapping}/sync")
+        assert (done["inserted"], done["failed"]) == (2, 1), api.get(f"{mapping}/rejects")
+        done = api.post(f"{mapping}/sync")
+        assert (done["inserted"], done["failed"]) == (0, 3 if mode == "append" else 1)
+        found = api.get("/object-types/thing/objects?where=t:eq:x&where=o:eq:x&q=x")
+        assert sorted(each["k"] for each in found) == ["a", "b"]
+        one = api.get("/object-types/thing/objects/a")
+        assert {name: one[name] for name in names} == {**dict.fromkeys(names, "x"), "k": "a"}
+        wanted = {"properties": {**properties, "o": {"type": "string", "maxLength": 0}}}
+        assert api.post("/object-types/thing/plan", {"schema": wanted})["violating"] == 2
+
+
 class TestAnotherSchema:
     def change(self, **properties: Any) -> dict[str, Any]:
         merged = {**PROPERTIES, **properties}
@@ -294,6 +335,46 @@ class TestAnotherSchema:
         assert plan["example"] in ("N1", "Ñ 4%2F")
         assert api.get("/object-types/plane") == before
         assert "wings" not in columns(api)
+
+    @pytest.mark.parametrize(
+        ("rule", "broken"),
+        [
+            ({"allOf": [{"required": ["year"]}]}, 1),
+            ({"allOf": [{"$ref": "#/$defs/built"}], "$defs": {"built": {"required": ["built"]}}}, 2),
+            ({"allOf": [{"properties": {"year": {"minimum": 2018}}}]}, 1),
+            ({"if": {"properties": {"active": {"const": True}}}, "then": {"required": ["seen"]}}, 2),
+            ({"dependentRequired": {"model": ["year", "home"]}}, 1),
+            ({"minProperties": 6}, 2),
+        ],
+    )
+    def test_with_rules_of_the_whole_object_counts_those_that_break_them(
+        self, api: Api, rule: dict[str, Any], broken: int
+    ) -> None:
+        fleet(api)
+        wanted = {"schema": {"properties": PROPERTIES, **rule}}
+        plan = api.post("/object-types/plane/plan", wanted)
+        (step,) = plan["steps"]
+        assert (step["action"], step["violations"]) == ("tighten_rules", broken)
+        assert (plan["violating"], plan["applicable"]) == (broken, False)
+        assert api.refused("PATCH", "/object-types/plane", wanted)[0] == 409
+
+    def test_that_a_mapping_does_not_fit_is_planned_as_such(self, api: Api) -> None:
+        mapping = fleet(api)
+        wanted = self.change(price=None)
+        plan = api.post("/object-types/plane/plan", wanted)
+        assert not plan["applicable"]
+        assert plan["misfit"].startswith(f"mapping '{mapping['name']}' would no longer fit: mappings.price")
+        assert api.refused("PATCH", "/object-types/plane", wanted) == (422, ["schema"])
+        assert "misfit" not in api.post("/object-types/plane/plan", self.change())
+
+    def test_that_requires_what_it_does_not_know_is_refused(self, api: Api) -> None:
+        fleet(api)
+        wanted = self.change()
+        wanted["schema"]["required"] = ["wings"]
+        for method, path in (("POST", "/object-types/plane/plan"), ("PATCH", "/object-types/plane")):
+            assert api.refused(method, path, wanted) == (422, ["schema.required"])
+        body = {"name": "other", "keyField": "tail", **wanted}
+        assert api.refused("POST", "/object-types", body) == (422, ["schema.required"])
 
     def test_that_stored_objects_break_is_refused_unless_it_is_forced(self, api: Api) -> None:
         fleet(api)

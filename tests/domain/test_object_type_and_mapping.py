@@ -48,6 +48,15 @@ class TestTheTableOfAType:
         with pytest.raises(Invalid, match="must be of type string or integer"):
             check_object_type(SCHEMA, "active", "postgres")
 
+    def test_what_is_required_must_be_a_property(self) -> None:
+        with pytest.raises(Invalid, match="'serial' is not one of the schema's properties") as refusal:
+            check_object_type({**SCHEMA, "required": ["tailNumber", "serial"]}, "tailNumber", "postgres")
+        assert fields(refusal) == ["schema.required"]
+
+    def test_a_type_that_is_referenced_may_be_made_later(self) -> None:
+        mark = {"type": "string", "x-references": "to_be_made"}
+        check_object_type({"properties": {"id": {"type": "string"}, "p": mark}}, "id", "postgres")
+
     @pytest.mark.parametrize("name", ["_hidden", "ctid", "two words", "a" * 61, 'quo"te', ""])
     def test_property_names_are_plain(self, name: str) -> None:
         with pytest.raises(Invalid):
@@ -79,6 +88,9 @@ class TestTheTableOfAType:
             ({"type": "string", "x-index": "yes"}, "postgres", "schema.properties.p.x-index"),
             ({"type": "string", "x-index": True}, "dynamodb:planes", "schema.properties.p.x-index"),
             ({"type": "string", "x-references": "airline"}, "dynamodb:planes", "schema.properties.p.x-references"),
+            ({"type": "string", "x-references": 5}, "postgres", "schema.properties.p.x-references"),
+            ({"type": "string", "x-references": {"a": 1}}, "postgres", "schema.properties.p.x-references"),
+            ({"type": "string", "x-references": ""}, "postgres", "schema.properties.p.x-references"),
             ({"type": "string"}, "dynamodb:a b", "store"),
             ({"type": "string"}, "dynamodb:", "store"),
         ],

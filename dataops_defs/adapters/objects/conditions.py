@@ -63,10 +63,10 @@ class Conditions:
     def column(self, name: str) -> sql.Composable:
         """The column of a property; empty where objects were written before there was such a property."""
         if name in SYSTEM:
-            return sql.SQL("t.{}").format(sql.Identifier(SYSTEM[name]))
+            return sql.SQL("_t.{}").format(sql.Identifier(SYSTEM[name]))
         if name not in self._present:
             return sql.SQL("NULL::" + self._table.columns[name])
-        return sql.SQL("t.{}").format(sql.Identifier(name))
+        return sql.SQL("_t.{}").format(sql.Identifier(name))
 
     def parameter(self, value: Any) -> sql.Composable:
         """A placeholder for a value."""

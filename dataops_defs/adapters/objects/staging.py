@@ -14,6 +14,7 @@ from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.object_type import ObjectTable
 
 STAGING = sql.Identifier("dataops_staging")
+# Aliases begin with _, which no property does: row_to_json(s) of a table with a column s is that column.
 # An entry of an index must fit a third of PostgreSQL's page, 2,704 bytes; DynamoDB's limit of a key is 2,048.
 MAX_KEY_BYTES = 2_000
 
@@ -73,9 +74,9 @@ class Staging:
             cursor.execute(sql.SQL("ANALYZE {}").format(STAGING))
             cursor.execute(
                 sql.SQL(
-                    "DELETE FROM {staging} s USING (SELECT {key} AS key, min(_dataops_row) AS first FROM {staging}"
-                    " GROUP BY {key} HAVING count(*) > 1) d WHERE s.{key} = d.key AND s._dataops_row > d.first"
-                    " RETURNING s._dataops_row, to_jsonb(s) - '_dataops_row'"
+                    "DELETE FROM {staging} _s USING (SELECT {key} AS key, min(_dataops_row) AS first FROM {staging}"
+                    " GROUP BY {key} HAVING count(*) > 1) _d WHERE _s.{key} = _d.key AND _s._dataops_row > _d.first"
+                    " RETURNING _s._dataops_row, to_jsonb(_s) - '_dataops_row'"
                 ).format(key=key, staging=STAGING)
             )
             return taken_out(cursor, DUPLICATE)

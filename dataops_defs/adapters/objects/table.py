@@ -59,8 +59,8 @@ class TableSink(Staging):
     def _delete_missing(cursor: Cursor, words: dict[str, sql.Composable]) -> int:
         cursor.execute(
             sql.SQL(
-                "DELETE FROM {target} t WHERE t._mapping_id = {mapping}"
-                " AND NOT EXISTS (SELECT FROM {staging} s WHERE s.{key} = t.{key})"
+                "DELETE FROM {target} _t WHERE _t._mapping_id = {mapping}"
+                " AND NOT EXISTS (SELECT FROM {staging} _s WHERE _s.{key} = _t.{key})"
             ).format(**words)
         )
         return cursor.rowcount
@@ -69,8 +69,8 @@ class TableSink(Staging):
     def _take_out_existing(cursor: Cursor, words: dict[str, sql.Composable]) -> list[StagedRow]:
         cursor.execute(
             sql.SQL(
-                "DELETE FROM {staging} s USING {target} t WHERE s.{key} = t.{key}"
-                " RETURNING s._dataops_row, to_jsonb(s) - '_dataops_row'"
+                "DELETE FROM {staging} _s USING {target} _t WHERE _s.{key} = _t.{key}"
+                " RETURNING _s._dataops_row, to_jsonb(_s) - '_dataops_row'"
             ).format(**words)
         )
         return taken_out(cursor, EXISTS)
@@ -88,15 +88,15 @@ class TableSink(Staging):
             return 0, 0
         new = [self._incoming(name, sync.on_conflict) for name in others]
         differs = sql.SQL("({}) IS DISTINCT FROM ({})").format(
-            sql.SQL(", ").join(sql.SQL("t.{}").format(sql.Identifier(name)) for name in others),
+            sql.SQL(", ").join(sql.SQL("_t.{}").format(sql.Identifier(name)) for name in others),
             sql.SQL(", ").join(new),
         )
         words = {**words, "differs": differs}
         if sync.on_conflict is OnConflict.SKIP:
             cursor.execute(
-                sql.SQL("SELECT count(*) FROM {staging} s JOIN {target} t ON s.{key} = t.{key} WHERE {differs}").format(
-                    **words
-                )
+                sql.SQL(
+                    "SELECT count(*) FROM {staging} _s JOIN {target} _t ON _s.{key} = _t.{key} WHERE {differs}"
+                ).format(**words)
             )
             row = cursor.fetchone()
             return 0, int(row[0]) if row else 0
@@ -105,8 +105,8 @@ class TableSink(Staging):
         ]
         cursor.execute(
             sql.SQL(
-                "UPDATE {target} t SET {pairs}, _mapping_id = {mapping}, _run_id = {run}, _updated_at = now()"
-                " FROM {staging} s WHERE s.{key} = t.{key} AND {differs}"
+                "UPDATE {target} _t SET {pairs}, _mapping_id = {mapping}, _run_id = {run}, _updated_at = now()"
+                " FROM {staging} _s WHERE _s.{key} = _t.{key} AND {differs}"
             ).format(pairs=sql.SQL(", ").join(pairs), **words)
         )
         return cursor.rowcount, 0
@@ -114,7 +114,7 @@ class TableSink(Staging):
     @staticmethod
     def _incoming(name: str, on_conflict: OnConflict) -> sql.Composable:
         column = sql.Identifier(name)
-        form = "COALESCE(s.{0}, t.{0})" if on_conflict is OnConflict.MERGE else "s.{0}"
+        form = "COALESCE(_s.{0}, _t.{0})" if on_conflict is OnConflict.MERGE else "_s.{0}"
         return sql.SQL(form).format(column)
 
     @staticmethod
@@ -122,8 +122,8 @@ class TableSink(Staging):
         cursor.execute(
             sql.SQL(
                 "INSERT INTO {target} ({names}, _mapping_id, _run_id)"
-                " SELECT {names}, {mapping}::uuid, {run}::uuid FROM {staging} s"
-                " WHERE NOT EXISTS (SELECT FROM {target} t WHERE t.{key} = s.{key})"
+                " SELECT {names}, {mapping}::uuid, {run}::uuid FROM {staging} _s"
+                " WHERE NOT EXISTS (SELECT FROM {target} _t WHERE _t.{key} = _s.{key})"
             ).format(**words)
         )
         return cursor.rowcount
@@ -143,7 +143,7 @@ def count_orphans(connection: Connection, table: ObjectTable, name: str, parent:
         cursor.execute("SELECT to_regclass(%s)", (f'"{parent.schema}"."{parent.table}"',))
         found = cursor.fetchone()
         partner = (
-            sql.SQL("EXISTS (SELECT FROM {} p WHERE p.{}::text = c.{}::text)").format(
+            sql.SQL("EXISTS (SELECT FROM {} _p WHERE _p.{}::text = _c.{}::text)").format(
                 sql.Identifier(parent.schema, parent.table), sql.Identifier(parent.key), sql.Identifier(name)
             )
             if found and found[0]
@@ -151,8 +151,8 @@ def count_orphans(connection: Connection, table: ObjectTable, name: str, parent:
         )
         cursor.execute(
             sql.SQL(
-                "SELECT count(*) FILTER (WHERE c.{0} IS NULL), count(*) FILTER (WHERE c.{0} IS NOT NULL AND NOT {1})"
-                " FROM {2} c"
+                "SELECT count(*) FILTER (WHERE _c.{0} IS NULL), count(*) FILTER (WHERE _c.{0} IS NOT NULL AND NOT {1})"
+                " FROM {2} _c"
             ).format(sql.Identifier(name), partner, sql.Identifier(table.schema, table.table))
         )
         row = cursor.fetchone()

@@ -68,7 +68,7 @@ class TableStore:
         )
         with self._connection.cursor("dataops_stored") as cursor:
             cursor.itersize = BATCH
-            statement = sql.SQL("SELECT {}::text, row_to_json(t)::text FROM (SELECT {} FROM {}) t")
+            statement = sql.SQL("SELECT {}::text, row_to_json(_t)::text FROM (SELECT {} FROM {}) _t")
             source = sql.Identifier(self._table.schema, self._table.table)
             cursor.execute(statement.format(sql.Identifier(self._table.key), columns, source))
             while rows := cursor.fetchmany(BATCH):
@@ -113,7 +113,7 @@ class _Wanted:
         self._fields = query.fields or list(kind.properties)
         self._order = list(query.order) or [Order(kind.key_field)]
         self._where = self._tests()
-        self._key = sql.SQL("t.{}").format(sql.Identifier(kind.key_field))
+        self._key = sql.SQL("_t.{}").format(sql.Identifier(kind.key_field))
 
     @property
     def values(self) -> dict[str, Any]:
@@ -131,8 +131,8 @@ class _Wanted:
             sql.SQL("{} AS {}").format(self._conditions.column(name), sql.Identifier(name)) for name in self._fields
         ]
         return sql.SQL(
-            "SELECT {key}::text, (SELECT row_to_json(o) FROM (SELECT {fields}) o)::text"
-            " FROM (SELECT t.* FROM {table} t {where} {order} LIMIT {limit} OFFSET {offset}) t"
+            "SELECT {key}::text, (SELECT row_to_json(_o) FROM (SELECT {fields}) _o)::text"
+            " FROM (SELECT _t.* FROM {table} _t {where} {order} LIMIT {limit} OFFSET {offset}) _t"
         ).format(
             key=self._key,
             table=sql.Identifier(self._table.schema, self._table.table),
@@ -145,7 +145,7 @@ class _Wanted:
 
     def count(self) -> sql.Composable:
         """How many objects there are, of more than are counted one more."""
-        return sql.SQL("SELECT count(*) FROM (SELECT FROM {} t {} LIMIT {}) counted").format(
+        return sql.SQL("SELECT count(*) FROM (SELECT FROM {} _t {} LIMIT {}) counted").format(
             sql.Identifier(self._table.schema, self._table.table), _where(self._where), sql.Literal(COUNTED + 1)
         )
 
@@ -153,7 +153,7 @@ class _Wanted:
         tests = [self._conditions.sql_of(each) for each in self._query.conditions]
         if self._query.key is not None:
             key = self._conditions.parameter(self._query.key)
-            tests.append(sql.SQL("t.{} = {}").format(sql.Identifier(self._table.key), key))
+            tests.append(sql.SQL("_t.{} = {}").format(sql.Identifier(self._table.key), key))
         if self._query.search is not None:
             tests.append(self._conditions.search(self._query.search))
         return tests

@@ -43,7 +43,9 @@ class RootColumns:
         self._open = any(word not in _OBJECT_WORDS and not word.startswith("x-") for word in kind.schema)
         required = set(kind.schema.get("required", ()))
         self._open = self._open or not required <= {root.name for root in roots}
-        self._required = {name for name in required if not admits_null(kind.properties[name], kind.schema)}
+        needed = {name for name in required if not admits_null(kind.properties[name], kind.schema)}
+        # An object without a key cannot be stored, whatever its schema says.
+        self._required = {*needed, kind.key_field}
         self._checks = {
             root.name: ColumnChecks.of(resolved(kind.properties[root.name], kind.schema), root.column_type)
             for root in roots

@@ -93,7 +93,7 @@ class DynamoSink(Staging):
         """Of all that the decisions follow from, but for the table's items."""
         with self._connection.cursor() as cursor:
             cursor.execute(
-                sql.SQL("SELECT count(*), coalesce(sum(hashtextextended(s::text, 0)::numeric), 0) FROM {} s").format(
+                sql.SQL("SELECT count(*), coalesce(sum(hashtextextended(_s::text, 0)::numeric), 0) FROM {} _s").format(
                     STAGING
                 )
             )
@@ -129,7 +129,7 @@ class DynamoSink(Staging):
         with self._connection.cursor("dataops_staged") as cursor:
             cursor.itersize = STAGED_AT_ONCE
             cursor.execute(
-                sql.SQL("SELECT _dataops_row, row_to_json(s)::text FROM {} s ORDER BY _dataops_row").format(STAGING)
+                sql.SQL("SELECT _dataops_row, row_to_json(_s)::text FROM {} _s ORDER BY _dataops_row").format(STAGING)
             )
             while found := cursor.fetchmany(STAGED_AT_ONCE):
                 yield [(number, json.loads(text, parse_float=Decimal)) for number, text in found]
@@ -144,7 +144,7 @@ class DynamoSink(Staging):
             ExpressionAttributeValues={":mapping": {"S": mapping_id}},
         )
         missing = sql.SQL(
-            "SELECT k FROM unnest(%s::text[]) k WHERE NOT EXISTS (SELECT FROM {} s WHERE s.{} = k::{})"
+            "SELECT _k FROM unnest(%s::text[]) _k WHERE NOT EXISTS (SELECT FROM {} _s WHERE _s.{} = _k::{})"
         ).format(STAGING, sql.Identifier(key), sql.SQL(kind))
         for page in pages:
             with self._connection.cursor() as cursor:
