@@ -31,7 +31,7 @@ POLL_SECONDS = 0.02
 ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 LAUNCH = """mutation($asset: [String!]!) { launchRun(executionParams: {mode: "default", runConfigData: {}, selector: {
     repositoryLocationName: "dataops", repositoryName: "__repository__", jobName: "__ASSET_JOB",
-    assetSelection: [{path: $asset}], assetCheckSelection: []}}) {
+    assetSelection: [{path: $asset}]}}) {
     __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
 STATUS = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
 STEPS = "SELECT finished_at - created_at FROM run_step WHERE run_id = (SELECT id FROM run WHERE dagster_run_id = %s)"

@@ -178,4 +178,6 @@ class Supervisor:
 def write_pid(run_folder: Path, name: str, pid: int | None = None) -> None:
     """Note a process's pid in ``<run folder>/<name>.pid``."""
     run_folder.mkdir(parents=True, exist_ok=True)
-    (run_folder / f"{name}.pid").write_text(f"{pid or os.getpid()}\n")
+    written = run_folder / f"{name}.pid.new"
+    written.write_text(f"{pid or os.getpid()}\n")
+    written.replace(run_folder / f"{name}.pid")  # whoever reads it meanwhile finds the old one

@@ -80,7 +80,6 @@ class InDagster:
             "repositoryName": "__repository__",
             "jobName": "__ASSET_JOB",
             "assetSelection": assets,
-            "assetCheckSelection": [],
         }
         tags = [{"key": TAG, "value": f"launch {tick}"}, {"key": "chaos/kind", "value": LAUNCHES}]
         wanted = {

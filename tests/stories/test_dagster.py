@@ -58,7 +58,6 @@ class TestTheUi:
                     "repositoryName": "__repository__",
                     "jobName": "__ASSET_JOB",
                     "assetSelection": [{"path": ["aviation", "raw", "airlines"]}],
-                    "assetCheckSelection": [],
                 },
                 "mode": "default",
                 "runConfigData": {},
