@@ -89,9 +89,9 @@ class TestAnIncrementalDataset:
         assert (second["bytes"], second["s3Path"]) == (0, first["s3Path"])
         assert (first["incremental"], second["incremental"]) == (False, True)
         assert {name: third[name] for name in ("read", "inserted", "unchanged", "records", "mark")} == {
-            "read": 2,
+            "read": 4,
             "inserted": 1,
-            "unchanged": 1,
+            "unchanged": 3,
             "records": 4,
             "mark": "2025-01-03T00:00:00Z",
         }

@@ -17,7 +17,10 @@ class TestObjectTypes:
             ({"keyField": "none"}, "keyField"),
             ({"store": "mongodb:aircraft"}, "store"),
             ({"schema": {"type": "object", "properties": {}}}, "schema.properties"),
-            ({"schema": {**AIRCRAFT, "properties": {"tailNumber": {"type": "string", "minLength": "x"}}}}, "schema"),
+            (
+                {"schema": {"type": "object", "properties": {"tailNumber": {"type": "string", "minLength": "x"}}}},
+                "schema",
+            ),
             ({"schema": {**AIRCRAFT, "$schema": "http://127.0.0.1:1/meta"}}, "schema.$schema"),
             ({"schema": "text"}, "schema"),
         ]
