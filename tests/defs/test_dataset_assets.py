@@ -56,7 +56,7 @@ class TestADatasetsAsset:
 
         metadata, checks = materialize(orders, instance)
 
-        assert (metadata["incremental"], metadata["mark"]) == (True, "2025-01-03T00:00:00Z")
+        assert (metadata["incremental"], metadata["mark"]) == (False, "2025-01-03T00:00:00Z")
         assert (metadata["rows_inserted"], metadata["rows_unchanged"], metadata["rows_deleted"]) == (1, 1, 1)
         assert (metadata["dagster/row_count"], metadata["bytes"] > 0) == (2, True)
         assert metadata["drift"] == "- column 'note' is new (string)"
