@@ -3,12 +3,12 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from api_shim.dependencies import ADMIN, ReadingDep
 from api_shim.paging import LISTED, Page, count
 from api_shim.schemas.access import AuditOut
-from api_shim.schemas.base import refusals
+from api_shim.schemas.base import MomentIn, refusals
 from dataops_defs.catalogue.audit import AuditFilter, audit_lines, count_audit_lines
 
 router = APIRouter(prefix="/api/v1/dataops/audit", tags=["dataops: audit"], dependencies=ADMIN)
@@ -23,8 +23,8 @@ class AuditPage(Page):
     action: str | None = Field(default=None, max_length=400, examples=["source.create"])
     subject: str | None = Field(default=None, max_length=80, description="Id of what was changed or launched")
     outcome: Literal["done", "failed", "refused"] | None = None
-    since: AwareDatetime | None = Field(default=None, description="At that moment or later")
-    until: AwareDatetime | None = Field(default=None, description="Before that moment")
+    since: MomentIn | None = Field(default=None, description="At that moment or later")
+    until: MomentIn | None = Field(default=None, description="Before that moment")
 
     def filter(self) -> AuditFilter:
         """The filters in the catalogue's words."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import structlog
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
@@ -13,7 +13,7 @@ from api_shim.auth import Caller
 from api_shim.dependencies import PROTECTED, ActorDep, CallerDep, ReadingDep, ShimDep
 from api_shim.grants import check_use
 from api_shim.paging import LISTED, SortedPage, count
-from api_shim.schemas.base import refusals
+from api_shim.schemas.base import MomentIn, refusals
 from api_shim.schemas.executions import ExecutionOut
 from api_shim.shim import Shim
 from dataops_defs.catalogue.audit import Actor, audit
@@ -41,7 +41,7 @@ class ExecutionPage(SortedPage):
     kind: RunKind | None = None
     subject_id: str | None = Field(default=None, max_length=80, description="The dataset, mapping, pipeline, … itself")
     app: str | None = Field(default=None, max_length=80, description="App of what the execution works at")
-    since: AwareDatetime | None = Field(default=None, description="Those asked for at that moment or later")
+    since: MomentIn | None = Field(default=None, description="Those asked for at that moment or later")
     dry_run: bool | None = Field(default=None, description="Dry runs only, or none of them")
 
     def filter(self) -> Filter:

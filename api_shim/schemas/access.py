@@ -2,9 +2,9 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import AwareDatetime, ConfigDict, Field, SecretStr, model_validator
+from pydantic import ConfigDict, Field, SecretStr, model_validator
 
-from api_shim.schemas.base import Description, Moment, Name, Reply, Request
+from api_shim.schemas.base import Description, Moment, MomentIn, Name, Reply, Request
 from dataops_defs.catalogue.access_rows import SecretRow
 from dataops_defs.catalogue.grants import Grant, Right
 from dataops_defs.catalogue.models import SourceRow, TokenRow
@@ -16,7 +16,7 @@ class TokenCreate(Request):
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "nightly job", "role": "editor"}]})
     name: Name
     role: str = Field(max_length=20, description="viewer, editor or admin")
-    expires_at: AwareDatetime | None = None
+    expires_at: MomentIn | None = None
 
 
 class TokenOut(Reply):

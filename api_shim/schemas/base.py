@@ -1,10 +1,20 @@
 """What requests and answers of document 004 share: camelCase (snake_case is accepted too), strict in, typed out."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StrictBool, WithJsonSchema
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StrictBool,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 
 from dataops_defs.catalogue.base import Named
@@ -21,6 +31,16 @@ Moment = Annotated[
     PlainSerializer(iso, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2025-11-02T10:00:00.000Z"]}),
 ]
+
+
+def _in_words(given: object) -> object:
+    if isinstance(given, str) and not re.match(r"\d{4}-\d", given):
+        raise ValueError("must be a date and time such as 2025-11-02T10:00:00Z")
+    return given
+
+
+MomentIn = Annotated[AwareDatetime, BeforeValidator(_in_words)]
+"""A moment that a request names, with its time zone; a bare number is none: nobody can tell its unit."""
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 App = Annotated[str, Field(min_length=1, max_length=80, description="Namespace; the group in Dagster")]
 Description = Annotated[str, Field(max_length=4000)]

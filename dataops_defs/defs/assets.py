@@ -10,6 +10,7 @@ from dataops_defs.defs.resources import PlatformResource
 from dataops_defs.defs.running import work_of_asset
 from dataops_defs.domain import naming
 from dataops_defs.domain.etl import EtlTarget
+from dataops_defs.domain.object_type import dynamodb_table
 from dataops_defs.flows.extract_dataset import extract_dataset
 from dataops_defs.flows.next_copy import KEYS_CHECK
 from dataops_defs.flows.outcome import Check, Outcome
@@ -81,14 +82,14 @@ def mapping_asset(row: Row, dataset: Row, kind: Row) -> dg.AssetsDefinition:
 
 def object_type_spec(row: Row, writers: Sequence[Row]) -> dg.AssetSpec:
     """The objects of a type: one asset downstream of every mapping that writes them."""
-    ours = row["store"] == "postgres"
+    outside = dynamodb_table(row["store"])
     return dg.AssetSpec(
         _key(naming.object_type_key(row["app"], row["slug"])),
         deps=[_key(naming.mapping_key(each["app"], each["slug"])) for each in writers],
         description=row["description"] or f"Objects of type '{row['name']}', matched by {row['key_field']}",
-        kinds={"postgres" if ours else "dynamodb", "table"},
+        kinds={"dynamodb" if outside else "postgres", "table"},
         metadata={
-            "dagster/table_name": f"warehouse.objects.{row['slug']}" if ours else row["store"].partition(":")[2],
+            "dagster/table_name": outside or f"warehouse.objects.{row['slug']}",
             "json_schema": dg.MetadataValue.json(dict(row["schema"])),
         },
         **_common(row, "object_type"),

@@ -98,7 +98,7 @@ class Ended:
     def apps(self) -> frozenset[str]:
         """The apps it works for."""
         if self.subject_id is not None:
-            return frozenset({self.app} - {None})  # type: ignore[arg-type]
+            return frozenset() if self.app is None else frozenset({self.app})
         return frozenset(each.app for each in self.parts if each.app is not None)
 
 

@@ -20,6 +20,11 @@ DYNAMODB = "dynamodb:"
 DYNAMODB_TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
 
+def dynamodb_table(store: str) -> str | None:
+    """The DynamoDB table that a store names; None for the warehouse."""
+    return store.removeprefix(DYNAMODB) if store.startswith(DYNAMODB) else None
+
+
 @dataclass(frozen=True)
 class ObjectType:
     """A type of objects. ``schema`` is JSON Schema with one ``properties`` entry for each property.
@@ -53,7 +58,7 @@ class ObjectType:
     @property
     def dynamodb_table(self) -> str | None:
         """Name of the DynamoDB table that holds the objects; None when they are in the warehouse."""
-        return self.store.removeprefix(DYNAMODB) if self.store.startswith(DYNAMODB) else None
+        return dynamodb_table(self.store)
 
     @property
     def address(self) -> str:

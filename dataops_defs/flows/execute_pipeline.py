@@ -52,9 +52,9 @@ def _settle(work: Work, node: RunNodeRow, states: Mapping[str, NodeState], total
     work.node = node.node_id
     try:
         WORK_OF[node.type](work, node.subject_id)
+    except (*UNFINISHED, RunStopped):
+        raise
     except Exception as error:
-        if isinstance(error, (*UNFINISHED, RunStopped)):
-            raise
         if not isinstance(error, DataOpsError):
             LOG.error("a node failed", run_id=work.run_id, node=node.node_id, exc_info=error)
         work.say(f"Node '{node.node_id}' failed: {sentence(error)}")

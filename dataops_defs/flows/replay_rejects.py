@@ -100,6 +100,7 @@ class _Replay:
     def __init__(self, connection: Connection, plan: Plan, sink: ObjectSink) -> None:
         self._connection, self._plan, self.sink = connection, plan, sink
         self._tried: list[Waiting] = []
+        self._key_columns: list[str] = []
         self._rejects: set[int] = set()
         self._failed: set[int] = set()
         self.read = self.without = self.refused = self.repaired = 0
@@ -117,6 +118,7 @@ class _Replay:
         waiting = [replace(rows[place], content={}) for place in good]
         self._rejects.update(each.id for each in waiting)
         self._tried += [waiting[shaped.rows.parent(at)] for at in range(len(shaped.rows))]
+        self._key_columns += [shaped.rows.named(self._plan.key_column, at) for at in range(len(shaped.rows))]
         self._refuse(_first_of_each([(self._of(each.number), each.reason, each.column) for each in shaped.rejected]))
         staged = self._without_taken_keys(self._whole(shaped))
         refused = self.sink.stage(staged.numbers, staged.columns)
@@ -155,13 +157,14 @@ class _Replay:
         keys = map(str, shaped.columns[key].to_pylist())
         free = [self._of(number).taken_key != its_key for number, its_key in zip(shaped.numbers, keys, strict=True)]
         taken = [number for number, kept in zip(shaped.numbers, free, strict=True) if not kept]
-        self._refuse([(self._of(number), f"{key}: {DUPLICATE}", self._plan.key_column) for number in taken])
+        self._refuse([(self._of(number), f"{key}: {DUPLICATE}", self._key_column(number)) for number in taken])
         return _kept(shaped, free)
 
     def _refuse_staged(self, rows: Sequence[StagedRow], *, taken: bool = False) -> None:
         key = self._plan.kind.key_field
         keys = {self._of(row.number).id: str(row.content[key]) for row in rows} if taken else {}
-        self._refuse([(self._of(row.number), f"{key}: {row.reason}", self._plan.key_column) for row in rows], keys)
+        refused = [(self._of(row.number), f"{key}: {row.reason}", self._key_column(row.number)) for row in rows]
+        self._refuse(refused, keys)
 
     def _refuse(self, refused: Sequence[tuple[Waiting, str, str | None]], keys: Mapping[int, str] = {}) -> None:
         still_rejected(
@@ -177,6 +180,10 @@ class _Replay:
 
     def _of(self, number: int) -> Waiting:
         return self._tried[number - 1]
+
+    def _key_column(self, number: int) -> str:
+        """Where a row's key stood, with the place of its element."""
+        return self._key_columns[number - 1]
 
     def _named(self, rows: Rows, row: RejectedRow, before: int) -> str | None:
         mapped = self._plan.mappings.get(row.column or "")

@@ -114,7 +114,10 @@ class TestAnExplodedList:
         twins = [each for each in orders.rejects() if each.row_number == 5]
         assert [each.taken_key for each in twins] == ["a", "a"]
 
+        places = {each.id: each.column for each in twins}
+
         assert orders.replay({each.id: {"note": "other"} for each in twins}).ledger.rejected == 2
+        assert {each.id: each.column for each in orders.rejects() if each.id in places} == places
         assert orders.replay().ledger.rejected == 4
 
 

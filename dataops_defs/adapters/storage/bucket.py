@@ -5,7 +5,6 @@ Source: Amazon S3 API Reference, "GetObject" (If-Match, checksums) and "ListObje
 
 import hashlib
 import re
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -151,7 +150,7 @@ class Bucket:
         digests: set[str] = set()
         for attempt in range(self.patience.tries):
             if attempt:
-                time.sleep(self.patience.pause * 2 ** (attempt - 1))
+                self.line.rest(self.patience.pause * 2 ** (attempt - 1))
             try:
                 with self._errors():
                     digest = self._body(entry, size, file, start)
