@@ -18,6 +18,7 @@ from dataops_defs.demo import definitions
 from dataops_defs.demo.client import PREFIX, Client
 from dataops_defs.demo.films import Films
 from dataops_defs.demo.operations import make_operations
+from dataops_defs.demo.shop import PIPELINES, open_shop
 from dataops_defs.errors import DataOpsError, DependencyUnavailable
 from dataops_defs.services.private_files import write_private
 from dataops_defs.settings import Settings
@@ -57,8 +58,10 @@ class Demo:
         self._define(connection)
         self._say("Demo 3/6: running the pipeline through the REST API")
         execution = self._execute()
-        self._say("Demo 4/6: refreshing the datamart")
+        self._say("Demo 4/6: refreshing the datamarts, one of them of a small shop with pipelines of its own")
         datamart = self._refresh()
+        shop = open_shop(self._client, self._ids["conn_postgres_warehouse"])
+        self._console.print(f"  {shop['datamart_name']}: {shop['rows_refreshed']} customers; {', '.join(PIPELINES)}")
         self._say("Demo 5/6: waiting for the watched folder's file")
         weather = self._imported()
         self._say("Demo 6/6: ETL pipelines: full, paused and resumed, then incremental")

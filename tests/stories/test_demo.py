@@ -72,6 +72,10 @@ class TestTheNumbers:
         assert stack.sql("WAREHOUSE", "SELECT count(*) FROM calculate_metrics()") == [(3,)]
         names = {each["name"] for each in stack.api.get("/api/v1/dataops/sources").json()}
         assert "conn_postgres_warehouse" in names
+        pipelines = {each["name"] for each in stack.api.get("/api/v1/dataops/pipelines?limit=100").json()}
+        assert pipelines >= {"daily_etl", "pipeline_etl", "pipe_etl", "pipe_001", "pipe_customer_sync_001"}
+        spent = "SELECT count(*), sum(total_orders) FROM analytics.customer_360"
+        assert stack.sql("WAREHOUSE", spent) == [(500, 2000)]
 
 
 class TestTheDemosEtlPipelines:
