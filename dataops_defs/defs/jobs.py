@@ -15,6 +15,7 @@ from dataops_defs.domain.naming import op_name
 from dataops_defs.domain.run import JOB_OF, RunKind
 from dataops_defs.errors import RunPaused
 from dataops_defs.flows.detect_relationships import detect_relationships
+from dataops_defs.flows.drop_data import drop_data
 from dataops_defs.flows.execute_pipeline import execute_pipeline
 from dataops_defs.flows.export_workbook import export_workbook
 from dataops_defs.flows.extract_dataset import extract_dataset
@@ -34,6 +35,7 @@ FLOWS: dict[RunKind, tuple[Callable[[Work, str], object], str]] = {
     RunKind.IMPORT: (import_file, "Import a file of a watched folder into the warehouse"),
     RunKind.REPLAY: (replay_rejects, "Try the rejected rows of a mapping again, with the corrections that were given"),
     RunKind.DETECT: (detect_relationships, "Detect how tables relate, once more as an earlier request asked for it"),
+    RunKind.DROP: (drop_data, "Drop what deleted definitions left behind, as a request asked for it"),
     RunKind.EXPORT: (export_workbook, "Export rows of the warehouse as an Excel workbook"),
     RunKind.ETL: (run_etl, "Run an ETL pipeline, or go on with it"),
 }

@@ -15,6 +15,8 @@ MAX_INDEXED = 16
 INDEXED_TYPES = ("string", "integer", "number", "boolean")
 RESERVED = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 POSTGRES = "postgres"
+SCHEMA = "objects"
+"""The schema of the warehouse that holds the types' tables."""
 DYNAMODB = "dynamodb:"
 # Source: Amazon DynamoDB Developer Guide, "Naming rules and data types".
 DYNAMODB_TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
@@ -63,7 +65,7 @@ class ObjectType:
     @property
     def address(self) -> str:
         """Where the objects live: ``objects.<slug>`` in the warehouse, or ``dynamodb:<table>``."""
-        return f"objects.{self.slug}" if self.dynamodb_table is None else self.store
+        return f"{SCHEMA}.{self.slug}" if self.dynamodb_table is None else self.store
 
 
 SQL_TYPES = {
@@ -198,4 +200,4 @@ def table_of(kind: ObjectType) -> ObjectTable:
     """
     columns = {name: column_type(each, kind.schema) for name, each in kind.properties.items()}
     indexed = [name for name, each in kind.properties.items() if each.get("x-index") is True and name != kind.key_field]
-    return ObjectTable("objects", kind.slug, kind.key_field, columns, indexed)
+    return ObjectTable(SCHEMA, kind.slug, kind.key_field, columns, indexed)

@@ -59,6 +59,7 @@ class RunKind(StrEnum):
     REPLAY = "replay"
     EXPORT = "export"
     DETECT = "detect"
+    DROP = "drop"
     ASSETS = "assets"
 
 
@@ -72,6 +73,7 @@ JOB_OF: dict[RunKind, str] = {
     RunKind.REPLAY: "replay_rejects",
     RunKind.EXPORT: "export_workbook",
     RunKind.DETECT: "detect_relationships",
+    RunKind.DROP: "drop_data",
     RunKind.ASSETS: "__ASSET_JOB",
 }
 """The Dagster job that does each kind of work; the last is Dagster's own, with a selection of assets."""

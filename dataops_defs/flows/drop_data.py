@@ -1,0 +1,73 @@
+"""Drop what deleted definitions left behind: tables and views of the warehouse, and raw copies."""
+
+from functools import partial
+
+from dataops_defs.adapters.storage.raw_copy import folder_of
+from dataops_defs.adapters.warehouse.books import enter
+from dataops_defs.adapters.warehouse.purge import copies_in_ledger
+from dataops_defs.adapters.warehouse.relations import drop_relation
+from dataops_defs.catalogue.object_types import ObjectTypes
+from dataops_defs.catalogue.runs import Runs
+from dataops_defs.domain.ledger import Ledger
+from dataops_defs.domain.leftover import LEFTOVERS, Leftover, LeftoverKind
+from dataops_defs.domain.object_type import SCHEMA
+from dataops_defs.domain.run import RunKind
+from dataops_defs.errors import Conflict
+from dataops_defs.flows.outcome import Outcome
+from dataops_defs.flows.platform import Platform
+from dataops_defs.flows.purge_raw import OURS
+from dataops_defs.flows.work import Step, Work
+
+
+def drop_data(work: Work, _subject_id: str) -> None:
+    """Drop all that the run's request names, one after the other; what is gone already counts as no row.
+
+    Source: DECISIONS 30.
+    """
+    with work.platform.catalogue() as session:
+        asked = Runs(session).get(work.run_id).parameters[LEFTOVERS]
+    leftovers = [Leftover.from_json(each) for each in asked]
+    work.expect_steps(len(leftovers))
+    for each in leftovers:
+        work.say(f"Dropping {each.place}, which '{each.name}' left behind")
+        drop = _drop_relation if each.kind is LeftoverKind.RELATION else _drop_copies
+        work.do(RunKind.DROP, each.subject_id, each.name, partial(drop, work, each))
+
+
+def _drop_relation(work: Work, leftover: Leftover, step: Step) -> Outcome:
+    schema, _, name = leftover.place.partition(".")
+    _refuse_when_used_again(work.platform, schema, name)
+    with work.warehouse("dataops drop") as connection:
+        rows = drop_relation(connection, schema, name) or 0
+        outcome = Outcome(ledger=Ledger(deleted=rows), assets=[], uri=f"warehouse:{leftover.place}")
+        enter(connection, step.entry("drop", leftover.subject_id, leftover.place), outcome.ledger, outcome.as_json())
+    return outcome
+
+
+def _refuse_when_used_again(platform: Platform, schema: str, name: str) -> None:
+    with platform.catalogue() as session:
+        kind = ObjectTypes(session).by_slug(name) if schema == SCHEMA else None
+    if kind is not None:
+        raise Conflict(f"{schema}.{name} belongs to the object type '{kind.name}', which was made since")
+
+
+def _drop_copies(work: Work, leftover: Leftover, step: Step) -> Outcome:
+    """The ledger's row comes last: whoever continues after a crash finds fewer copies, and drops the others."""
+    store = work.platform.raw_store
+    with work.warehouse("dataops drop") as connection:
+        accounted = copies_in_ledger(connection, leftover.subject_id)
+        places = {leftover.place, *map(folder_of, accounted)}
+        found = [copy for place in places for copy in store.copies(place)]
+        copies = [copy for copy in found if copy.uri in accounted or OURS.fullmatch(copy.name)]
+        for number, copy in enumerate(copies, 1):
+            store.delete(copy.uri)
+            step.progress(number)
+        outcome = Outcome(
+            ledger=Ledger(),
+            assets=[],
+            uri=leftover.place,
+            bytes=sum(copy.bytes for copy in copies),
+            counts={"copies": len(copies)},
+        )
+        enter(connection, step.entry("drop", leftover.subject_id, leftover.place), outcome.ledger, outcome.as_json())
+    return outcome
