@@ -38,11 +38,19 @@ class FieldProblem:
     message: str
 
 
+def storable(text: str) -> str:
+    """The text with a mark in place of what PostgreSQL's text cannot hold: NUL, half a surrogate pair."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
 class DataOpsError(Exception):
     """Base of all errors that a user may read; the text never holds a secret or a path of the server."""
 
     code = "INTERNAL_ERROR"
     retryable = False
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(storable(message))
 
 
 class Invalid(DataOpsError):

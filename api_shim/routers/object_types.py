@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.orm import Session
 from starlette.convertors import PathConvertor, register_url_convertor
 
@@ -45,7 +45,12 @@ OBJECTS: dict[int | str, dict[str, Any]] = {
                 "schema": {"type": "boolean"},
             },
             AFTER: {
-                "description": "Where the next page begins, for the parameter after; only where there may be one",
+                "description": "Where the next page begins: the parameter after, percent-encoded as a URL holds it;"
+                " only where there may be one",
+                "schema": {"type": "string"},
+            },
+            "Link": {
+                "description": 'The address of the next page, rel="next"; only where there may be one',
                 "schema": {"type": "string"},
             },
         }
@@ -158,7 +163,12 @@ def delete_object_type(object_type: str, change: ChangeDep) -> None:
 
 @router.get("/{object_type}/objects", responses={**refusals(404, 503), **OBJECTS})
 def list_objects(
-    object_type: str, page: Annotated[ObjectPage, Query()], session: ReadingDep, shim: ShimDep, response: Response
+    object_type: str,
+    page: Annotated[ObjectPage, Query()],
+    session: ReadingDep,
+    shim: ShimDep,
+    request: Request,
+    response: Response,
 ) -> list[dict[str, Any]]:
     """The objects that syncs have written: filtered, searched, sorted, a page at a time.
 
@@ -175,6 +185,8 @@ def list_objects(
     response.headers[EXACT] = "true" if found.exact else "false"
     if found.next_after is not None:
         response.headers[AFTER] = quote(found.next_after, safe="")
+        following = request.url.include_query_params(after=found.next_after).remove_query_params("offset")
+        response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
     return [dict(each) for each in found.objects]
 
 

@@ -7,8 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
+from dataops_defs.catalogue.canonical import canonical
 from dataops_defs.catalogue.snapshot import FIELDS
 
 PUBLISHING_SENSOR = "launch_requests"
@@ -24,5 +23,5 @@ def fingerprint(snapshot: Mapping[str, Any]) -> str:
     for kind in FIELDS:
         left_out = NOT_COMPARED.get(kind, set())
         rows = [{name: row[name] for name in row if name not in left_out} for row in snapshot.get(kind, [])]
-        digest.update(orjson.dumps([kind, rows], option=orjson.OPT_SORT_KEYS))
+        digest.update(canonical([kind, rows]))
     return digest.hexdigest()[:LENGTH]

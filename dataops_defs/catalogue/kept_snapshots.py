@@ -3,18 +3,17 @@
 The caller owns the transaction.
 """
 
-import hashlib
 import zlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import orjson
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from dataops_defs.catalogue.base import now
+from dataops_defs.catalogue.canonical import canonical, digest_of, parsed
 from dataops_defs.catalogue.models import SnapshotRow
 from dataops_defs.errors import NotFound
 
@@ -27,8 +26,8 @@ class KeptSnapshots:
 
     def keep(self, content: Mapping[str, Any]) -> str:
         """Keep plain JSON values; returns their digest."""
-        data = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-        digest = hashlib.sha256(data).hexdigest()
+        data = canonical(content)
+        digest = digest_of(data)
         made = insert(SnapshotRow).values(digest=digest, content=zlib.compress(data, 1), kept_at=now())
         self._session.execute(made.on_conflict_do_update(index_elements=["digest"], set_={"kept_at": now()}))
         return digest
@@ -42,7 +41,7 @@ class KeptSnapshots:
         content = self._session.scalar(select(SnapshotRow.content).where(SnapshotRow.digest == digest))
         if content is None:
             raise NotFound("The definitions this run was launched with are no longer kept; launch it again")
-        found: dict[str, Any] = orjson.loads(zlib.decompress(content))
+        found: dict[str, Any] = parsed(zlib.decompress(content))
         return found
 
     def purge(self, before: datetime) -> int:

@@ -127,6 +127,11 @@ def _node_problems(nodes: Sequence[Drawn]) -> Problems:
             yield _at_node(index, kind, "is required")
         elif (twin := first_with.setdefault((kind, subject), node["id"])) != node["id"]:
             yield _at_node(index, kind, f"node '{twin}' stands for the same {kind}: one node is enough")
+        if kind is not None:
+            for other in sorted(({*REFERENCE.values()} - {REFERENCE[kind]}) & node["data"].keys()):
+                yield FieldProblem(
+                    f"nodes.{index}.data.{other}", f"a {kind} node stands for its {REFERENCE[kind]} only"
+                )
 
 
 def _edge_problems(nodes: Sequence[Drawn], edges: Sequence[Drawn]) -> Problems:

@@ -22,7 +22,8 @@ FUNCTIONS: dict[str, str] = {
     "lower": "Text in lower case",
     "title": "First letter of each word in upper case, the others in lower case",
     "nullIfEmpty": "null for text that is empty or only white space; other values unchanged",
-    "parseJSON": "The value that the JSON text describes; empty text is null, ill-formed text rejects the row",
+    "parseJSON": "The value that the JSON text describes; whole numbers of any length stay exact, numbers of more than "
+    "17 digits with a fraction are text; empty text is null, ill-formed text rejects the row",
     "parseDate": "ISO 8601 text in UTC with milliseconds, from ISO dates and date-times, YYYY/MM/DD, YYYYMMDD, "
     "MM/DD/YYYY, DD.MM.YYYY, '5 Mar 2024', 'Mar 5, 2024', each with or without a time of day, and from numbers "
     "(milliseconds since 1970); without a zone it is UTC; anything else rejects the row",

@@ -34,7 +34,7 @@ from dataops_defs.flows.outcome import Check
 from dataops_defs.flows.read_changes import Changes, Cursors, definition_of, printed
 
 KEYS_CHECK = "keys_match_source"
-DUPLICATE = "another row has the same key, and a later or the same cursor"
+DUPLICATE = "another row of the source has the same key"
 
 
 def take_changes(job: Extracting) -> Taken:

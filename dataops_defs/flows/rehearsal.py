@@ -14,13 +14,12 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dataops_defs.adapters.warehouse.books import storable
 from dataops_defs.adapters.warehouse.purge import copies_in_ledger
 from dataops_defs.catalogue.models import RunRow, RunStepRow
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.ledger import Ledger
 from dataops_defs.domain.run import DRY_RUN, RunKind, RunState
-from dataops_defs.errors import DataOpsError
+from dataops_defs.errors import DataOpsError, storable
 from dataops_defs.flows.outcome import Check, Outcome
 from dataops_defs.flows.platform import Platform
 

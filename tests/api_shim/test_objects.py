@@ -212,13 +212,14 @@ class TestPages:
         planes = [(f"N{n:02d}", "m", n, None, True, None, None, None, None) for n in range(25)]
         fleet(api, store, planes)
         met: list[str] = []
-        after = ""
+        first = address = "/api/v1/dataops/object-types/plane/objects?limit=10"
         for _ in range(10):
-            reply = api.client.get(f"/api/v1/dataops/object-types/plane/objects?limit=10{after}")
+            reply = api.client.get(address)
             met += [each["tail"] for each in reply.json()]
             if "X-Next-After" not in reply.headers:
                 break
-            after = f"&after={reply.headers['X-Next-After']}"
+            address = f"{first}&after={reply.headers['X-Next-After']}"
+            assert api.client.get(reply.links["next"]["url"]).json() == api.client.get(address).json()
         assert sorted(met) == [plane[0] for plane in planes]
         assert tails(api, sort="tail", limit=10, offset=20) == ["N20", "N21", "N22", "N23", "N24"]
         assert tails(api, sort="tail", limit=10, offset=30) == []

@@ -61,3 +61,14 @@ class TestARevision:
         assert first == again != later
         assert len(state_of(first["revision"])["datasets"]) == 2
         assert len(state_of(later["revision"])["datasets"]) == 3
+
+    def test_holds_numbers_of_any_length_and_loads(self, world: World) -> None:
+        dataset = world.dataset(world.csv("planes.csv", PLANES), "Planes")
+        properties = {"tail": {"type": "string"}, "mass": {"type": "number", "enum": [10**30, 1], "x-a": -(2**80)}}
+        kind = world.object_type("plane", "tail", properties)
+        world.mapping(dataset, kind, {"tail": "tailnum", "mass": {"sourceColumn": "year", "defaultValue": 10**30}})
+
+        revision = keep_state(read_state())
+
+        assert state_of(revision["revision"])["object_types"][0]["schema"]["properties"] == properties
+        assert "default/raw/planes" in keys_of(build_revision(revision["revision"]))

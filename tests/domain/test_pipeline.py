@@ -100,15 +100,16 @@ class TestWhatIsRefused:
             "nodes.3.data.mappingId": "node 'm' stands for the same mapping: one node is enough",
             "nodes.4.type": "must be one of: source, dataset, mapping",
             "nodes.5.data.datasetId": "is required",
+            "nodes.5.data.mappingId": "a dataset node stands for its datasetId only",
             "edges.0.target": "'ghost' is not a node of this graph",
             "edges.1.id": "edge 0 has the id 'a-ghost' too",
             "edges.2": "edge 1 leads from 'm' to 'twin' too",
             "edges.3.source": "'nobody' is not a node of this graph",
             "edges.3.target": "'nowhere' is not a node of this graph",
         }
-        with pytest.raises(Invalid, match=r"nodes\.1\.id: .* \(and 8 more\)") as refusal:
+        with pytest.raises(Invalid, match=r"nodes\.1\.id: .* \(and 9 more\)") as refusal:
             nodes_in_order(nodes, edges)
-        assert len(refusal.value.fields) == 9
+        assert len(refusal.value.fields) == 10
 
     @pytest.mark.parametrize(
         ("origin", "target"),

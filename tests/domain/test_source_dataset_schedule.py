@@ -114,14 +114,31 @@ class TestASchedule:
         tick = daily.next_after(datetime(2026, 1, 10, 12, tzinfo=UTC))
         assert tick.astimezone(UTC) == datetime(2026, 1, 11, 7, tzinfo=UTC)
 
-    @pytest.mark.parametrize("cron", ["", "* * * *", "* * * * * *", "61 * * * *", "0 0 30 2 *", "every day"])
+    @pytest.mark.parametrize(
+        "cron",
+        [
+            "",
+            "* * * *",
+            "* * * * * *",
+            "61 * * * *",
+            "0 0 30 2 *",
+            "every day",
+            "R * * * *",
+            "0 H * * *",
+            "R(0-9)/2 2 * * *",
+        ],
+    )
     def test_only_five_fields_are_a_cron_line(self, cron: str) -> None:
         with pytest.raises(Invalid):
             schedule({"cron": cron})
 
-    def test_an_unknown_time_zone_is_refused(self) -> None:
+    def test_days_and_months_may_have_names(self) -> None:
+        assert schedule({"cron": " 0 2  * MAR,apr FRI\n"}).cron == "0 2 * MAR,apr FRI"
+
+    @pytest.mark.parametrize("timezone", ["Mars/Olympus", "localtime", "posixrules", "right/UTC", "../../etc/passwd"])
+    def test_an_unknown_time_zone_is_refused(self, timezone: str) -> None:
         with pytest.raises(Invalid) as refusal:
-            schedule({"cron": "0 2 * * *", "timezone": "Mars/Olympus"})
+            schedule({"cron": "0 2 * * *", "timezone": timezone})
         assert refusal.value.fields[0].field == "schedule.timezone"
 
 

@@ -166,7 +166,7 @@ class TestRowsThatCannotBeToldApart:
         reasons = {(column, reason) for _, column, reason, _ in orders.rejects()}
         assert reasons == {
             ("id", "the key 'id' is empty"),
-            ("id", "another row has the same key, and a later or the same cursor"),
+            ("id", "another row of the source has the same key"),
         }
         assert {raw["name"] for *_, raw in orders.rejects()} == {"nobody", "a"}
 
@@ -189,71 +189,6 @@ class TestRowsThatCannotBeToldApart:
         orders.sql("DELETE FROM orders WHERE id IS NULL")
         orders.extract(full=True)
         assert orders.rejects() == []
-
-
-class TestRowsThatAreGone:
-    def test_go_where_the_sources_keys_are_read(self, orders: Orders) -> None:
-        orders.dataset(deletions="keys")
-        orders.extract()
-        orders.sql("DELETE FROM orders WHERE id = 2")
-        orders.put((4, "d", 4))
-
-        outcome = orders.extract()
-
-        assert counts(outcome) == (2, 1, 0, 1, 1, 0)
-        assert orders.same()
-        [check] = [each for each in outcome.checks if each.name == "keys_match_source"]
-        assert (check.passed, check.counts) == (True, {"deleted": 1, "missing": 0})
-
-    def test_stay_otherwise(self, orders: Orders) -> None:
-        orders.dataset()
-        orders.extract()
-        orders.sql("DELETE FROM orders WHERE id = 2")
-        assert orders.extract().ledger.deleted == 0
-        assert orders.extract(full=True).ledger.deleted == 1
-        assert orders.same()
-
-    def test_are_not_all_rows_of_a_source_that_suddenly_has_none(self, orders: Orders) -> None:
-        orders.dataset(deletions="keys")
-        orders.extract()
-        orders.sql("TRUNCATE orders")
-
-        outcome = orders.extract()
-
-        assert (outcome.ledger.deleted, outcome.total_rows) == (0, 3)
-        [check] = [each for each in outcome.checks if each.name == "keys_match_source"]
-        assert not check.passed
-        assert "allowEmpty" in check.description
-
-    def test_may_be_all_where_that_is_said(self, orders: Orders) -> None:
-        orders.dataset(deletions="keys", allowEmpty=True)
-        orders.extract()
-        orders.sql("TRUNCATE orders")
-        assert counts(orders.extract()) == (0, 0, 0, 0, 3, 0)
-        assert orders.rows() == []
-
-        orders.put((7, "again", 7))
-        assert counts(orders.extract()) == (1, 1, 0, 0, 0, 0)
-        assert orders.same()
-
-    def test_shows_too_what_came_later_than_the_lag_allows(self, orders: Orders) -> None:
-        orders.dataset(deletions="keys")
-        orders.extract()
-        orders.put((4, "too late", 1))
-
-        [_, check] = orders.extract().checks
-        assert (check.passed, check.counts["missing"]) == (False, 1)
-        assert counts(orders.extract(full=True)) == (4, 1, 0, 3, 0, 0)
-        assert orders.same()
-
-    def test_keys_of_decimals_are_equal_whatever_their_digits(self, orders: Orders) -> None:
-        orders.sql("ALTER TABLE orders ALTER id TYPE numeric")
-        orders.sql("INSERT INTO orders VALUES (10.125, 'x', '2025-01-01Z'), (100, 'y', '2025-01-01Z')")
-        orders.dataset(deletions="keys")
-        orders.extract()
-        orders.sql("DELETE FROM orders WHERE id IN (10.125, 2)")
-        assert counts(orders.extract()) == (1, 0, 0, 1, 2, 0)
-        assert orders.same()
 
 
 class TestAllRowsAreRead:

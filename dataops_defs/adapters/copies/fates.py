@@ -84,11 +84,13 @@ def _join(part: Records, made: Fates, *, absent_go: bool, keys_known: bool) -> N
     fate[winners] = Fate.INSERTED
     met = winners[partner[group[winners]] >= 0]
     same = _same_content(rows, met, partner[group[met]])
-    fate[met] = np.where(same, Fate.UNCHANGED, Fate.UPDATED)
+    keys = np.bincount(group[of_side[Side.KEY]], minlength=groups)
+    # Where the source has several rows of a key, nobody can tell that the one that was read is the kept one changed.
+    unclear = ~same & (keys[group[met]] > 1)
+    fate[met] = np.select([same, unclear], [Fate.UNCHANGED, Fate.DUPLICATE], Fate.UPDATED)
     fate[kept] = Fate.STAYS
-    fate[partner[group[met]]] = np.where(same, Fate.STAYS, Fate.REPLACED)
-    has_key = np.zeros(groups, np.bool_)
-    has_key[group[of_side[Side.KEY]]] = True
+    fate[partner[group[met]]] = np.where(same | unclear, Fate.STAYS, Fate.REPLACED)
+    has_key = keys > 0
     alone = kept[counts[group[kept]] < 0]
     if absent_go or keys_known:
         fate[alone[~has_key[group[alone]]]] = Fate.GONE

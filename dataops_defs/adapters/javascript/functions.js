@@ -70,12 +70,22 @@
       return first.toUpperCase() + word.slice(first.length).toLowerCase();
     });
 
+  // A number of a JSON text. 17 digits tell every double apart, so one that has more says more than a double keeps.
+  function told(text, number) {
+    if (!Number.isFinite(number)) throw new RangeError(`${shown(text)} is beyond the largest number`);
+    const whole = exact(text, number);
+    if (typeof whole === "bigint" || Number.isSafeInteger(number)) return whole;
+    const digits = text.replace(/[eE].*$/, "").replace(/[-.]/g, "").replace(/^0+/, "").replace(/0+$/, "");
+    return digits.length > 17 ? text : number;
+  }
+
   // parseJSON: "" and null are null, values that are no text are taken as they are, ill-formed text is a SyntaxError.
+  // Numbers that a double does not keep become BigInt, or text where they have a fraction.
   function parseJSON(value) {
     if (typeof value !== "string") return value;
     if (value.trim() === "") return null;
-    if (!/\d{16}/.test(value)) return parse(value);
-    return parse(value, (_, part, context) => (typeof part === "number" ? exact(context.source, part) : part));
+    if (!/[\d.]{16}|[eE]\+?\d{3}/.test(value)) return parse(value);
+    return parse(value, (_, part, context) => (typeof part === "number" ? told(context.source, part) : part));
   }
 
   // ---- dates

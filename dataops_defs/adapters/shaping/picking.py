@@ -13,7 +13,7 @@ from dataops_defs.adapters.json_values import exact_number
 from dataops_defs.adapters.shaping.made import Made, of_values
 from dataops_defs.domain.paths import Step
 
-_LONG_NUMBER = re.compile(r"\d{16}")
+_LONG_NUMBER = re.compile(r"[\d.]{16}")
 _LONGEST_SHOWN = 60
 
 

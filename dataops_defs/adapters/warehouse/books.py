@@ -1,7 +1,7 @@
 """Writing and reading the ledger and the rejected rows; always in the transaction of the data."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from psycopg2.extras import Json, execute_values
 from dataops_defs.adapters.warehouse.fence import hold_fence
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.ledger import Ledger
+from dataops_defs.errors import storable
 
 
 @dataclass(frozen=True)
@@ -134,14 +135,19 @@ def supersede_rejects(connection: Connection, entry: Entry) -> None:
         )
 
 
+def supersede_all(connection: Connection, subject_kind: str, subject_ids: Sequence[str], run_id: str) -> None:
+    """Close the open rejects of subjects whose rows are gone from their target."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE dataops.reject SET state = 'superseded', settled_by = %s, settled_at = now()"
+            " WHERE subject_id = ANY(%s::uuid[]) AND subject_kind = %s AND state = 'open'",
+            (run_id, list(subject_ids), subject_kind),
+        )
+
+
 def drop_rejects(connection: Connection, entry: Entry) -> None:
     """Forget the rejects of a write that begins anew."""
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM dataops.reject WHERE run_id = %s AND subject_id = %s", (entry.run_id, entry.subject_id)
         )
-
-
-def storable(text: str) -> str:
-    """The text with a mark in place of what PostgreSQL's text cannot hold: NUL, half a surrogate pair."""
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()

@@ -11,8 +11,8 @@ from typing import Any
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import execute_values
 
-from dataops_defs.adapters.warehouse.books import storable
 from dataops_defs.domain.rejects import RejectState
+from dataops_defs.errors import storable
 
 PAGE_ROWS = 1_000
 IDS_AT_ONCE = 10_000

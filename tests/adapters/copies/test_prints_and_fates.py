@@ -66,18 +66,22 @@ class TestFates:
         self, kept: dict[int, str], read: list[tuple[int, int, str]], source: list[int] | None, absent_go: bool
     ) -> None:
         newest = {key: at for at, (key, rank, _) in sorted(enumerate(read), key=lambda each: (each[1][1], each[0]))}
+        repeated = {key for key in source or () if (source or ()).count(key) > 1}
         wanted = []
         for at, (key, _, content) in enumerate(read):
             if newest[key] != at:
                 wanted.append(Fate.DUPLICATE)
             elif key not in kept:
                 wanted.append(Fate.INSERTED)
+            elif kept[key] == content:
+                wanted.append(Fate.UNCHANGED)
             else:
-                wanted.append(Fate.UNCHANGED if kept[key] == content else Fate.UPDATED)
+                wanted.append(Fate.DUPLICATE if key in repeated else Fate.UPDATED)
         stays = []
         for key, content in kept.items():
             if key in newest:
-                stays.append(Fate.STAYS if read[newest[key]][2] == content else Fate.REPLACED)
+                same = read[newest[key]][2] == content or key in repeated
+                stays.append(Fate.STAYS if same else Fate.REPLACED)
             elif absent_go or source is not None:
                 stays.append(Fate.STAYS if source is not None and key in source else Fate.GONE)
             else:
