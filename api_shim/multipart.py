@@ -2,6 +2,7 @@
 
 from email.message import Message
 from email.parser import BytesHeaderParser
+from email.utils import collapse_rfc2231_value
 
 from dataops_defs.errors import Invalid
 
@@ -26,7 +27,7 @@ def boundary_of(content_type: str) -> str | None:
     """What stands between the parts of a form; None where there is no (sane) one, and for what is no form."""
     if not content_type.lower().startswith("multipart/form-data"):
         return None
-    boundary = _parameter(content_type, "boundary", "content-type")
+    boundary = parameter_of(content_type, "boundary", "content-type")
     return boundary if boundary and len(boundary) <= LONGEST_BOUNDARY and boundary.isascii() else None
 
 
@@ -46,11 +47,12 @@ def _part(part: bytes, field: str) -> tuple[str | None, bytes]:
     if not separator or not head.startswith(b"\r\n") or len(head) > MOST_HEADER_BYTES:
         raise Invalid.field(field, "cannot be read: a part of the form has no headers")
     headers = BytesHeaderParser().parsebytes(head[2:])
-    return _parameter(headers.get("content-disposition", ""), "name", "content-disposition"), content
+    return parameter_of(headers.get("content-disposition", ""), "name", "content-disposition"), content
 
 
-def _parameter(value: str, name: str, header: str) -> str | None:
+def parameter_of(value: str, name: str, header: str) -> str | None:
+    """A parameter of a header's value, such as ``name`` of a Content-Disposition; None where it has none."""
     message = Message()
     message[header] = value.replace("\r", " ").replace("\n", " ")
     found = message.get_param(name, header=header)
-    return found if isinstance(found, str) else None
+    return None if found is None else collapse_rfc2231_value(found)

@@ -77,9 +77,9 @@ def answers(port: int) -> Callable[[], None]:
 
 
 @contextmanager
-def rclone(kind: str, folder: Path, *options: str) -> Iterator[Share]:
+def rclone(kind: str, folder: Path, *options: str, port: int | None = None) -> Iterator[Share]:
     """Files over SFTP or WebDAV."""
-    port = free_port()
+    port = port or free_port()
     command = [str(Path(sys.executable).with_name("rclone")), "serve", kind, "--addr", f"127.0.0.1:{port}"]
     login = ["--user", USER, "--pass", PASSWORD, "--dir-cache-time", "0", "--config", "", *options]
     with running([*command, *login, str(folder)], answers(port)):

@@ -12,11 +12,16 @@ DEEPEST = 64
 MOST_VALUES = 50_000
 
 
-class BodyLimits:
-    """Middleware: reads the body whole, within the limits, and hands it on."""
+# Routes that take a file as it arrives, of any size within a limit of its own, and hold none of it in memory.
+STREAMED = frozenset({"/api/v1/mvp/preview/file"})
 
-    def __init__(self, app: ASGIApp, max_bytes: int, max_upload_bytes: int) -> None:
+
+class BodyLimits:
+    """Middleware: reads the body whole, within the limits, and hands it on; a streamed one is counted as it passes."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int, max_upload_bytes: int, max_streamed_bytes: int) -> None:
         self._app, self._max_bytes, self._max_upload_bytes = app, max_bytes, max_upload_bytes
+        self._max_streamed_bytes = max_streamed_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a request that is over a limit.
@@ -30,6 +35,11 @@ class BodyLimits:
             await self._app(scope, receive, send)
             return
         _check_address(scope)
+        if scope["method"] == "POST" and scope["path"] in STREAMED:
+            _check_announced(Headers(scope=scope), self._max_streamed_bytes)
+            scope["state"]["streamed"] = True
+            await self._app(scope, _counting(receive, self._max_streamed_bytes), send)
+            return
         body = await self._read(Headers(scope=scope), receive)
         if body is None:
             return
@@ -41,9 +51,7 @@ class BodyLimits:
     async def _read(self, headers: Headers, receive: Receive) -> bytes | None:
         is_form = headers.get("content-type", "").lower().startswith("multipart/form-data")
         most = self._max_upload_bytes if is_form else self._max_bytes
-        announced = headers.get("content-length", "0")
-        if announced.isdecimal() and int(announced[:20]) > most:
-            raise TooLarge(f"The request's body is larger than {most} bytes")
+        _check_announced(headers, most)
         parts: list[bytes] = []
         size = 0
         while True:
@@ -53,10 +61,34 @@ class BodyLimits:
             part: bytes = message.get("body", b"")
             size += len(part)
             if size > most:
-                raise TooLarge(f"The request's body is larger than {most} bytes")
+                raise _too_large(most)
             parts.append(part)
             if not message.get("more_body", False):
                 return b"".join(parts)
+
+
+def _check_announced(headers: Headers, most: int) -> None:
+    announced = headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced[:20]) > most:
+        raise _too_large(most)
+
+
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(f"The request's body is larger than {most} bytes")
+
+
+def _counting(receive: Receive, most: int) -> Receive:
+    size = 0
+
+    async def counted() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > most:
+            raise _too_large(most)
+        return message
+
+    return counted
 
 
 def _handing_on(body: bytes, receive: Receive) -> Receive:

@@ -36,7 +36,8 @@ class Idempotency:
             StillRunning: the first request with the key is at work.
         """
         key = Headers(scope=scope).get("idempotency-key") if scope["type"] == "http" else None
-        if key is None or scope["method"] != "POST" or "caller" not in scope["state"]:
+        repeatable = scope["type"] == "http" and "caller" in scope["state"] and not scope["state"].get("streamed")
+        if key is None or scope["method"] != "POST" or not repeatable:
             await self._app(scope, receive, send)
             return
         if not SANE_KEY.fullmatch(key):

@@ -118,6 +118,10 @@ class Bucket:
             if not each.is_folder and pattern.matches(each.path):
                 yield each
 
+    def free_bytes(self, folder: str) -> int | None:
+        """A bucket has no end."""
+        return None
+
     def count(self, prefix: str, most: int) -> int:
         """How many objects have keys that begin so; ``most`` when there are as many or more."""
         with self._errors():

@@ -59,6 +59,10 @@ class Files(Protocol):
         """The files whose paths match, in no order."""
         ...
 
+    def free_bytes(self, folder: str) -> int | None:
+        """How much room there is at a folder; None where its place does not tell."""
+        ...
+
     def opened(self, entry: Entry, head: int | None = None, *, parts: bool = False) -> AbstractContextManager[BinaryIO]:
         """The file for reading, seekable, as it was when it was found; of a remote one a copy.
 

@@ -33,11 +33,19 @@ def space_of(path: Path) -> Space:
         OSError: the file system does not answer.
     """
     try:
-        found, device = os.statvfs(path), path.stat().st_dev
+        return _space(os.statvfs(path), path.stat().st_dev)
     except (FileNotFoundError, PermissionError):
         if path == path.parent:
             raise
         return space_of(path.parent)
+
+
+def space_at(descriptor: int) -> Space:
+    """The room on the file system of an open file or folder."""
+    return _space(os.fstatvfs(descriptor), os.fstat(descriptor).st_dev)
+
+
+def _space(found: os.statvfs_result, device: int) -> Space:
     return Space(
         device, found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize, found.f_files, found.f_favail
     )

@@ -55,10 +55,15 @@ def open_file(roots: Sequence[Path], path: str, *, field: str = "connection.path
     return os.fdopen(descriptor, "rb", buffering=0)
 
 
+def open_folder(roots: Sequence[Path], path: str, *, field: str = "connection.path") -> int:
+    """A descriptor of a folder below one of ``roots``; raises as `open_file` does."""
+    return _open(roots, path, field, _FOLDER)
+
+
 def is_folder(roots: Sequence[Path], path: str, *, field: str = "connection.path") -> bool:
     """Whether the path names a folder below a root; False also when there is nothing."""
     try:
-        os.close(_open(roots, path, field, _FOLDER))
+        os.close(open_folder(roots, path, field=field))
     except SourceError:
         return False
     return True
@@ -82,7 +87,7 @@ def list_files(
     """
     for pattern in patterns:
         check_pattern(pattern)
-    descriptor = _open(roots, folder, field, _FOLDER)
+    descriptor = open_folder(roots, folder, field=field)
     found: list[ListedFile] = []
     try:
         for each in _walk(descriptor, folder.rstrip("/"), patterns, MAX_DEPTH if recursive else 0):
@@ -104,7 +109,7 @@ def check_pattern(pattern: str, *, field: str = "file_patterns") -> None:
 
 def check_path(roots: Sequence[Path], path: str, *, field: str = "connection.path") -> None:
     """Refuse a path that leads outside of all roots; whether anything is there is not looked at."""
-    parts = _components(path, field)
+    parts = components(path, field)
     if path.startswith("/"):
         _root_of(roots, parts, field)
 
@@ -118,7 +123,7 @@ def _root_of(roots: Sequence[Path], parts: Sequence[str], field: str) -> tuple[P
 
 
 def _open(roots: Sequence[Path], path: str, field: str, flags: int) -> int:
-    parts = _components(path, field)
+    parts = components(path, field)
     if not path.startswith("/"):
         return _open_relative(roots, parts, path, flags)
     root, below = _root_of(roots, parts, field)
@@ -136,7 +141,12 @@ def _open_relative(roots: Sequence[Path], parts: Sequence[str], path: str, flags
     return _open_below(roots[-1], parts, path, flags)
 
 
-def _components(path: str, field: str) -> list[str]:
+def components(path: str, field: str) -> list[str]:
+    """The names that a path is made of.
+
+    Raises:
+        Invalid: it climbs, is an address, is too long, or holds control characters; naming ``field``.
+    """
     if not path or len(path) > MAX_PATH:
         raise Invalid.field(field, f"must have 1 to {MAX_PATH} characters")
     if _has_control(path):

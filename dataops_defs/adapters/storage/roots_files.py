@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dataops_defs.adapters.storage.files import Entry
+from dataops_defs.adapters.storage.free_space import space_at
 from dataops_defs.adapters.storage.glob import Glob
-from dataops_defs.adapters.storage.roots import is_folder, list_files, open_file
+from dataops_defs.adapters.storage.roots import is_folder, list_files, open_file, open_folder
 from dataops_defs.errors import SourceError
 
 
@@ -47,6 +48,14 @@ class RootFiles:
             path = each.path.removeprefix("./")
             if pattern.matches(path):
                 yield Entry(path, each.size, _mark(each.size, each.modified))
+
+    def free_bytes(self, folder: str) -> int | None:
+        """What its file system has."""
+        descriptor = open_folder(self.roots, folder, field=self.field)
+        try:
+            return space_at(descriptor).free_bytes
+        finally:
+            os.close(descriptor)
 
     @contextmanager
     def opened(self, entry: Entry, head: int | None = None, *, parts: bool = False) -> Iterator[BinaryIO]:

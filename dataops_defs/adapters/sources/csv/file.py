@@ -49,14 +49,9 @@ class CsvSource:
     def preview(self, extraction: Extraction, limit: int) -> Preview:
         """The first rows with the types that the beginning of the file shows; reads 256 KB, 4 MB at most."""
         with self.opened(extraction) as (file, dialect):
-            size, taken = os.fstat(file.fileno()).st_size, HEAD_BYTES
-            while True:
-                batches, schema = _of_head(file, dialect, _last_row_end(file, min(taken, size), size))
-                count = sum(batch.num_rows for batch in batches)
-                if count > limit or taken >= min(size, MAX_HEAD_BYTES):
-                    shown = preview_of(schema, batches, limit)
-                    return Preview(shown.columns, shown.rows, shown.truncated or taken < size)
-                taken *= 4
+            head = head_batches(file, dialect, limit + 1)
+            shown = preview_of(head.schema, head.batches, limit)
+            return Preview(shown.columns, shown.rows, shown.truncated or not head.whole)
 
     def estimated_rows(self, extraction: Extraction) -> int:
         """About how many rows the file has, from the rows of its beginning; exact for a file below 256 KB."""
@@ -84,11 +79,18 @@ class CsvSource:
         return path_of(self.source, extraction, self.roots)
 
 
-def dialect_in(file: BinaryIO, connection: Mapping[str, Any], *, whole: bool = False, cut: bool = False) -> Dialect:
+def dialect_in(
+    file: BinaryIO,
+    connection: Mapping[str, Any],
+    *,
+    whole: bool = False,
+    cut: bool = False,
+    proven: int = MAX_HEAD_BYTES,
+) -> Dialect:
     """How an open file is written, as the connection names it or as the file's beginning shows.
 
     Args:
-        whole: look for undecodable bytes in all of it, not in its first 4 MB only.
+        whole: look for undecodable bytes in all of it, not in its first ``proven`` bytes only.
         cut: there is more of it than this file holds.
     """
     head = os.pread(file.fileno(), HEAD_BYTES, 0)
@@ -98,7 +100,7 @@ def dialect_in(file: BinaryIO, connection: Mapping[str, Any], *, whole: bool = F
         encoding=connection.get("encoding"),
         delimiter=connection.get("delimiter"),
     )
-    sound = not dialect.utf8 or is_utf8(file, dialect.bom, None if whole else MAX_HEAD_BYTES)
+    sound = not dialect.utf8 or is_utf8(file, dialect.bom, None if whole else proven)
     return replace(dialect, sound=sound)
 
 
@@ -106,6 +108,34 @@ def head_of(file: BinaryIO, dialect: Dialect, *, cut: bool) -> tuple[list[pa.Rec
     """The whole rows in the first 4 MB of a file, in the types that they show; ``cut`` as for `dialect_in`."""
     size = os.fstat(file.fileno()).st_size
     return _of_head(file, dialect, _last_row_end(file, min(size, MAX_HEAD_BYTES), size + cut))
+
+
+@dataclass(frozen=True)
+class HeadRows:
+    """Whole rows, in the first ``end`` bytes of a file and in the types they show; ``whole``: there are no more."""
+
+    batches: Sequence[pa.RecordBatch]
+    schema: pa.Schema
+    end: int
+    whole: bool
+
+
+def head_batches(file: BinaryIO, dialect: Dialect, rows: int | None, *, cut: bool = False) -> HeadRows:
+    """At least so many rows, as far as the first 4 MB hold them; reads 256 KB to begin with.
+
+    Args:
+        rows: None for all that these 4 MB hold.
+        cut: as for `dialect_in`.
+    """
+    size = os.fstat(file.fileno()).st_size
+    most = min(size, MAX_HEAD_BYTES)
+    taken = most if rows is None else min(HEAD_BYTES, most)
+    while True:
+        end = _last_row_end(file, taken, size + cut)
+        batches, schema = _of_head(file, dialect, end)
+        if taken >= most or sum(batch.num_rows for batch in batches) >= (rows or 0):
+            return HeadRows(batches, schema, end, whole=taken >= size and not cut)
+        taken = min(taken * 4, most)
 
 
 def path_of(source: Source, extraction: Extraction, roots: Sequence[Path]) -> tuple[str, str]:
@@ -222,7 +252,9 @@ def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 
 
 def _of_head(file: BinaryIO, dialect: Dialect, end: int) -> tuple[list[pa.RecordBatch], pa.Schema]:
-    texts = list(TextRows(file, dialect, end=end, block_bytes=BLOCK_SIZES[-1]).batches())
+    # No row is longer than the part that is read; a larger block would only cost its memory.
+    block_bytes = next((each for each in BLOCK_SIZES if each >= end), BLOCK_SIZES[-1])
+    texts = list(TextRows(file, dialect, end=end, block_bytes=block_bytes).batches())
     proof = FileProof([Proven()] * len(dialect.columns))
     for batch in texts:
         proof.take(batch)

@@ -1,25 +1,20 @@
 """An Excel workbook as a source: one sheet, its first row the names of the columns."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import pyarrow as pa
-
-from dataops_defs.adapters.line import ended_after
 from dataops_defs.adapters.sources.base import Reading
 from dataops_defs.adapters.sources.csv.file import path_of
+from dataops_defs.adapters.sources.in_worker import MAX_MEMORY
 from dataops_defs.adapters.sources.shown import preview_of
+from dataops_defs.adapters.sources.workers import worker_reading
 from dataops_defs.adapters.storage.roots import is_folder, list_files, open_file
 from dataops_defs.domain.columns import Preview
 from dataops_defs.domain.extraction import Extraction, ExtractionType
 from dataops_defs.domain.source import Source
-from dataops_defs.errors import SourceError
 
 PREVIEW_SECONDS = 30
 READ_SECONDS = 900
@@ -72,51 +67,14 @@ class ExcelSource:
 
 @contextmanager
 def sheet_in(
-    file: BinaryIO, name: str, sheet: str | None, limit: int | None = None, seconds: float = READ_SECONDS
+    file: BinaryIO,
+    name: str,
+    sheet: str | None,
+    limit: int | None = None,
+    seconds: float = READ_SECONDS,
+    memory: int = MAX_MEMORY,
 ) -> Iterator[Reading]:
     """One sheet of an open workbook, by its name or the first; ``limit`` rows of it, within so many seconds."""
-    with _worker(file, limit, sheet) as worker, ended_after(seconds, worker.kill):
-        try:
-            stream = pa.ipc.open_stream(worker.stdout)
-        except (pa.ArrowInvalid, OSError):
-            raise SourceError(f"{name}: {_said(worker)}") from None
-        expected = int((stream.schema.metadata or {}).get(b"rows", b"0"))
-        yield Reading(stream.schema.remove_metadata(), _batches(stream, worker, name), [], expected)
-
-
-@contextmanager
-def _worker(file: BinaryIO, limit: int | None, sheet: str | None) -> Iterator["subprocess.Popen[bytes]"]:
-    command = [sys.executable, "-m", _WORKER, "-" if limit is None else str(limit)]
-    worker = subprocess.Popen(
-        command + ([] if sheet is None else [sheet]),
-        stdin=file,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        # Nothing of the environment: it may hold secrets.
-        env={"PYTHONPATH": os.pathsep.join(sys.path), "LC_ALL": "C.UTF-8"},
-    )
-    try:
-        yield worker
-    finally:
-        worker.kill()
-        worker.communicate()
-
-
-def _batches(
-    stream: pa.ipc.RecordBatchStreamReader, worker: "subprocess.Popen[bytes]", path: str
-) -> Iterator[pa.RecordBatch]:
-    try:
-        for batch in stream:
-            yield batch.replace_schema_metadata(None)
-    except (pa.ArrowInvalid, OSError):
-        raise SourceError(f"{path}: {_said(worker)}") from None
-    if worker.wait() != 0:
-        raise SourceError(f"{path}: {_said(worker)}")
-
-
-def _said(worker: "subprocess.Popen[bytes]") -> str:
-    """The worker's own sentence; a worker that was ended has none."""
-    _, said = worker.communicate()
-    if worker.returncode == 2:
-        return said.decode(errors="replace")[:1000]
-    return "it could not be read within the limits of time and memory"
+    wanted = ["-" if limit is None else str(limit), *([] if sheet is None else [sheet])]
+    with worker_reading(_WORKER, wanted, file, name, seconds=seconds, memory=memory) as reading:
+        yield reading

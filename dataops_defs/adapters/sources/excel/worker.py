@@ -1,14 +1,10 @@
 """Reads one sheet in a process of its own, with bounded memory: a small workbook can unfold to gigabytes.
 
-The workbook comes on standard input, the rows leave on standard output as an Arrow stream, and a refusal leaves as
-one sentence on standard error with status 2. Not for import: run as ``python -m``.
+How the workbook comes in and the rows leave is in ``in_worker``. Not for import: run as ``python -m``.
 """
 
 import math
-import os
-import resource
 import sys
-import zipfile
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time
 from itertools import islice
@@ -19,48 +15,11 @@ import python_calamine as calamine
 
 from dataops_defs.adapters.sources.base import BATCH_ROWS
 from dataops_defs.adapters.sources.csv.dialect import unique_names
+from dataops_defs.adapters.sources.excel.container import NO_WORKBOOK, check_container
+from dataops_defs.adapters.sources.in_worker import Refused, serve
 
-MAX_MEMORY = 2 * 1024**3
-MAX_CPU_SECONDS = 600
-MAX_FILE = 300 * 1024**2
-MAX_ENTRIES = 5_000
-MAX_UNPACKED = 300 * 1024**2
-MAX_RATIO = 200
-SMALL = 10 * 1024**2
 EXACT_IN_FLOAT = 2**53
-_OLD_FORMAT = bytes.fromhex("d0cf11e0a1b11ae1")
-_NO_WORKBOOK = "it is not an Excel workbook"
-
 Row = list[Any]
-
-
-class Refused(Exception):
-    """The reason, in words that follow "path: "."""
-
-
-def check_container(file: BinaryIO) -> None:
-    """Refuse what is no workbook, or unfolds too far, from the zip directory alone.
-
-    Raises:
-        Refused: with one reason.
-    """
-    if os.fstat(file.fileno()).st_size > MAX_FILE:
-        raise Refused(f"it is larger than {MAX_FILE // 2**20} MB")
-    if file.read(8) == _OLD_FORMAT:
-        return
-    try:
-        with zipfile.ZipFile(file) as container:
-            entries = container.infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
-        raise Refused(_NO_WORKBOOK) from None
-    if len(entries) > MAX_ENTRIES:
-        raise Refused(f"its container holds more than {MAX_ENTRIES} parts")
-    if not any(entry.filename.startswith("xl/workbook.") for entry in entries):
-        raise Refused(_NO_WORKBOOK)
-    unpacked = sum(entry.file_size for entry in entries)
-    packed = sum(entry.compress_size for entry in entries)
-    if unpacked > MAX_UNPACKED or (unpacked > SMALL and unpacked > MAX_RATIO * max(packed, 1)):
-        raise Refused(f"it unfolds to {unpacked // 2**20} MB, more than is read")
 
 
 def open_sheet(file: BinaryIO, wanted: str | None) -> calamine.CalamineSheet:
@@ -81,7 +40,7 @@ def open_sheet(file: BinaryIO, wanted: str | None) -> calamine.CalamineSheet:
     except calamine.PasswordError:
         raise Refused("it is protected by a password") from None
     except calamine.CalamineError:
-        raise Refused(_NO_WORKBOOK) from None
+        raise Refused(NO_WORKBOOK) from None
 
 
 def rows_of(sheet: calamine.CalamineSheet) -> Iterator[Row]:
@@ -194,19 +153,9 @@ def send(file: BinaryIO, output: BinaryIO, sheet_name: str | None, limit: int | 
 
 def main() -> int:
     """``python -m … [limit or -] [sheet]``."""
-    resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY, MAX_MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS))
     limit = None if sys.argv[1] == "-" else int(sys.argv[1])
-    try:
-        with os.fdopen(os.dup(0), "rb") as file, os.fdopen(os.dup(1), "wb") as output:
-            send(file, output, sys.argv[2] if len(sys.argv) > 2 else None, limit)
-    except Refused as refused:
-        sys.stderr.write(str(refused))
-        return 2
-    except MemoryError:
-        sys.stderr.write(f"it needs more than {MAX_MEMORY // 2**30} GB of memory")
-        return 2
-    return 0
+    sheet = sys.argv[2] if len(sys.argv) > 2 else None
+    return serve(lambda file, output: send(file, output, sheet, limit))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from dataops_defs.adapters.storage.files import Entry
 from dataops_defs.domain.extraction import FileFormat
+from dataops_defs.domain.importing import PACKED
 from dataops_defs.errors import Invalid
 
 _SUFFIXES = {
@@ -16,7 +17,7 @@ _SUFFIXES = {
 
 
 def format_of(found: Sequence[Entry]) -> FileFormat:
-    """The one format of files, by their names; ``.gz`` at the end of a name is no part of it.
+    """The one format of files, by their names; ``.gz`` or the like at the end of a name is no part of it.
 
     Raises:
         Invalid: a name does not tell, or they are of several formats.
@@ -29,9 +30,17 @@ def format_of(found: Sequence[Entry]) -> FileFormat:
     return kind
 
 
+def format_by_name(name: str) -> FileFormat | None:
+    """The format that a file's name tells; None where it does not."""
+    name = name.lower()
+    for ending in PACKED:
+        name = name.removesuffix(ending)
+    return _SUFFIXES.get(name.rpartition(".")[2])
+
+
 def _format(entry: Entry) -> FileFormat:
-    suffix = entry.name.lower().removesuffix(".gz").rpartition(".")[2]
-    if suffix not in _SUFFIXES:
+    found = format_by_name(entry.name)
+    if found is None:
         known = ", ".join(FileFormat)
         raise Invalid.field("extraction.format", f"is required: the name {entry.name} does not tell it; use {known}")
-    return _SUFFIXES[suffix]
+    return found

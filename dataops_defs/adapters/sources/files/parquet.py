@@ -26,13 +26,15 @@ class ParquetRows:
     file: pq.ParquetFile
     schema: pa.Schema
     rows: int
+    batch_rows: int = BATCH_ROWS
 
     @classmethod
-    def of(cls, file: BinaryIO, looked_at: int | None = None) -> "ParquetRows":
+    def of(cls, file: BinaryIO, looked_at: int | None = None, batch_rows: int = BATCH_ROWS) -> "ParquetRows":
         """Look into an open file.
 
         Args:
             looked_at: prove by so many batches of rows, not by all.
+            batch_rows: how many rows a batch holds.
         Raises:
             SourceError: it is not Parquet, or breaks off.
         """
@@ -40,19 +42,19 @@ class ParquetRows:
             parquet = pq.ParquetFile(file, buffer_size=READ_BYTES, pre_buffer=False, page_checksum_verification=True)
             given = parquet.schema_arrow
             fields = [
-                pa.field(name, _plain(parquet, place, looked_at))
+                pa.field(name, _plain(parquet, place, looked_at, batch_rows))
                 for place, name in enumerate(unique_names(given.names))
             ]
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(error) from None
         if not fields:
             raise SourceError("it has no columns")
-        return cls(parquet, pa.schema(fields), parquet.metadata.num_rows)
+        return cls(parquet, pa.schema(fields), parquet.metadata.num_rows, batch_rows)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """All rows; a few columns' pages are held at a time, never a row group."""
         try:
-            for batch in self.file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
+            for batch in self.file.iter_batches(batch_size=self.batch_rows, use_threads=False):
                 columns = [_cast(column, each.type) for column, each in zip(batch.columns, self.schema, strict=True)]
                 yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
         except (pa.ArrowException, OSError) as error:
@@ -65,7 +67,7 @@ def _unreadable(error: Exception) -> SourceError:
     return SourceError("it is not a Parquet file, or breaks off, or is damaged")
 
 
-def _plain(parquet: pq.ParquetFile, place: int, looked_at: int | None) -> pa.DataType:
+def _plain(parquet: pq.ParquetFile, place: int, looked_at: int | None, batch_rows: int) -> pa.DataType:
     given = parquet.schema_arrow.field(place).type
     kind = given.storage_type if isinstance(given, pa.BaseExtensionType) else given
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
@@ -78,7 +80,7 @@ def _plain(parquet: pq.ParquetFile, place: int, looked_at: int | None) -> pa.Dat
         wanted = pa.time64("us")
     else:
         return kind
-    return wanted if kind.unit != "ns" or _fits(parquet, place, wanted, looked_at) else pa.string()
+    return wanted if kind.unit != "ns" or _fits(parquet, place, wanted, looked_at, batch_rows) else pa.string()
 
 
 _PLAIN = (
@@ -93,11 +95,11 @@ _PLAIN = (
 )
 
 
-def _fits(parquet: pq.ParquetFile, place: int, wanted: pa.DataType, looked_at: int | None) -> bool:
+def _fits(parquet: pq.ParquetFile, place: int, wanted: pa.DataType, looked_at: int | None, batch_rows: int) -> bool:
     """Whether a type keeps every value of a column; reads that column only."""
     name = parquet.schema_arrow.field(place).name
     try:
-        for batch in islice(parquet.iter_batches(BATCH_ROWS, columns=[name], use_threads=False), looked_at):
+        for batch in islice(parquet.iter_batches(batch_rows, columns=[name], use_threads=False), looked_at):
             batch.column(0).cast(wanted)
     except pa.ArrowInvalid:
         return False

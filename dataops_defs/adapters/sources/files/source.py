@@ -9,7 +9,7 @@ from itertools import islice
 from typing import BinaryIO
 
 from dataops_defs.adapters.sources.base import Reading
-from dataops_defs.adapters.sources.excel.worker import MAX_FILE as EXCEL_BYTES
+from dataops_defs.adapters.sources.excel.container import MAX_FILE as EXCEL_BYTES
 from dataops_defs.adapters.sources.files.ahead import opened_ahead
 from dataops_defs.adapters.sources.files.formats import format_of
 from dataops_defs.adapters.sources.files.heads import HEADS, Head, as_one, first_rows

@@ -60,6 +60,10 @@ class RemoteFiles(ABC):
         """What lies directly in a folder."""
 
     @abstractmethod
+    def free_bytes(self, folder: str) -> int | None:
+        """How much room there is at a folder; None where the server does not tell."""
+
+    @abstractmethod
     def blocks(self, entry: Entry, size: int) -> Generator[bytes, None, None]:
         """The file's bytes, of which ``size`` are needed."""
 

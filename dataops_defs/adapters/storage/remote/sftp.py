@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import paramiko
+from paramiko.sftp import CMD_EXTENDED, CMD_EXTENDED_REPLY
 from paramiko.ssh_exception import AuthenticationException, SSHException
 
 from dataops_defs.adapters.held_line import HeldLine
@@ -119,6 +120,24 @@ class SftpFiles(RemoteFiles):
                 self.line.check()
                 if stat.S_ISREG(each.st_mode or 0) or stat.S_ISDIR(each.st_mode or 0):
                     yield _entry(f"{folder.rstrip('/')}/{each.filename}", each)
+
+    def free_bytes(self, folder: str) -> int | None:
+        """By the extension ``statvfs@openssh.com``, where the server has it (OpenSSH, PROTOCOL, section 4.4)."""
+        with _errors(self.address):
+            try:
+                # The library can ask any question, but offers no call for this one.
+                ask = self.client._request  # type: ignore[attr-defined]
+                kind, answer = ask(CMD_EXTENDED, "statvfs@openssh.com", folder or "/")
+            except (FileNotFoundError, PermissionError):
+                raise
+            except OSError as error:
+                if error.errno is None:  # a refusal of the server's, and not of the line
+                    return None
+                raise
+        if kind != CMD_EXTENDED_REPLY:
+            return None
+        _, fragment_bytes, _, _, available = (answer.get_int64() for _ in range(5))
+        return int(fragment_bytes * available)
 
     def blocks(self, entry: Entry, size: int) -> Generator[bytes, None, None]:
         """The file as it is read from the server."""

@@ -113,6 +113,11 @@ class SmbFiles(RemoteFiles):
                 written = round(each.smb_info.last_write_time.timestamp() * 1000)
                 yield Entry(path, size, f"{size}:{written}")
 
+    def free_bytes(self, folder: str) -> int | None:
+        """What this user may still write."""
+        with self.asked():
+            return int(smbclient.stat_volume(self._unc(folder), **self.login).caller_available_size)
+
     def close(self) -> None:
         """End the connection, and whatever waits for it."""
         for each in list(self.connections.values()):

@@ -23,6 +23,7 @@ from dataops_defs.errors import SourceError, SourceUnavailable
 
 BLOCK = 1024 * 1024
 _CONNECTED = ("connection.connect_tcp.complete", "connection.start_tls.complete")
+_QUOTA = '<?xml version="1.0"?><propfind xmlns="DAV:"><prop><quota-available-bytes/></prop></propfind>'
 _LATER = (429, 500, 502, 503, 504, 509)
 
 
@@ -99,6 +100,16 @@ class WebdavFiles(RemoteFiles):
             if name and parent == here:
                 yield _entry(f"{here}/{name}", each)
 
+    def free_bytes(self, folder: str) -> int | None:
+        """By the property for it, where the server has it (RFC 4331, section 3)."""
+        with self._errors():
+            found = self.client.propfind(
+                quote(folder), data=_QUOTA, headers={"Depth": "0"}, follow_redirects=True
+            ).responses
+        first = next(iter(found.values()), None)
+        told = None if first is None else first.response_xml.findtext(".//{DAV:}quota-available-bytes")
+        return int(told) if told and told.strip().isdecimal() else None
+
     def blocks(self, entry: Entry, size: int) -> Generator[bytes, None, None]:
         """The file as it is read from the server."""
         with self._errors():
@@ -118,6 +129,8 @@ class WebdavFiles(RemoteFiles):
             yield
         except HTTPError as error:
             raise self._refusal(error.status_code) from None
+        except ResourceNotFound:
+            raise self._refusal(httpx.codes.NOT_FOUND) from None
         except (ClientError, ParseError, ValueError, AssertionError):
             raise SourceError(f"{place} does not answer as a WebDAV server does there") from None
         except httpx.TimeoutException:

@@ -1,0 +1,64 @@
+"""The first rows of CSV files and their like, whatever their size: 100 of 2 GB from 300 KB of them."""
+
+import os
+from typing import BinaryIO
+
+from dataops_defs.adapters.preview.shown import Asked, RowCount, Shown, first_rows, types_of
+from dataops_defs.adapters.sources.csv.dialect import Dialect
+from dataops_defs.adapters.sources.csv.file import MAX_HEAD_BYTES, dialect_in, head_batches
+
+FIRST_BYTES = 256 * 1024
+PROBES = 16
+PROBE_BYTES = 32 * 1024
+
+
+def text_shown(file: BinaryIO, asked: Asked, size: int, lines: int | None = None) -> Shown:
+    """A preview of an open text file, or of its beginning.
+
+    Args:
+        size: of the whole file, in bytes; the file given may hold less.
+        lines: ends of lines in the whole file, where somebody has counted them.
+    Raises:
+        SourceError: it is empty, is no text, or its first row cannot be used.
+        Invalid: an unknown encoding or delimiter.
+    """
+    there = os.fstat(file.fileno()).st_size
+    cut = there < size
+    known = {"encoding": asked.encoding, "delimiter": asked.delimiter}
+    wanted = asked.limit if size > MAX_HEAD_BYTES else None
+    dialect = dialect_in(file, known, cut=cut, proven=MAX_HEAD_BYTES if wanted is None else FIRST_BYTES)
+    head = head_batches(file, dialect, wanted, cut=cut)
+    rows = sum(batch.num_rows for batch in head.batches)
+    count = RowCount(rows, exact=True) if head.whole else _estimated(file, dialect, rows, head.end, size, lines)
+    return Shown(
+        "tsv" if dialect.delimiter == "\t" else "csv",
+        types_of(head.schema),
+        first_rows(head.schema, head.batches, asked.limit),
+        count,
+        dialect.encoding,
+        dialect.delimiter,
+    )
+
+
+def _estimated(file: BinaryIO, dialect: Dialect, rows: int, end: int, size: int, lines: int | None) -> RowCount:
+    """From the rows in the beginning, and how dense ends of lines are in all of the file."""
+    ends = os.pread(file.fileno(), end, 0).count(b"\n")
+    if not ends:
+        return RowCount(max(rows, 1), exact=False)
+    # A row may hold ends of lines in quotes; the first one holds the names.
+    rows_per_end = (rows + 1) / ends
+    if lines is None:
+        lines = round(_density(file, end, ends) * (size - dialect.bom))
+    return RowCount(max(round(lines * rows_per_end) - 1, rows), exact=False)
+
+
+def _density(file: BinaryIO, end: int, ends: int) -> float:
+    """Ends of lines for each byte, at places spread over what is there of the file."""
+    there = os.fstat(file.fileno()).st_size
+    if there < end + PROBES * PROBE_BYTES:
+        return ends / end
+    found = taken = 0
+    for probe in range(PROBES):
+        part = os.pread(file.fileno(), PROBE_BYTES, (there - PROBE_BYTES) * (2 * probe + 1) // (2 * PROBES))
+        found, taken = found + part.count(b"\n"), taken + len(part)
+    return found / taken

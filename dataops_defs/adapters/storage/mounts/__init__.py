@@ -1,0 +1,1 @@
+"""Places of files that are mounted by name."""

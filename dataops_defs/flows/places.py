@@ -1,0 +1,53 @@
+"""Where files are read from: a path as a user writes it lies below a mount, or else below a root of local files."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from dataops_defs.adapters.line import During
+from dataops_defs.adapters.storage.files import Files
+from dataops_defs.adapters.storage.mounts.opened import mounted_files
+from dataops_defs.adapters.storage.roots import check_path, components
+from dataops_defs.adapters.storage.roots_files import RootFiles
+from dataops_defs.domain.mount import plain_path
+from dataops_defs.flows.platform import Platform
+
+
+class Place(NamedTuple):
+    """An open place of files, and a path to be asked of it; entries have paths as users write them too."""
+
+    files: Files
+    path: str
+
+
+@contextmanager
+def open_place(
+    platform: Platform, path: str, *, field: str = "file_path", during: During = nullcontext
+) -> Iterator[Place]:
+    """The place where a path leads, connected to; to be used by one thread at a time, but for ``files.at_once``.
+
+    Args:
+        field: of the request, that a refusal names.
+        during: told of the line to a mount's server.
+    Raises:
+        Invalid: the path lies below no mount and no root, climbs, or is none.
+        SourceUnavailable: the mount does not answer. SourceError: it refused.
+    """
+    components(path, field)
+    mount = platform.mount_above(path) if path.startswith("/") else None
+    if mount is None:
+        roots = platform.settings.roots
+        check_path(roots, path, field=field)
+        yield Place(RootFiles(roots, field), plain_path(path) if path.startswith("/") else path)
+        return
+    with mounted_files(mount, platform.reach, during) as files:
+        yield Place(files, plain_path(path))
+
+
+def check_place(platform: Platform, session: Session, path: str, *, field: str = "file_path") -> None:
+    """Refuse a path that lies below no mount and no root; nothing is connected to."""
+    components(path, field)
+    if not path.startswith("/") or platform.mounts(session).above(plain_path(path)) is None:
+        check_path(platform.settings.roots, path, field=field)
