@@ -71,7 +71,7 @@ def _of_json(replay: RejectReplay, columns: Columns) -> list[Wish] | None:
             problems.append(FieldProblem(f"rows.{place}.id", f"reject {row.id} is there twice"))
         seen.add(row.id)
         problems += [
-            FieldProblem(f"rows.{place}.raw.{name[:60]}", "is not a column of the dataset")
+            FieldProblem(f"rows.{place}.raw.{name[:60]}", "is not a column of its rows")
             for name in row.raw
             if name not in known
         ]
@@ -105,9 +105,9 @@ def corrections_of(connection: Connection, subject_id: str, wishes: Sequence[Wis
 
 def _problem(wish: Wish, reject: Reject | None) -> FieldProblem | None:
     if reject is None:
-        return FieldProblem(wish.place, f"this mapping has no reject {wish.reject_id}")
+        return FieldProblem(wish.place, f"there is no reject {wish.reject_id} here")
     if reject.state is RejectState.SUPERSEDED:
-        said = f"reject {wish.reject_id} is outdated: a later sync has read its row anew; download the rejects again"
+        said = f"reject {wish.reject_id} is outdated: its row was read anew since; download the rejects again"
         return FieldProblem(wish.place, said)
     return None
 

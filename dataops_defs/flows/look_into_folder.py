@@ -1,26 +1,145 @@
-"""A look into a watched folder: the matching files, and the reason when it cannot be read."""
+"""A look into a watched folder: what lies there is noted, and the imports of what is complete are asked for."""
 
-from dataops_defs.adapters.storage.roots import list_files
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from sqlalchemy.orm import Session
+
+from dataops_defs.adapters.storage.files import MAX_DEPTH, Entry, Files
+from dataops_defs.adapters.storage.glob import Glob
+from dataops_defs.catalogue.import_rows import ImportRow
+from dataops_defs.catalogue.imports import Imports
+from dataops_defs.catalogue.models import WatchedFileRow, WatchRow
+from dataops_defs.catalogue.outbox import Outbox
+from dataops_defs.catalogue.runs import Runs
 from dataops_defs.catalogue.watches import FoundFile, Watches
-from dataops_defs.errors import DataOpsError
+from dataops_defs.domain.importing import FileState, LoadMode, TargetFormat, distinct_name, table_name
+from dataops_defs.domain.run import RunKind
+from dataops_defs.errors import Conflict, DataOpsError, SourceError, SourceUnavailable
+from dataops_defs.flows.outbox import Launch, launch_of
+from dataops_defs.flows.places import Place, open_place
 from dataops_defs.flows.platform import Platform
 
+AT_ONCE = 100
+MAX_FILES = 100_000
+FIELD = "folder_path"
 
-def look_into_folder(platform: Platform, watch_id: str) -> list[FoundFile]:
-    """The files that match, each with a mark that changes when it changes; a failure is kept with the watch."""
+
+@dataclass(frozen=True)
+class Look:
+    """What a look found: how many files match, and the imports it has asked for."""
+
+    matching: int
+    launches: Sequence[Launch]
+
+
+def look_into_folder(platform: Platform, watch_id: str) -> Look:
+    """Look once. A folder that cannot be looked into leaves its watch degraded, and its files as they are.
+
+    Raises:
+        DataOpsError: it cannot be looked into; the reason is kept with the watch.
+    """
     with platform.catalogue() as session:
         row = Watches(session).get(watch_id)
-    patterns = [each["pattern"] for each in row.patterns]
     try:
-        listed = list_files(platform.settings.roots, row.folder, patterns, recursive=row.recursive)
+        with open_place(platform, row.folder, field=FIELD) as place:
+            found = list_folder(place, [each["pattern"] for each in row.patterns], recursive=row.recursive)
+            with platform.catalogue() as session:
+                Watches(session).note(watch_id, found)
+            with platform.catalogue() as session:
+                Imports(session).settle()
+                launches = list(_asked(platform, session, row, place.files))
     except DataOpsError as error:
-        _note(platform, watch_id, str(error))
+        with platform.catalogue() as session:
+            Watches(session).degrade(watch_id, str(error))
         raise
-    if row.last_error:
-        _note(platform, watch_id, None)
-    return [FoundFile(each.path, f"{each.size}-{each.modified}", each.size) for each in listed]
+    return Look(len(found), launches)
 
 
-def _note(platform: Platform, watch_id: str, error: str | None) -> None:
-    with platform.catalogue() as session:
-        Watches(session).get(watch_id).last_error = error
+def list_folder(place: Place, patterns: Sequence[str], *, recursive: bool) -> list[FoundFile]:
+    """The files of a folder whose name matches one of the patterns, each with a mark that changes when it changes.
+
+    Raises:
+        SourceError: there is no such folder, or it holds too many files. SourceUnavailable: its place does not answer.
+    """
+    folder = place.files.entry(place.path)
+    if folder is None or not folder.is_folder:
+        raise SourceError(f"no such folder: {place.path}")
+    depth = "/**/*" if recursive else "/*"
+    found = []
+    for each in place.files.matching(Glob(f"{place.path.rstrip('/')}{depth}")):
+        if not each.is_folder and any(fnmatchcase(each.name, pattern) for pattern in patterns) and _near(place, each):
+            found.append(FoundFile(each.path, each.mark, each.size))
+        if len(found) > MAX_FILES:
+            raise SourceError(f"folder {place.path} holds more than {MAX_FILES:,} matching files")
+    return found
+
+
+def _near(place: Place, found: Entry) -> bool:
+    return found.path.count("/") - place.path.count("/") <= MAX_DEPTH
+
+
+def _asked(platform: Platform, session: Session, row: WatchRow, files: Files) -> Iterator[Launch]:
+    """Ask for the imports of complete files: each has its run record before anybody is told of it."""
+    for file in Watches(session).waiting(row.id, AT_ONCE):
+        if (reason := _unreadable(files, file)) is not None:
+            file.error = reason  # the next look tries again
+            continue
+        try:
+            made = _import_of(Imports(session), row, file)
+        except Conflict as error:
+            file.status, file.error = FileState.FAILED, str(error)
+            continue
+        run = Runs(session).request(
+            RunKind.IMPORT,
+            made.id,
+            made.path,
+            trigger="sensor",
+            requested_by=made.requested_by,
+            timeout_seconds=platform.settings.max_runtime_seconds,
+        )
+        Outbox(session).hold(run)
+        file.import_id, file.error, made.run_id = made.id, None, run.id
+        session.flush()
+        session.refresh(run)
+        yield launch_of(run, platform.settings.max_runtime_seconds)
+
+
+def _unreadable(files: Files, file: WatchedFileRow) -> str | None:
+    """Why a file cannot be read yet."""
+    entry = files.entry(file.path)
+    if entry is None or entry.mark != file.fingerprint:
+        return None  # the import says so
+    try:
+        with files.opened(entry, 1, parts=True) as opened:
+            opened.read(1)
+    except SourceUnavailable:
+        raise
+    except (SourceError, OSError) as error:
+        return str(error) if isinstance(error, SourceError) else f"may not be read: {file.path}"
+    return None
+
+
+def _import_of(imports: Imports, row: WatchRow, file: WatchedFileRow) -> ImportRow:
+    gathers = row.target_table is not None
+    owner = f"watch:{row.id}" if gathers else f"file:{file.path}"
+    table = row.target_table or table_name(file.path)
+    if not gathers and imports.name_taken(row.target_schema, table, owner):
+        table = distinct_name(table, file.path)
+    return imports.add(
+        ImportRow(
+            app=row.app,
+            path=file.path,
+            fingerprint=file.fingerprint,
+            watch_id=row.id,
+            target_format=TargetFormat.POSTGRES,
+            target_schema=row.target_schema,
+            target_table=table,
+            mode=LoadMode.APPEND if gathers else LoadMode.REPLACE,
+            owner=owner,
+            options=row.options,
+            requested_by=f"watch {row.name}",
+            notification_email=row.notification_email,
+        )
+    )

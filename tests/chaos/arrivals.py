@@ -54,7 +54,8 @@ class Arrivals:
 
     def busy(self, place: Place) -> int:
         """Files that nobody has dealt with yet."""
-        done = "SELECT count(*) FROM watched_file WHERE path LIKE %s AND status <> 'pending'"
+        waiting = "('settling', 'pending', 'importing')"
+        done = f"SELECT count(*) FROM watched_file WHERE path LIKE %s AND status NOT IN {waiting}"
         return len(self._files) - int(place.ask("catalogue", done, f"{FOLDER}/%")[0][0])
 
     def figures(self, place: Place) -> Mapping[str, object]:

@@ -1,97 +1,423 @@
-"""Files of a watched folder: each version once, complete or not at all."""
+"""Imports of files: complete or not at all, each content once, in types that are proven over all of it."""
 
+import bz2
+import gzip
+import lzma
+import threading
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import psycopg2
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import zstandard
 
-from dataops_defs.catalogue.models import WatchedFileRow, WatchRow
-from dataops_defs.catalogue.watches import Watches
-from dataops_defs.errors import DataOpsError
+from dataops_defs.adapters.warehouse.rejects import Filter, stream_rejects
+from dataops_defs.catalogue.base import new_id
+from dataops_defs.catalogue.leases import Leases
+from dataops_defs.catalogue.models import RunRow
+from dataops_defs.domain.importing import ImportState, LoadMode, TargetFormat
+from dataops_defs.domain.run import RunState
+from dataops_defs.errors import Conflict, DataOpsError, SourceError
+from dataops_defs.flows import import_load
 from dataops_defs.flows.import_file import import_file
-from dataops_defs.flows.look_into_folder import look_into_folder
+from dataops_defs.flows.lease import Lease
+from dataops_defs.flows.work import Work
+from tests.flows.import_scenes import a_run, asked, found, imported, put
+from tests.mailbox import SENDER, Mailbox
 from tests.scenes import World
 
-WEATHER = "station,temp\nEWR,39.02\nJFK,38.5\n"
+CUSTOMERS = (
+    "customer_id,name,zip,created_at,balance,active\n"
+    "1001,Ann,01234,2024-06-01 10:00:00,12.50,true\n"
+    "1002,Bob,98765,2024-06-02 11:30:00,7,false\n"
+    "1003,,10001,,0.25,true\n"
+)
+TYPES = {
+    "customer_id": "BIGINT",
+    "name": "TEXT",
+    "zip": "TEXT",
+    "created_at": "TIMESTAMP",
+    "balance": "NUMERIC(18,2)",
+    "active": "BOOLEAN",
+}
+DECLARED = (
+    "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = %s ORDER BY ordinal_position"
+)
 
 
-def a_watch(world: World, **more: object) -> str:
-    (world.files / "in").mkdir(exist_ok=True)
-    with world.platform.catalogue() as session:
-        row = WatchRow(name="Weather", folder="in", patterns=[{"pattern": "*.csv"}], **more)
-        return Watches(session).add(row).id
+def rejects(world: World, id: str) -> list[tuple[int, str | None, str, Any]]:
+    with world.platform.warehouse() as connection:
+        return [(row.row_number, row.column, row.reason, row.raw) for row in stream_rejects(connection, Filter(id))]
 
 
-def arrive(world: World, watch: str, name: str, content: str) -> list[str]:
-    """Put a file there, look, and return the ids of what waits."""
-    (world.files / "in" / name).write_text(content)
-    found = look_into_folder(world.platform, watch)
-    with world.platform.catalogue() as session:
-        return [row.id for row in Watches(session).note(watch, found)]
+class TestAFile:
+    def test_becomes_a_table_in_types_that_are_told_and_explained(self, world: World) -> None:
+        done = imported(world, put(world, "customers.csv", CUSTOMERS))
 
+        assert (done.state, done.rows_imported, done.rows_rejected) == (ImportState.COMPLETED, 3, 0)
+        assert done.inferred_schema == TYPES
+        assert done.explanations is not None
+        assert done.explanations["zip"] == "text: 1 of 3 values have leading zeros, first in row 1"
+        assert world.sql("SELECT customer_id, name, zip, balance FROM raw.customers ORDER BY 1")[2] == (
+            1003,
+            None,
+            "10001",
+            pytest.approx(0.25),
+        )
+        assert world.sql("SELECT subject_kind, read, inserted FROM dataops.ledger") == [("import", 3, 3)]
 
-def status(world: World, file: str) -> str:
-    with world.platform.catalogue() as session:
-        return str(session.get_one(WatchedFileRow, file).status)
+    def test_of_codes_late_in_it_is_text_and_says_where(self, world: World) -> None:
+        lines = [*(str(100_000 + number) for number in range(20_000)), "00042", "7"]
+        content = "code,one\n" + "".join(f"{line},1\n" for line in lines)
+        done = imported(world, put(world, "codes.csv", content), "codes")
+        assert done.inferred_schema == {"code": "TEXT", "one": "BIGINT"}
+        assert done.explanations is not None
+        assert done.explanations["code"] == "text: 1 of 20,002 values have leading zeros, first in row 20001"
 
-
-class TestANewFile:
-    def test_is_imported_with_a_balanced_ledger(self, world: World) -> None:
-        watch = a_watch(world, target_table="weather")
-        [file] = arrive(world, watch, "jan.csv", WEATHER)
-        outcome = import_file(world.work(), file)
-        assert outcome is not None
-        assert (outcome.ledger.read, outcome.ledger.inserted) == (2, 2)
-        assert world.sql("SELECT station, temp::text FROM raw.weather ORDER BY 1") == [
-            ("EWR", "39.02"),
-            ("JFK", "38.50"),
+    @pytest.mark.parametrize(
+        ("form", "ending"),
+        [("csv", ".zst"), ("tsv", ".bz2"), ("json", ""), ("jsonl", ".xz"), ("parquet", ".gz"), ("xlsx", "")],
+    )
+    def test_of_any_format_packed_or_not_gives_the_same_rows(
+        self, world: World, tmp_path: Path, form: str, ending: str
+    ) -> None:
+        pack = {
+            "": bytes,
+            ".gz": gzip.compress,
+            ".bz2": bz2.compress,
+            ".xz": lzma.compress,
+            ".zst": zstandard.ZstdCompressor().compress,
+        }[ending]
+        imported(world, put(world, f"cities.{form}{ending}", pack(_as(form, tmp_path))), "cities")
+        assert world.sql("SELECT name, size::bigint, code FROM raw.cities ORDER BY name") == [
+            ("Köln", 1_087_863, "050"),
+            ("Riga", 605_273, "010"),
         ]
-        assert world.sql("SELECT read FROM dataops.ledger WHERE target = 'raw.weather'") == [(2,)]
-        assert status(world, file) == "imported"
 
-    def test_of_another_month_is_added(self, world: World) -> None:
-        watch = a_watch(world, target_table="weather")
-        for name, content in (("jan.csv", WEATHER), ("feb.csv", "station,temp\nLGA,30.1\n")):
-            [file] = arrive(world, watch, name, content)
-            import_file(world.work(), file)
-        assert world.sql("SELECT count(*) FROM raw.weather") == [(3,)]
+    def test_with_nested_values_keeps_them_as_jsonb(self, world: World) -> None:
+        content = '[{"id": 1, "at": {"city": "Riga"}, "tags": [1, 2]}, {"id": 2, "at": null, "tags": []}]'
+        done = imported(world, put(world, "nested.json", content), "nested")
+        assert done.inferred_schema == {"id": "BIGINT", "at": "JSONB", "tags": "JSONB"}
+        assert world.sql("SELECT at->>'city', jsonb_array_length(tags) FROM raw.nested ORDER BY id") == [
+            ("Riga", 2),
+            (None, 0),
+        ]
 
-    def test_goes_to_a_table_of_its_name_when_the_watch_names_none(self, world: World) -> None:
-        watch = a_watch(world)
-        [file] = arrive(world, watch, "Stations 2013.csv", WEATHER)
-        import_file(world.work(), file)
-        assert world.sql("SELECT count(*) FROM raw.stations_2013") == [(2,)]
+    def test_that_is_no_file_of_its_kind_fails_with_a_reason_and_makes_no_table(self, world: World) -> None:
+        for name, content in (("broken.parquet", b"PAR1 no"), ("broken.json", b'[{"a": 1}, {"a"'), ("empty.csv", b"")):
+            id = asked(world, put(world, name, content), "broken")
+            with pytest.raises(SourceError):
+                import_file(world.work(), id)
+            assert found(world, id).state is ImportState.FAILED
+            assert found(world, id).error
+        assert world.sql(DECLARED, "broken") == []
+
+    def test_that_unfolds_too_far_is_refused(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("dataops_defs.adapters.storage.packing.SMALL", 1024 * 1024)
+        for name, pack in (("bomb.csv.xz", lzma.compress), ("bomb.csv.bz2", bz2.compress)):
+            id = asked(world, put(world, name, pack(b"a,b\n" + bytes(64 * 1024 * 1024))), "bomb")
+            with pytest.raises(SourceError, match="unfolds to more than 500 times"):
+                import_file(world.work(), id)
+
+    def test_whose_end_is_cut_off_is_marked_as_suspect(self, world: World) -> None:
+        done = imported(world, put(world, "cut.csv", CUSTOMERS[:-4]))
+        assert (done.rows_imported, done.suspect) == (3, "its last line has no end: the file may be cut off")
+        assert imported(world, put(world, "whole.csv", CUSTOMERS), "whole").suspect is None
+
+    def test_is_not_imported_while_its_manifest_names_another_content(self, world: World) -> None:
+        path = put(world, "cut.csv", CUSTOMERS[:-4])
+        put(world, "cut.csv.sha256", "0" * 64 + "  cut.csv\n")
+        id = asked(world, path)
+        with pytest.raises(SourceError, match="is not the file that"):
+            import_file(world.work(), id)
+        done = imported(world, put(world, "whole.csv", CUSTOMERS), "whole")
+        put(world, "whole.csv.sha256", f"{done.content_hash}  whole.csv\n")
+        assert imported(world, "whole.csv", "whole").unchanged
+
+    def test_that_shrinks_while_it_is_read_lands_no_row(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = put(world, "shrinks.csv", CUSTOMERS * 50)
+        load = import_load.load_csv_file
+
+        def shrinking(*given: Any, **more: Any) -> Any:
+            done = load(*given, **more)
+            with (world.files / path).open("r+b") as file:
+                file.truncate(100)
+            return done
+
+        monkeypatch.setattr(import_load, "load_csv_file", shrinking)
+        id = asked(world, path)
+        with pytest.raises(SourceError, match="changed while it was read"):
+            import_file(world.work(), id)
+        assert world.sql(DECLARED, "customers") == []
+
+    def test_that_is_replaced_while_it_is_read_is_read_as_it_was(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path, other = put(world, "swapped.csv", CUSTOMERS), put(world, "other.csv", "customer_id,name\n9,Zed\n")
+        load = import_load.load_csv_file
+
+        def replacing(*given: Any, **more: Any) -> Any:
+            (world.files / other).rename(world.files / path)
+            return load(*given, **more)
+
+        monkeypatch.setattr(import_load, "load_csv_file", replacing)
+        done = imported(world, path)
+        monkeypatch.undo()
+        assert done.rows_imported == 3
+        assert imported(world, path).content_hash != done.content_hash
 
 
-class TestTheSameContentAgain:
-    def test_under_another_name_is_skipped_and_says_so(self, world: World) -> None:
-        watch = a_watch(world, target_table="weather")
-        [first] = arrive(world, watch, "jan.csv", WEATHER)
-        import_file(world.work(), first)
-        [copy] = arrive(world, watch, "copy.csv", WEATHER)
-        assert import_file(world.work(), copy) is None
-        assert status(world, copy) == "skipped_duplicate"
-        assert world.sql("SELECT count(*) FROM raw.weather") == [(2,)]
+class TestTypesThatAreGiven:
+    def test_are_those_of_the_table_and_of_no_other_column(self, world: World) -> None:
+        given = {"customer_id": "varchar(50)", "created_at": "TIMESTAMPTZ", "balance": "numeric(6, 3)"}
+        done = imported(world, put(world, "customers.csv", CUSTOMERS), data_types=given)
+        told = {"customer_id": "VARCHAR(50)", "created_at": "TIMESTAMPTZ", "balance": "NUMERIC(6,3)"}
+        assert done.inferred_schema == TYPES | told
+        assert dict(world.sql(DECLARED, "customers"))["customer_id"] == "character varying"
+        assert world.sql("SELECT customer_id, balance::text FROM raw.customers ORDER BY 1")[0] == ("1001", "12.500")
+
+    def test_keep_a_text_as_it_is_written(self, world: World) -> None:
+        path = put(world, "codes.csv", "code,n\n1.50,1\n-0,2\n1E5,3\n7,4\n")
+        imported(world, path, "codes", data_types={"code": "TEXT"})
+        assert [code for (code,) in world.sql("SELECT code FROM raw.codes ORDER BY n")] == ["1.50", "-0", "1E5", "7"]
+
+    def test_reject_what_does_not_fit_with_row_column_and_value(self, world: World) -> None:
+        content = (
+            "id,name,age,born\n1,Ann,33,1990-01-01\n2,Bartholomew,41,1982-05-06\n3,Cid,old,1999-01-01\n4,Dan,5,1.1.99\n"
+        )
+        given = {"name": "VARCHAR(5)", "age": "SMALLINT", "born": "DATE"}
+        done = imported(world, put(world, "people.csv", content), "people", data_types=given)
+        assert (done.rows_imported, done.rows_rejected) == (1, 3)
+        assert [(number, column, reason) for number, column, reason, _ in rejects(world, done.id)] == [
+            (2, "name", "'Bartholomew' has 11 characters, more than VARCHAR(5) takes"),
+            (3, "age", "'old' is no whole number"),
+            (4, "born", "'1.1.99' is no date (YYYY-MM-DD)"),
+        ]
+        assert rejects(world, done.id)[0][3] == {"id": 2, "name": "Bartholomew", "age": "41", "born": "1982-05-06"}
+        assert world.sql("SELECT read, inserted, rejected FROM dataops.ledger") == [(4, 1, 3)]
+
+    def test_never_round(self, world: World) -> None:
+        path = put(world, "prices.csv", "id,price\n1,1.25\n2,1.005\n3,123456.00\n")
+        done = imported(world, path, "prices", data_types={"price": "NUMERIC(5,2)"})
+        assert [number for number, *_ in rejects(world, done.id)] == [2, 3]
+
+    def test_are_all_text_where_nothing_is_inferred(self, world: World) -> None:
+        path = put(world, "customers.csv", CUSTOMERS)
+        done = imported(world, path, infer_schema=False, data_types={"customer_id": "INT"})
+        assert done.inferred_schema == dict.fromkeys(TYPES, "TEXT") | {"customer_id": "INTEGER"}
+        assert world.sql("SELECT balance FROM raw.customers ORDER BY customer_id")[1] == ("7",)
+
+    def test_of_a_column_that_is_not_there_are_refused(self, world: World) -> None:
+        id = asked(world, put(world, "customers.csv", CUSTOMERS), data_types={"age": "INT"})
+        with pytest.raises(DataOpsError, match=r"data_types\.age: is not a column"):
+            import_file(world.work(), id)
+
+    def test_that_no_row_fits_leave_the_table_as_it_was(self, world: World) -> None:
+        path = put(world, "customers.csv", CUSTOMERS)
+        imported(world, path)
+        id = asked(world, path, data_types={"name": "UUID", "customer_id": "BOOLEAN"})
+        with pytest.raises(SourceError, match="No row of"):
+            import_file(world.work(), id)
+        assert world.sql("SELECT count(*) FROM raw.customers") == [(3,)]
+        assert len(rejects(world, id)) == 3
 
 
-class TestWhatCannotBeImported:
-    def test_a_file_that_vanished_is_failed_with_a_reason(self, world: World) -> None:
-        watch = a_watch(world, target_table="weather")
-        [file] = arrive(world, watch, "gone.csv", WEATHER)
-        (world.files / "in" / "gone.csv").unlink()
-        with pytest.raises(DataOpsError, match=r"gone\.csv"):
-            import_file(world.work(), file)
-        assert status(world, file) == "failed"
+class TestTheSameFileAgain:
+    def test_changes_nothing_and_says_so(self, world: World) -> None:
+        path = put(world, "customers.csv", CUSTOMERS)
+        first, again = imported(world, path), imported(world, path)
+        assert (first.unchanged, again.unchanged) == (False, True)
+        assert (again.rows_imported, again.inferred_schema) == (3, TYPES)
+        assert world.sql("SELECT count(*) FROM raw.customers") == [(3,)]
 
-    def test_ragged_rows_are_kept_beside_what_was_imported(self, world: World) -> None:
-        watch = a_watch(world, target_table="weather")
-        [file] = arrive(world, watch, "ragged.csv", WEATHER + "LGA\n")
-        outcome = import_file(world.work(), file)
-        assert outcome is not None
-        assert (outcome.ledger.inserted, outcome.ledger.rejected) == (2, 1)
-        assert world.sql("SELECT row_number FROM dataops.reject") == [(3,)]
+    def test_read_otherwise_is_loaded_anew(self, world: World) -> None:
+        path = put(world, "customers.csv", CUSTOMERS)
+        imported(world, path)
+        again = imported(world, path, data_types={"customer_id": "TEXT"})
+        assert (again.unchanged, again.inferred_schema) == (False, TYPES | {"customer_id": "TEXT"})
 
-    def test_a_folder_that_is_missing_is_noted_with_the_watch(self, world: World) -> None:
-        watch = a_watch(world, target_table="weather")
-        (world.files / "in").rmdir()
-        with pytest.raises(DataOpsError):
-            look_into_folder(world.platform, watch)
-        with world.platform.catalogue() as session:
-            assert Watches(session).get(watch).last_error
+    def test_is_loaded_anew_once_somebody_has_dropped_its_table(self, world: World) -> None:
+        path = put(world, "customers.csv", CUSTOMERS)
+        imported(world, path)
+        world.sql("DROP TABLE raw.customers")
+        assert not imported(world, path).unchanged
+        assert world.sql("SELECT count(*) FROM raw.customers") == [(3,)]
+
+    def test_in_a_new_version_takes_the_table_s_place(self, world: World) -> None:
+        path = put(world, "customers.csv", CUSTOMERS)
+        imported(world, path)
+        put(world, "customers.csv", "customer_id,phone\n1,555\n")
+        assert imported(world, path).rows_imported == 1
+        assert world.sql("SELECT * FROM raw.customers") == [(1, 555)]
+
+    def test_at_the_same_moment_is_there_once(self, world: World) -> None:
+        path = put(world, "customers.csv", CUSTOMERS)
+        ids = [asked(world, path, mode=LoadMode.APPEND) for _ in range(4)]
+        threads = [threading.Thread(target=import_file, args=(world.work(), id)) for id in ids]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        assert world.sql("SELECT count(*) FROM raw.customers") == [(3,)]
+        assert sorted(found(world, id).unchanged for id in ids) == [False, True, True, True]
+
+    def test_after_its_worker_died_is_neither_doubled_nor_lost(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        id = asked(world, put(world, "customers.csv", CUSTOMERS), mode=LoadMode.APPEND)
+        run = a_run(world, id)
+        end = "dataops_defs.flows.import_file._end"
+
+        def dies(*_: Any) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(end, dies)
+        with pytest.raises(KeyboardInterrupt):
+            import_file(_worker(world, run), id)
+        assert found(world, id).state is ImportState.IMPORTING
+        monkeypatch.undo()
+        import_file(_worker(world, run), id)
+        assert found(world, id).rows_imported == 3
+        assert world.sql("SELECT count(*) FROM raw.customers") == [(3,)]
+
+
+class TestATable:
+    def test_that_something_else_has_made_is_not_touched(self, world: World) -> None:
+        world.sql("CREATE TABLE raw.customers AS SELECT 1 AS mine")
+        id = asked(world, put(world, "customers.csv", CUSTOMERS))
+        with pytest.raises(Conflict, match="no import has made it"):
+            import_file(world.work(), id)
+        assert world.sql("SELECT mine FROM raw.customers") == [(1,)]
+
+    def test_of_another_file_is_not_touched(self, world: World) -> None:
+        imported(world, put(world, "customers.csv", CUSTOMERS))
+        id = asked(world, put(world, "others.csv", "a,b\n1,2\n"))
+        with pytest.raises(Conflict, match=r"holds the rows of customers\.csv"):
+            import_file(world.work(), id)
+
+    def test_that_gathers_grows_with_each_file(self, world: World) -> None:
+        imported(world, put(world, "a.csv", "id,n\n1,1\n"), "all", mode=LoadMode.APPEND)
+        imported(world, put(world, "b.csv", "id,n,more\n2,2,x\n"), "all", mode=LoadMode.APPEND)
+        assert world.sql("SELECT id, n, more FROM raw.all ORDER BY 1") == [(1, 1, None), (2, 2, "x")]
+
+
+class TestOtherStores:
+    def test_parquet_goes_to_the_raw_store(self, world: World) -> None:
+        path = put(world, "customers.csv", CUSTOMERS)
+        done = imported(world, path, format=TargetFormat.PARQUET)
+        assert done.uri is not None
+        with world.platform.raw_store.parquet(done.uri) as file:
+            assert (file.metadata.num_rows, file.schema_arrow.names) == (3, list(TYPES))
+        assert imported(world, path, format=TargetFormat.PARQUET).uri == done.uri
+
+    def test_the_lake_has_a_snapshot_for_each_version(self, world: World) -> None:
+        path = put(world, "customers.csv", CUSTOMERS)
+        first = imported(world, path, format=TargetFormat.ICEBERG)
+        again = imported(world, path, format=TargetFormat.ICEBERG)
+        put(world, "customers.csv", "customer_id,phone\n1,555\n")
+        imported(world, path, format=TargetFormat.ICEBERG)
+
+        table = import_load.lake_of(world.platform).open().load_table("raw.customers")
+        assert (first.unchanged, again.unchanged, len(table.snapshots())) == (False, True, 2)
+        assert table.scan().to_arrow().to_pylist() == [{"customer_id": 1, "phone": 555}]
+        [before, _] = table.snapshots()
+        assert table.scan(snapshot_id=before.snapshot_id).to_arrow().num_rows == 3
+        assert world.sql("SELECT inserted FROM dataops.ledger WHERE target = 'iceberg:raw.customers' AND read = 1") == [
+            (1,)
+        ]
+
+    @pytest.mark.parametrize("format", TargetFormat)
+    def test_keep_what_they_have_when_no_row_fits(self, world: World, format: TargetFormat) -> None:
+        path = put(world, "customers.csv", CUSTOMERS)
+        before = imported(world, path, format=format)
+        id = asked(world, path, format=format, data_types={"name": "UUID", "customer_id": "BOOLEAN"})
+        with pytest.raises(SourceError, match="No row of"):
+            import_file(world.work(), id)
+        assert len(rejects(world, id)) == 3
+        again = imported(world, path, format=format)
+        assert (again.unchanged, again.uri) == (True, before.uri)
+        if format is TargetFormat.ICEBERG:
+            assert import_load.lake_of(world.platform).open().load_table("raw.customers").scan().count() == 3
+
+    def test_the_lake_counts_once_what_its_worker_could_not_enter(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = put(world, "customers.csv", CUSTOMERS)
+        id = asked(world, path, format=TargetFormat.ICEBERG, mode=LoadMode.APPEND)
+        run = a_run(world, id)
+        monkeypatch.setattr(import_load, "keep_rejects", _lost)
+        with pytest.raises(psycopg2.InterfaceError):
+            import_file(_worker(world, run), id)
+        monkeypatch.undo()
+
+        done = imported(world, path, format=TargetFormat.ICEBERG, mode=LoadMode.APPEND)
+
+        table = import_load.lake_of(world.platform).open().load_table("raw.customers")
+        assert (table.scan().count(), len(table.snapshots()), done.rows_imported) == (3, 1, 3)
+        assert world.sql("SELECT read, inserted FROM dataops.ledger") == [(3, 3)]
+
+
+class TestMail:
+    def test_tells_counts_and_reasons(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        with Mailbox().running() as mailbox:
+            monkeypatch.setenv("DATAOPS_SMTP_URL", f"smtp://127.0.0.1:{mailbox.port}")
+            monkeypatch.setenv("DATAOPS_SMTP_FROM", SENDER)
+            world = World(type(world.platform)(type(world.platform.settings)()), world.files)
+            path = put(world, "people.csv", "id,age\n1,33\n2,old\n")
+            imported(world, path, data_types={"age": "INT"}, email="team@example.com")
+            id = asked(world, put(world, "gone.csv", "x"), email="team@example.com")
+            (world.files / "gone.csv").unlink()
+            with pytest.raises(SourceError):
+                import_file(world.work(), id)
+        assert mailbox.subjects == ["people.csv: imported", "gone.csv: not imported"]
+        assert mailbox.to == [["team@example.com"]] * 2
+        assert "1 imported, 1 rejected" in mailbox.messages[0].get_content()
+        assert "no such file: gone.csv" in mailbox.messages[1].get_content()
+        assert found(world, id).notified_at is not None
+
+    def test_that_cannot_be_sent_says_so_and_fails_nothing(self, world: World) -> None:
+        done = imported(world, put(world, "customers.csv", CUSTOMERS), email="team@example.com")
+        assert done.state is ImportState.COMPLETED
+        assert done.notification_error is not None
+        assert "DATAOPS_SMTP_URL" in done.notification_error
+
+
+def _lost(*_: Any) -> None:
+    raise psycopg2.InterfaceError("the connection is gone")
+
+
+def _worker(world: World, run: str) -> Work:
+    """The run's worker, or after the death of that one the next."""
+    with world.platform.catalogue() as session:
+        row = session.get_one(RunRow, run)
+        row.state, row.dagster_run_id = RunState.QUEUED, None
+        session.flush()
+        held = Leases(session).begin(run, new_id())
+    assert held is not None
+    return Work(world.platform, Lease(world.platform, held), say=lambda _text: None)
+
+
+def _as(form: str, tmp_path: Path) -> bytes:
+    rows = [{"name": "Köln", "size": 1_087_863, "code": "050"}, {"name": "Riga", "size": 605_273, "code": "010"}]
+    match form:
+        case "csv" | "tsv":
+            mark = "," if form == "csv" else "\t"
+            return "".join(
+                mark.join(map(str, line)) + "\n" for line in [rows[0], *(each.values() for each in rows)]
+            ).encode()
+        case "json" | "jsonl":
+            import json
+
+            shown = [json.dumps(each, ensure_ascii=False) for each in rows]
+            return ("\n".join(shown) if form == "jsonl" else f"[{','.join(shown)}]").encode()
+        case "parquet":
+            pq.write_table(pa.Table.from_pylist(rows), tmp_path / "f")
+        case "xlsx":
+            book = openpyxl.Workbook()
+            for line in [list(rows[0]), *(list(each.values()) for each in rows)]:
+                book.active.append(line)  # type: ignore[union-attr]
+            book.save(tmp_path / "f")
+    return (tmp_path / "f").read_bytes()

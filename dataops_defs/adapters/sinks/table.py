@@ -98,20 +98,11 @@ class _Rows:
                 bad |= dict.fromkeys(pc.indices_nonzero(found).to_pylist(), name)
         for place in sorted(bad):
             raw = {name: json_value(value) for name, value in batch.slice(place, 1).to_pylist()[0].items()}
-            number = self._number(self._met + place)
+            number = self._reading.number(self._met + place)
             self.rejected.append(RejectedRow(number, "holds a NUL character", bad[place], raw))
         if not bad:
             return batch
         return batch.filter(pa.array([place not in bad for place in range(batch.num_rows)]))
-
-    def _number(self, place: int) -> int:
-        """The row's number in its source, where rejected rows stand between those that arrive here."""
-        number = place + 1
-        for each in self._reading.rejected:
-            if each.number > number:
-                break
-            number += 1
-        return number
 
 
 def _may_hold_nul(column: pa.Array) -> bool:

@@ -30,6 +30,7 @@ _KEEPS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(_WHOLE, (*_WHOLE, "numeric", "real", "double precision")),
     "numeric": ("numeric", "real", "double precision"),
 }
+_DECLARED = b"dataops.declared"
 _FULL_NAME = {
     "timestamp": "timestamp without time zone",
     "time": "time without time zone",
@@ -48,7 +49,7 @@ def prepare(cursor: Cursor, schema: str, table: str, wanted: pa.Schema, mode: Mo
     """
     _check_target(schema, table, wanted)
     names = column_names(wanted.names)
-    types = dict(zip(names, (column_type(each.type) for each in wanted), strict=True))
+    types = dict(zip(names, map(declared_type, wanted), strict=True))
     target = sql.Identifier(schema, table)
     with refusals(schema, table):
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"{schema}.{table}",))
@@ -62,6 +63,17 @@ def prepare(cursor: Cursor, schema: str, table: str, wanted: pa.Schema, mode: Mo
             columns = sql.SQL(", ").join(_definition(*each) for each in types.items())
             cursor.execute(sql.SQL("CREATE TABLE {} ({})").format(target, columns))
     return names
+
+
+def with_declared_type(column: pa.Field, declared: str) -> pa.Field:
+    """The column, to be kept in a type of PostgreSQL that Arrow does not have, such as ``character varying(50)``."""
+    return column.with_metadata({_DECLARED: declared})
+
+
+def declared_type(column: pa.Field) -> str:
+    """The PostgreSQL type that a column is kept in, as PostgreSQL itself names it."""
+    declared = (column.metadata or {}).get(_DECLARED)
+    return declared.decode() if declared else column_type(column.type)
 
 
 def column_type(kind: pa.DataType) -> str:

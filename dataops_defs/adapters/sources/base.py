@@ -25,6 +25,7 @@ class Reading:
         by_value: types are those that the values need: a part of the rows may give other ones, or fewer columns.
         empty: then, the columns of which no row has a value.
         text_numbers: columns of text that hold numbers, for which there is no better type.
+        json: columns of text of which every value is JSON.
     """
 
     schema: pa.Schema
@@ -34,7 +35,17 @@ class Reading:
     by_value: bool = False
     empty: frozenset[str] = frozenset()
     text_numbers: frozenset[str] = frozenset()
+    json: frozenset[str] = frozenset()
     moment: Moment | None = None
+
+    def number(self, place: int) -> int:
+        """The number in its source of the row at a place (from 0) among those that are given."""
+        number = place + 1
+        for each in self.rejected:
+            if each.number > number:
+                break
+            number += 1
+        return number
 
 
 class SourceAdapter(Protocol):

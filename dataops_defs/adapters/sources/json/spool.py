@@ -1,5 +1,6 @@
 """Records on their way to columns: kept in a file piece by piece, while what their types are is proven over all."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -75,7 +76,10 @@ class Spool:
         shown = unique_names(list(wanted))
         schema = pa.schema([pa.field(name, each.type) for name, each in zip(shown, wanted.values(), strict=True)])
         empty = frozenset(name for name, proof in zip(shown, self._columns.values(), strict=True) if not proof.forms)
-        return Reading(schema, self._typed(wanted, schema), self.rejected, self._seen, by_value=True, empty=empty)
+        nested = frozenset(name for name, each in zip(shown, wanted.values(), strict=True) if each.json)
+        return Reading(
+            schema, self._typed(wanted, schema), self.rejected, self._seen, by_value=True, empty=empty, json=nested
+        )
 
     def _write(self, rows: Sequence[tuple[int, dict[str, Any]]]) -> None:
         records = [record for _, record in rows]
@@ -97,7 +101,7 @@ class Spool:
         except _NOT_STORABLE as error:
             deep = isinstance(error, RecursionError) or "ecursion" in str(error)
             told = "is nested too deeply" if deep else "holds half of a character (a lone surrogate)"
-            self._reject(number, Unreadable(told, ascii(record)))
+            self._reject(number, Unreadable(told, ascii(record) if deep else json.dumps(record, default=str)))
             return False
         return True
 

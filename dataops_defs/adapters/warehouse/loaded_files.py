@@ -1,0 +1,101 @@
+"""Which files the targets of imports hold, and whose they are; always in the transaction of the rows.
+
+Whoever loads holds the target's lock: another import of the same target waits for the end of the transaction.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extras import RealDictCursor
+
+# Any number: the first key of the advisory locks of contents that watches find.
+CONTENTS = 6_230_117
+_COLUMNS = "step_id::text, target, owner, path, content_hash, options, import_id::text, watch_id::text, rows, uri"
+
+
+@dataclass(frozen=True)
+class LoadedFile:
+    """A file whose rows a target holds; ``options`` is the fingerprint of how it was read."""
+
+    step_id: str
+    target: str
+    owner: str
+    path: str
+    content_hash: str
+    options: str
+    import_id: str
+    watch_id: str | None = None
+    rows: int = 0
+    uri: str | None = None
+
+
+def hold_target(connection: Connection, target: str) -> None:
+    """Have a target for this transaction; wait while another has it."""
+    _run(connection, "SELECT pg_advisory_xact_lock(hashtext(%s))", target)
+
+
+def hold_content(connection: Connection, watch_id: str, content_hash: str) -> None:
+    """Have a content of a watched folder for this transaction: two copies of a file are looked at one by one."""
+    _run(connection, "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", CONTENTS, f"{watch_id}:{content_hash}")
+
+
+def owner_of(connection: Connection, target: str) -> str | None:
+    """Whose rows a target holds; None where no import has written it."""
+    found = _run(connection, "SELECT owner FROM dataops.loaded_file WHERE target = %s LIMIT 1", target)
+    return str(found[0]["owner"]) if found else None
+
+
+def table_exists(connection: Connection, schema: str, table: str) -> bool:
+    """Whether anything has that name in the warehouse."""
+    query = (
+        "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s"
+    )
+    return bool(_run(connection, query, schema, table))
+
+
+def same_content(connection: Connection, target: str, content_hash: str) -> LoadedFile | None:
+    """The file with that content whose rows the target holds."""
+    return _first(connection, "target = %s AND content_hash = %s", target, content_hash)
+
+
+def copy_elsewhere(connection: Connection, watch_id: str, content_hash: str, path: str) -> LoadedFile | None:
+    """A file of the same watch, by another name, with the same content that is loaded."""
+    return _first(connection, "watch_id = %s AND content_hash = %s AND path <> %s", watch_id, content_hash, path)
+
+
+def holds_import(connection: Connection, import_id: str) -> LoadedFile | None:
+    """What a target holds of an import; None once a later version has taken its place."""
+    return _first(connection, "import_id = %s", import_id)
+
+
+def forget_target(connection: Connection, target: str) -> list[str]:
+    """Nothing of what a target held is there any more; returns the imports it came from."""
+    found = _run(connection, "DELETE FROM dataops.loaded_file WHERE target = %s RETURNING import_id::text", target)
+    return [str(row["import_id"]) for row in found]
+
+
+def note_loaded(connection: Connection, made: LoadedFile) -> None:
+    """Note that the target holds a file's rows now."""
+    names = list(vars(made))
+    values = ", ".join(f"%({name})s" for name in names)
+    with connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO dataops.loaded_file ({', '.join(names)}) VALUES ({values})", vars(made))  # noqa: S608
+
+
+def add_rows(connection: Connection, step_id: str, rows: int) -> None:
+    """Note that rows of a file have been added, which were rejected before."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE dataops.loaded_file SET rows = rows + %s WHERE step_id = %s", (rows, step_id))
+
+
+def _first(connection: Connection, condition: str, *values: Any) -> LoadedFile | None:
+    query = f"SELECT {_COLUMNS} FROM dataops.loaded_file WHERE {condition} ORDER BY loaded_at LIMIT 1"  # noqa: S608
+    found = _run(connection, query, *values)
+    return LoadedFile(**found[0]) if found else None
+
+
+def _run(connection: Connection, query: str, *values: Any) -> list[dict[str, Any]]:
+    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute(query, values)
+        return [dict(row) for row in cursor.fetchall()] if cursor.description else []

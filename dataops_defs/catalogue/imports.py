@@ -1,0 +1,179 @@
+"""Imports in the catalogue. The caller owns the transaction."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from dataops_defs.catalogue.base import new_id, now
+from dataops_defs.catalogue.definitions import as_uuid
+from dataops_defs.catalogue.import_rows import ImportRow, ImportTargetRow
+from dataops_defs.catalogue.models import DatamartRow, EtlPipelineRow, RunRow, WatchedFileRow
+from dataops_defs.domain.importing import IMPORT_PREFIX, FileState, ImportState, ImportTarget, TargetFormat
+from dataops_defs.errors import Conflict, NotFound
+
+MAX_ERROR = 2000
+
+
+class Imports:
+    """All reads and writes of imports."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, made: ImportRow) -> ImportRow:
+        """Store a new one.
+
+        Raises:
+            Conflict: a datamart or an ETL pipeline makes that table.
+        """
+        self._refuse_others(made.target)
+        self._session.add(made)
+        self._session.flush()
+        return made
+
+    def get(self, id: str, *, lock: bool = False) -> ImportRow:
+        """The one of that id, with its prefix or without.
+
+        Raises:
+            NotFound: there is none, or it is no id at all.
+        """
+        found = self.find(id, lock=lock)
+        if found is None:
+            raise NotFound(f"Import {id[:80]} not found")
+        return found
+
+    def find(self, id: str, *, lock: bool = False) -> ImportRow | None:
+        """The one of that id, or None."""
+        key = as_uuid(id.removeprefix(IMPORT_PREFIX))
+        query = select(ImportRow).where(ImportRow.id == key)
+        return self._session.scalar(query.with_for_update() if lock else query) if key else None
+
+    def begin(self, id: str, run_id: str) -> ImportRow:
+        """Note that a run is at it; one that has ended stays as it is.
+
+        Raises:
+            Conflict: another run has done it.
+        """
+        row = self.get(id, lock=True)
+        if row.state.ended:
+            if row.run_id != run_id:
+                raise Conflict(f"The import of {row.path} has ended already; ask for a new one")
+            return row
+        row.state, row.run_id = ImportState.IMPORTING, run_id
+        row.started_at = row.started_at or now()
+        return row
+
+    def end(self, id: str, state: ImportState, values: Mapping[str, Any], error: str | None = None) -> ImportRow:
+        """Note what became of it, once."""
+        row = self.get(id, lock=True)
+        if not row.state.ended:
+            row.state, row.error, row.finished_at = state, error[:MAX_ERROR] if error else None, now()
+            for name, value in values.items():
+                setattr(row, name, value)
+        return row
+
+    def settle(self) -> None:
+        """Note as failed what is under way by its row, and whose run has ended without it: killed, or cancelled."""
+        lost = (
+            update(ImportRow)
+            .where(
+                ImportRow.state.in_((ImportState.PENDING, ImportState.IMPORTING)),
+                ImportRow.run_id == RunRow.id,
+                RunRow.finished_at.is_not(None),
+            )
+            .values(
+                state=ImportState.FAILED,
+                error=func.coalesce(RunRow.error, "Its run was cancelled before it began"),
+                finished_at=RunRow.finished_at,
+            )
+            .returning(ImportRow.id, ImportRow.error)
+            .execution_options(synchronize_session=False)
+        )
+        for id, error in self._session.execute(lost).all():
+            self._session.execute(
+                update(WatchedFileRow)
+                .where(WatchedFileRow.import_id == id)
+                .values(status=FileState.FAILED, error=error, updated_at=now())
+            )
+        self._session.expire_all()
+
+    def describe_like_before(self, row: ImportRow) -> None:
+        """Take the columns of the newest import that has loaded this content into the target."""
+        query = (
+            select(ImportRow)
+            .where(
+                ImportRow.target_schema == row.target_schema,
+                ImportRow.target_table == row.target_table,
+                ImportRow.content_hash == row.content_hash,
+                ImportRow.inferred_schema.is_not(None),
+                ImportRow.id != row.id,
+            )
+            .order_by(ImportRow.id.desc())
+        )
+        before = self._session.scalar(query.limit(1))
+        if before is not None and row.inferred_schema is None:
+            row.inferred_schema, row.explanations = before.inferred_schema, before.explanations
+
+    def name_taken(self, schema: str, table: str, owner: str) -> bool:
+        """Whether somebody else's rows go, or went, to a table of that name."""
+        query = select(ImportRow.id).where(
+            ImportRow.target_schema == schema, ImportRow.target_table == table, ImportRow.owner != owner
+        )
+        return self._session.scalar(query.limit(1)) is not None or self._maker(schema, table) is not None
+
+    def note_target(self, row: ImportRow) -> None:
+        """Remember the table that an import has made, for Dagster's pages."""
+        values = {
+            "id": new_id(),
+            "name": str(row.target),
+            "app": row.app,
+            "format": row.target_format,
+            "schema": row.target_schema,
+            "table": row.target_table,
+            "watch_id": row.watch_id,
+            "last_import_id": row.id,
+            "created_at": now(),
+            "updated_at": now(),
+        }
+        changed = {name: values[name] for name in ("app", "watch_id", "last_import_id", "updated_at")}
+        made = insert(ImportTargetRow).values(values)
+        self._session.execute(made.on_conflict_do_update(index_elements=["name"], set_=changed))
+
+    def of_target(self, target: ImportTarget, limit: int = 100) -> Sequence[ImportRow]:
+        """The imports into a target, newest first."""
+        query = (
+            select(ImportRow)
+            .where(
+                ImportRow.target_format == target.format,
+                ImportRow.target_schema == target.schema,
+                ImportRow.target_table == target.table,
+            )
+            .order_by(ImportRow.id.desc())
+            .limit(limit)
+        )
+        return self._session.scalars(query).all()
+
+    def count_of_watch(self, watch_id: str) -> int:
+        """How many imports a watch has made."""
+        query = select(func.count()).select_from(ImportRow).where(ImportRow.watch_id == watch_id)
+        return self._session.scalar(query) or 0
+
+    def _refuse_others(self, target: ImportTarget) -> None:
+        if target.format is not TargetFormat.POSTGRES:
+            return
+        maker = self._maker(target.schema, target.table)
+        if maker is not None:
+            raise Conflict(f"{target} is made by {maker}; import into another table")
+
+    def _maker(self, schema: str, table: str) -> str | None:
+        """What else makes a table."""
+        datamart = select(DatamartRow.name).where(DatamartRow.schema == schema, DatamartRow.slug == table)
+        if (name := self._session.scalar(datamart)) is not None:
+            return f"the datamart '{name}'"
+        pipeline = select(EtlPipelineRow.name).where(EtlPipelineRow.target_table == f"{schema}.{table}")
+        if (name := self._session.scalar(pipeline.limit(1))) is not None:
+            return f"the ETL pipeline '{name}'"
+        return None

@@ -1,0 +1,284 @@
+"""Load one file into the target of an import: rows, ledger and rejects commit together, or nothing does.
+
+Under the target's lock it is seen whose rows the target holds, and whether it holds this content already.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import pyarrow as pa
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from dataops_defs.adapters.importing.content import Content, NothingFits
+from dataops_defs.adapters.importing.explaining import explained, explained_csv
+from dataops_defs.adapters.sinks.csv_load import load_csv_file
+from dataops_defs.adapters.sinks.iceberg import IcebergSink, Lake
+from dataops_defs.adapters.sinks.protocol import ParquetSink, RowSink, TableSink, Written
+from dataops_defs.adapters.sinks.table_shape import column_names, declared_type
+from dataops_defs.adapters.sources.base import columns_of
+from dataops_defs.adapters.warehouse import loaded_files
+from dataops_defs.adapters.warehouse.books import enter, keep_rejects, supersede_all
+from dataops_defs.adapters.warehouse.loaded_files import LoadedFile
+from dataops_defs.catalogue.import_rows import ImportRow
+from dataops_defs.domain.importing import LoadMode, TargetFormat
+from dataops_defs.domain.ledger import Ledger
+from dataops_defs.domain.naming import import_key, raw_key
+from dataops_defs.domain.sql_types import printed_type
+from dataops_defs.errors import Conflict, SourceError
+from dataops_defs.flows.outcome import Outcome
+from dataops_defs.flows.platform import Platform
+from dataops_defs.flows.work import Step, Work
+
+SUBJECT_KIND = "import"
+BUCKET = "imports"
+_UNDO = "SAVEPOINT dataops_import"
+_UNDONE = "ROLLBACK TO SAVEPOINT dataops_import"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an import found, for its row: see `ImportRow`."""
+
+    content: Content
+    schema: Mapping[str, str]
+    explanations: Mapping[str, str]
+    unchanged: bool = False
+    copy_of: str | None = None
+
+    def details(self) -> dict[str, Any]:
+        """The form that is kept with the step."""
+        return {
+            "contentHash": self.content.digest,
+            "sizeBytes": self.content.size,
+            # As pairs: an object of jsonb has no order.
+            "schema": list(self.schema.items()),
+            "explanations": list(self.explanations.items()),
+            "suspect": self.content.suspect,
+            "unchanged": self.unchanged,
+            "copyOf": self.copy_of,
+        }
+
+
+def load_import(work: Work, step: Step, row: ImportRow, content: Content) -> Outcome:
+    """Load a content into the import's target.
+
+    Raises:
+        Conflict: the target holds what something else has made.
+        SourceError: no row could be taken; the rejects are kept, and the target is as it was.
+    """
+    with work.warehouse("dataops import") as connection:
+        loading = _Loading(work, step, row, content, connection)
+        outcome, useful = loading.outcome()
+    if not useful:
+        first = outcome.rejected[0].reason if outcome.rejected else "it holds none"
+        raise SourceError(f"No row of {row.path} could be imported; the first: {first}")
+    return outcome
+
+
+@dataclass(frozen=True)
+class _Loading:
+    work: Work
+    step: Step
+    row: ImportRow
+    content: Content
+    connection: Connection
+
+    def outcome(self) -> tuple[Outcome, bool]:
+        """What was done, entered in the ledger; and whether that was of any use."""
+        target, digest = str(self.row.target), self.content.digest
+        loaded_files.hold_target(self.connection, target)
+        self._check_owner()
+        if (twin := self._copy()) is not None:
+            self.work.say(f"{self.row.path} has the content of {twin.path}, which is imported already")
+            return self._entered(self._outcome(Written(Ledger(), pa.schema([]), ""), {}, copy_of=twin.path)), True
+        if (held := loaded_files.same_content(self.connection, target, digest)) and self._still_so(held):
+            self.work.say(f"{target} holds the content of {self.row.path} already")
+            return self._entered(self._nothing_new(held)), True
+        return self._load()
+
+    def _check_owner(self) -> None:
+        target = self.row.target
+        owner = loaded_files.owner_of(self.connection, str(target))
+        exists = owner is not None
+        if target.format is TargetFormat.POSTGRES:
+            exists = loaded_files.table_exists(self.connection, target.schema, target.table)
+        elif target.format is TargetFormat.ICEBERG:
+            # The lake knows better: a worker may have died before it could enter here what it had written there.
+            found = iceberg_of(self.work, self.row).found_owner()
+            exists, owner = found is not None, found or owner
+        if owner is not None and not exists:
+            loaded_files.forget_target(self.connection, str(target))  # somebody has dropped it
+        elif owner is None and exists:
+            raise Conflict(f"{target} exists already, and no import has made it; import into another table")
+        elif owner is not None and owner != self.row.owner:
+            raise Conflict(f"{target} holds the rows of {_shown(owner)}; import into another table")
+
+    def _still_so(self, held: LoadedFile) -> bool:
+        return held.options == self.row.reading.fingerprint and (
+            held.uri is None or not held.uri.startswith("raw:") or self.work.platform.raw_store.exists(held.uri)
+        )
+
+    def _copy(self) -> LoadedFile | None:
+        """A copy under another name, of a file that the same watch has found."""
+        if self.row.watch_id is None:
+            return None
+        loaded_files.hold_content(self.connection, self.row.watch_id, self.content.digest)
+        return loaded_files.copy_elsewhere(self.connection, self.row.watch_id, self.content.digest, self.row.path)
+
+    def _load(self) -> tuple[Outcome, bool]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(_UNDO)
+        try:
+            written, explanations = self._written()
+        except NothingFits as found:
+            ledger = Ledger(read=len(found.rejected), rejected=len(found.rejected))
+            written, explanations = Written(ledger, pa.schema([]), "", found.rejected), {}
+        try:
+            return self._kept(written, explanations)
+        except BaseException:
+            if written.uri.startswith("raw:"):
+                self.work.platform.raw_store.delete(written.uri)
+            raise
+
+    def _kept(self, written: Written, explanations: dict[str, str]) -> tuple[Outcome, bool]:
+        """What was written, entered with its rejects; of nothing useful only these."""
+        self.content.check_unchanged()
+        useful = written.ledger.inserted > 0 or written.ledger.rejected == 0
+        entry = self.step.entry(SUBJECT_KIND, self.row.id, written.uri or str(self.row.target))
+        if useful:
+            self._note(written)
+        else:
+            with self.connection.cursor() as cursor:
+                cursor.execute(_UNDONE)
+        keep_rejects(self.connection, entry, written.rejected)
+        outcome = self._outcome(written, explanations)
+        enter(self.connection, entry, written.ledger, outcome.as_json() if useful else None)
+        return outcome, useful
+
+    def _written(self) -> tuple[Written, dict[str, str]]:
+        mode: Literal["append", "replace"] = "append" if self.row.mode is LoadMode.APPEND else "replace"
+        target, content = self.row.target, self.content
+        if content.is_plain_csv and target.format is TargetFormat.POSTGRES:
+            (ledger, rejected), columns = load_csv_file(
+                self.connection,
+                target.schema,
+                target.table,
+                content.file,
+                content.dialect,
+                mode=mode,
+                progress=self.step.progress,
+            )
+            written = Written(ledger, columns, f"warehouse:{target.shown}", rejected)
+            return written, explained_csv(content, columns, ledger.inserted)
+        with content.reading() as reading:
+            self.step.expect(reading.expected_rows)
+            nested = reading.json
+            written = self._sink().write(reading, mode=mode, writer=self._writer, progress=self.step.progress)
+        if content.is_csv:
+            return written, explained_csv(content, written.columns, written.ledger.read)
+        return written, explained(content, written.columns, nested)
+
+    @property
+    def _writer(self) -> str:
+        """What tells a write that is repeated: to the lake, which commits by itself, its content does."""
+        if self.row.target_format is TargetFormat.ICEBERG:
+            return f"{self.content.digest}-{self.row.reading.fingerprint}"
+        return self.step.id
+
+    def _sink(self) -> RowSink:
+        target = self.row.target
+        if target.format is TargetFormat.ICEBERG:
+            return iceberg_of(self.work, self.row)
+        if target.format is TargetFormat.PARQUET:
+            key = raw_key(f"{target.schema}/{target.table}", self.row.id, datetime.now(UTC), "parquet")
+            return ParquetSink(self.work.platform.raw_store, BUCKET, key)
+        return TableSink(self.connection, target.schema, target.table)
+
+    def _note(self, written: Written) -> None:
+        """Note what the target holds now; rejects of what it held before are of no use any more."""
+        target = str(self.row.target)
+        if self.row.mode is LoadMode.REPLACE:
+            before = loaded_files.forget_target(self.connection, target)
+            supersede_all(self.connection, SUBJECT_KIND, before, self.work.run_id)
+        made = LoadedFile(
+            step_id=self.step.id,
+            target=target,
+            owner=self.row.owner,
+            path=self.row.path,
+            content_hash=self.content.digest,
+            options=self.row.reading.fingerprint,
+            import_id=self.row.id,
+            watch_id=self.row.watch_id,
+            rows=written.ledger.inserted,
+            uri=written.uri,
+        )
+        loaded_files.note_loaded(self.connection, made)
+
+    def _nothing_new(self, held: LoadedFile) -> Outcome:
+        written = Written(Ledger(read=held.rows, unchanged=held.rows), pa.schema([]), held.uri or "")
+        return self._outcome(written, {}, unchanged=True)
+
+    def _entered(self, outcome: Outcome) -> Outcome:
+        entry = self.step.entry(SUBJECT_KIND, self.row.id, outcome.uri)
+        enter(self.connection, entry, outcome.ledger, outcome.as_json())
+        return outcome
+
+    def _outcome(
+        self, written: Written, explanations: dict[str, str], *, unchanged: bool = False, copy_of: str | None = None
+    ) -> Outcome:
+        schema = self._schema(written)
+        found = Found(self.content, schema, _renamed(explanations, written), unchanged, copy_of)
+        target = self.row.target
+        ledger = written.ledger.balanced()
+        return Outcome(
+            ledger=ledger,
+            assets=[] if copy_of else [import_key(target.format, target.schema, target.table)],
+            uri=written.uri,
+            columns=columns_of(written.columns),
+            rejected=written.rejected[:10],
+            bytes=self.content.size,
+            total_rows=ledger.inserted + ledger.unchanged,
+            details=found.details(),
+        )
+
+    def _schema(self, written: Written) -> dict[str, str]:
+        """SQL types by column: of a table those that PostgreSQL tells of it."""
+        if not len(written.columns):
+            return {}
+        names = column_names(written.columns.names)
+        if self.row.target_format is not TargetFormat.POSTGRES:
+            types = map(declared_type, written.columns)
+            return dict(zip(written.columns.names, map(printed_type, types), strict=True))
+        with self.connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a"
+                " WHERE a.attrelid = to_regclass(format('%%I.%%I', %s::text, %s::text)) AND a.attnum > 0"
+                " AND NOT a.attisdropped",
+                (self.row.target_schema, self.row.target_table),
+            )
+            told = dict(cursor.fetchall())
+        return {name: printed_type(told[name]) for name in names if name in told}
+
+
+def _renamed(explanations: Mapping[str, str], written: Written) -> dict[str, str]:
+    names = column_names(written.columns.names)
+    given = zip(names, written.columns.names, strict=True)
+    return {name: explanations[column] for name, column in given if column in explanations}
+
+
+def iceberg_of(work: Work, row: ImportRow) -> IcebergSink:
+    """The table of the lake that an import writes."""
+    return IcebergSink(lake_of(work.platform), row.target_schema, row.target_table, row.owner, work.run_id)
+
+
+def lake_of(platform: Platform) -> Lake:
+    """The Iceberg tables of the platform."""
+    settings = platform.settings
+    return Lake(settings.url("catalogue"), settings.lake_url, settings.s3_endpoint)
+
+
+def _shown(owner: str) -> str:
+    kind, _, name = owner.partition(":")
+    return "a watched folder's files" if kind == "watch" else name

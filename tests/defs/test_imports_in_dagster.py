@@ -1,0 +1,97 @@
+"""Imports and watched folders in Dagster: runs with their records, materialisations, assets with lineage."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from dataops_defs.catalogue.models import RunRow, WatchRow
+from dataops_defs.catalogue.watches import Watches
+from dataops_defs.defs.build import build_definitions, read_state
+from dataops_defs.defs.resources import PlatformResource
+from dataops_defs.defs.sensors import watch_sensor
+from dataops_defs.domain.importing import TargetFormat
+from dataops_defs.domain.run import RunState
+from tests.defs.test_jobs_and_assets import run_job
+from tests.flows.import_scenes import asked, found, put
+from tests.scenes import World
+
+CUSTOMERS = "id,name\n1,Ann\n2,Bob\n"
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+def a_watch(world: World, **more: object) -> str:
+    (world.files / "in").mkdir(exist_ok=True)
+    with world.platform.catalogue() as session:
+        row = WatchRow(name="Inbox", folder="in", patterns=[{"pattern": "*.csv"}], **more)
+        return Watches(session).add(row).id
+
+
+class TestAnImport:
+    @pytest.mark.parametrize(
+        ("format", "key"),
+        [
+            (TargetFormat.POSTGRES, ["warehouse", "raw", "customers"]),
+            (TargetFormat.ICEBERG, ["iceberg", "raw", "customers"]),
+        ],
+    )
+    def test_is_a_run_with_a_record_and_a_materialisation(
+        self, world: World, instance: dg.DagsterInstance, format: TargetFormat, key: list[str]
+    ) -> None:
+        id = asked(world, put(world, "customers.csv", CUSTOMERS), format=format)
+        assert run_job("import_file", instance, subject_id=id).success
+        event = instance.get_latest_materialization_event(dg.AssetKey(key))
+        assert event is not None
+        assert event.asset_materialization is not None
+        assert event.asset_materialization.metadata["dagster/row_count"].value == 2
+        with world.platform.catalogue() as session:
+            run = session.get_one(RunRow, found(world, id).run_id)
+            assert (run.state, run.subject_id) == (RunState.SUCCEEDED, id)
+
+
+class TestDefinitions:
+    def test_show_a_table_downstream_of_its_watched_folder(self, world: World, instance: dg.DagsterInstance) -> None:
+        watch = a_watch(world)
+        put(world, "in/jan.csv", CUSTOMERS)
+        look = looking(world, instance, watch)
+        assert look().run_requests == []
+        [request] = look().run_requests
+        config = request.run_config["ops"]["import_file_by_id"]["config"]
+        assert run_job("import_file", instance, **config).success
+        graph = build_definitions(read_state()).resolve_asset_graph()
+        table, folder = dg.AssetKey(["warehouse", "raw", "jan"]), dg.AssetKey(["default", "watch", "inbox"])
+        assert folder in graph.get(table).parent_keys
+
+    def test_show_the_table_in_which_files_are_gathered(self, world: World) -> None:
+        a_watch(world, target_table="weather")
+        graph = build_definitions(read_state()).resolve_asset_graph()
+        assert (
+            dg.AssetKey(["default", "watch", "inbox"])
+            in graph.get(dg.AssetKey(["warehouse", "raw", "weather"])).parent_keys
+        )
+
+    def test_of_a_folder_that_is_gone_say_so_in_the_sensor_s_tick(
+        self, world: World, instance: dg.DagsterInstance
+    ) -> None:
+        watch = a_watch(world)
+        (world.files / "in").rmdir()
+        assert looking(world, instance, watch)().skip_message == "no such folder: in"
+
+
+def looking(world: World, instance: dg.DagsterInstance, watch: str) -> Callable[[], Any]:
+    """The sensor of a watch, evaluated by hand."""
+    state = read_state()
+    [row] = [each for each in state["watches"] if each["id"] == watch]
+    sensor = watch_sensor(row, build_definitions(state).resolve_job_def("import_file"))
+
+    def look() -> Any:
+        with dg.build_sensor_context(instance, resources={"platform": PlatformResource()}) as context:
+            return sensor.evaluate_tick(context)
+
+    return look

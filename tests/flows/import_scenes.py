@@ -1,0 +1,121 @@
+"""Words for imports of files: ask for one, run it, look at what became of it; and for watched folders."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from dataops_defs.catalogue.base import new_id
+from dataops_defs.catalogue.import_rows import ImportRow
+from dataops_defs.catalogue.imports import Imports
+from dataops_defs.catalogue.leases import Leases
+from dataops_defs.catalogue.models import WatchedFileRow, WatchRow
+from dataops_defs.catalogue.runs import Runs
+from dataops_defs.catalogue.watches import Watches
+from dataops_defs.domain.importing import ImportOptions, LoadMode, TargetFormat
+from dataops_defs.domain.run import RunKind
+from dataops_defs.flows.import_file import import_file
+from dataops_defs.flows.lease import Lease
+from dataops_defs.flows.look_into_folder import look_into_folder
+from dataops_defs.flows.outbox import Launch
+from dataops_defs.flows.outcome import Outcome
+from dataops_defs.flows.work import Work
+from tests.scenes import World
+
+
+def asked(
+    world: World,
+    path: str,
+    table: str = "customers",
+    *,
+    schema: str = "raw",
+    format: TargetFormat = TargetFormat.POSTGRES,
+    mode: LoadMode = LoadMode.REPLACE,
+    owner: str | None = None,
+    email: str | None = None,
+    **options: Any,
+) -> str:
+    """Ask for an import; returns its id."""
+    with world.platform.catalogue() as session:
+        row = ImportRow(
+            path=path,
+            target_format=format,
+            target_schema=schema,
+            target_table=table,
+            mode=mode,
+            owner=owner or (f"gathered:{table}" if mode is LoadMode.APPEND else f"file:{path}"),
+            options=ImportOptions(**options).as_json(),
+            requested_by="test",
+            notification_email=email,
+        )
+        return Imports(session).add(row).id
+
+
+def imported(world: World, path: str, table: str = "customers", **more: Any) -> ImportRow:
+    """Ask for an import and do it; returns what became of it."""
+    id = asked(world, path, table, **more)
+    import_file(world.work(), id)
+    return found(world, id)
+
+
+def found(world: World, id: str) -> ImportRow:
+    with world.platform.catalogue() as session:
+        return Imports(session).get(id)
+
+
+def put(world: World, name: str, content: str | bytes) -> str:
+    """Put a file there; returns its path."""
+    path = world.files / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return name
+
+
+@dataclass
+class Folder:
+    """A watched folder, and words for what happens in it."""
+
+    world: World
+    watch: str
+
+    @classmethod
+    def of(cls, world: World, *patterns: str, folder: str = "in", **more: Any) -> "Folder":
+        (world.files / folder).mkdir(parents=True, exist_ok=True)
+        given = [{"pattern": each} for each in patterns or ("*.csv",)]
+        with world.platform.catalogue() as session:
+            row = WatchRow(name=f"{folder} {new_id()}", folder=folder, patterns=given, **more)
+            return cls(world, Watches(session).add(row).id)
+
+    def put(self, name: str, content: str | bytes) -> None:
+        put(self.world, f"in/{name}", content)
+
+    def look(self) -> list[Launch]:
+        """One look; the imports it asks for."""
+        return list(look_into_folder(self.world.platform, self.watch).launches)
+
+    def run(self, launch: Launch) -> Outcome:
+        """Do what a look has asked for, as its Dagster run would."""
+        with self.world.platform.catalogue() as session:
+            held = Leases(session).begin(launch.run_id, new_id())
+        assert held is not None
+        [config] = launch.run_config["ops"].values()
+        work = Work(self.world.platform, Lease(self.world.platform, held), say=lambda _text: None)
+        return import_file(work, config["config"]["subject_id"])
+
+    def settle(self) -> list[Outcome]:
+        """Look twice, and do what is asked for then."""
+        return [self.run(each) for each in [*self.look(), *self.look()]]
+
+    def states(self) -> dict[str, str]:
+        """Where each file stands, by its name."""
+        with self.world.platform.catalogue() as session:
+            rows = session.query(WatchedFileRow).filter(WatchedFileRow.watch_id == self.watch).all()
+            return {row.path.rpartition("/")[2]: str(row.status) for row in rows}
+
+    def row(self) -> WatchRow:
+        with self.world.platform.catalogue() as session:
+            return Watches(session).get(self.watch)
+
+
+def a_run(world: World, import_id: str) -> str:
+    """The record of a run that is to do an import."""
+    with world.platform.catalogue() as session:
+        return Runs(session).request(RunKind.IMPORT, import_id, "test").id

@@ -1,0 +1,230 @@
+"""Watched folders: a file counts when it is complete, each version once, whatever happens to the folder."""
+
+import shutil
+from typing import Any
+
+import pytest
+
+from dataops_defs.catalogue.import_rows import ImportRow
+from dataops_defs.catalogue.models import RunRow, WatchedFileRow
+from dataops_defs.catalogue.runs import Runs
+from dataops_defs.catalogue.watches import FoundFile, Watches
+from dataops_defs.domain.run import RunState
+from dataops_defs.errors import DataOpsError
+from dataops_defs.flows import look_into_folder as looking
+from tests.flows.import_scenes import Folder, put
+from tests.scenes import World
+
+WEATHER = "station,temp\nEWR,39.02\nJFK,38.5\n"
+
+
+class TestANewFile:
+    def test_counts_once_two_looks_have_found_it_the_same(self, world: World) -> None:
+        folder = Folder.of(world)
+        folder.put("jan.csv", WEATHER)
+        assert (folder.look(), folder.states()) == ([], {"jan.csv": "settling"})
+        folder.put("jan.csv", WEATHER + "LGA,1\n")  # somebody still writes
+        assert (folder.look(), folder.states()) == ([], {"jan.csv": "settling"})
+
+        [launch] = folder.look()
+
+        assert (folder.states(), folder.look()) == ({"jan.csv": "pending"}, [])
+        folder.run(launch)
+        assert folder.states() == {"jan.csv": "imported"}
+        assert world.sql("SELECT station, temp::text FROM raw.jan ORDER BY 1") == [
+            ("EWR", "39.02"),
+            ("JFK", "38.50"),
+            ("LGA", "1.00"),
+        ]
+
+    def test_has_a_run_record_before_anybody_is_told(self, world: World) -> None:
+        folder = Folder.of(world)
+        folder.put("jan.csv", WEATHER)
+        folder.look()
+        [launch] = folder.look()
+        with world.platform.catalogue() as session:
+            run = session.get_one(RunRow, launch.run_id)
+            row = session.get_one(ImportRow, run.subject_id)
+        assert (run.state, run.trigger, row.run_id) == (RunState.QUEUED, "sensor", run.id)
+
+    def test_goes_to_a_table_of_its_own_also_beside_another_of_its_name(self, world: World) -> None:
+        folder = Folder.of(world, recursive=True)
+        folder.put("2023/jan.csv", WEATHER)
+        folder.put("2024/jan.csv", "station,temp\nEWR,1.5\n")
+        folder.settle()
+        [(first,), (second,)] = world.sql("SELECT relname FROM pg_class WHERE relname ~ '^jan' ORDER BY 1")
+        assert (first, second.startswith("jan_")) == ("jan", True)
+
+    def test_of_another_name_or_below_is_left_alone(self, world: World) -> None:
+        folder = Folder.of(world, "*.csv", "w*.json")
+        for name in ("a.txt", "other.json", "below/b.csv"):
+            folder.put(name, WEATHER)
+        folder.look()
+        assert folder.states() == {}
+
+    def test_is_only_detected_where_nothing_is_imported_by_itself(self, world: World) -> None:
+        folder = Folder.of(world, auto_import=False)
+        folder.put("jan.csv", WEATHER)
+        assert folder.settle() == []
+        assert folder.states() == {"jan.csv": "detected"}
+
+    def test_that_may_not_be_read_yet_waits_with_the_reason(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = Folder.of(world)
+        folder.put("jan.csv", WEATHER)
+        monkeypatch.setattr(looking, "_unreadable", lambda *_: "may not be read: in/jan.csv")
+        assert folder.settle() == []
+        assert folder.states() == {"jan.csv": "pending"}
+        monkeypatch.undo()
+        [launch] = folder.look()
+        folder.run(launch)
+        assert folder.states() == {"jan.csv": "imported"}
+
+
+class TestAGatheringWatch:
+    def test_adds_each_file(self, world: World) -> None:
+        folder = Folder.of(world, target_table="weather")
+        folder.put("jan.csv", WEATHER)
+        folder.put("feb.csv", "station,temp\nLGA,30.1\n")
+        folder.settle()
+        assert world.sql("SELECT count(*) FROM raw.weather") == [(3,)]
+
+    def test_takes_a_copy_under_another_name_for_what_it_is(self, world: World) -> None:
+        folder = Folder.of(world, target_table="weather")
+        folder.put("jan.csv", WEATHER)
+        folder.put("copy.csv", WEATHER)
+        folder.settle()
+        assert sorted(folder.states().values()) == ["imported", "skipped_duplicate"]
+        assert world.sql("SELECT count(*) FROM raw.weather") == [(2,)]
+
+
+class TestAChange:
+    def test_of_an_imported_file_is_a_new_version(self, world: World) -> None:
+        folder = Folder.of(world)
+        folder.put("jan.csv", WEATHER)
+        folder.settle()
+        folder.put("jan.csv", "station,temp\nEWR,7\n")
+        folder.settle()
+        assert folder.states() == {"jan.csv": "imported"}
+        assert world.sql("SELECT station, temp FROM raw.jan") == [("EWR", 7)]
+        with world.platform.catalogue() as session:
+            assert session.query(ImportRow).count() == 2
+
+    def test_between_look_and_import_leaves_the_new_version_to_the_next_look(self, world: World) -> None:
+        folder = Folder.of(world)
+        folder.put("jan.csv", WEATHER)
+        folder.look()
+        [launch] = folder.look()
+        folder.put("jan.csv", "station,temp\nEWR,7\n")
+        folder.look()
+        with pytest.raises(DataOpsError, match="has changed since it was found"):
+            folder.run(launch)
+        assert folder.states() == {"jan.csv": "settling"}
+        [launch] = folder.look()
+        folder.run(launch)
+        assert folder.states() == {"jan.csv": "imported"}
+
+    def test_a_file_that_goes_before_its_import_is_missing_and_counts_again_when_it_is_back(self, world: World) -> None:
+        folder = Folder.of(world)
+        folder.put("jan.csv", WEATHER)
+        folder.look()
+        (world.files / "in" / "jan.csv").unlink()
+        folder.look()
+        assert folder.states() == {"jan.csv": "missing"}
+        folder.put("jan.csv", WEATHER)
+        folder.settle()
+        assert folder.states() == {"jan.csv": "imported"}
+
+    def test_an_imported_file_that_goes_stays_imported(self, world: World) -> None:
+        folder = Folder.of(world)
+        folder.put("jan.csv", WEATHER)
+        folder.settle()
+        (world.files / "in" / "jan.csv").unlink()
+        folder.look()
+        assert folder.states() == {"jan.csv": "imported"}
+
+    def test_a_file_that_cannot_be_imported_is_failed_with_the_reason_until_it_changes(self, world: World) -> None:
+        folder = Folder.of(world, "*.json")
+        folder.put("jan.json", '[{"a"')
+        folder.look()
+        [launch] = folder.look()
+        with pytest.raises(DataOpsError):
+            folder.run(launch)
+        assert (folder.states(), folder.look()) == ({"jan.json": "failed"}, [])
+        folder.put("jan.json", '[{"a": 1}]')
+        folder.settle()
+        assert folder.states() == {"jan.json": "imported"}
+
+
+class TestAnImportWhoseRunEnded:
+    def test_without_a_word_is_failed_with_the_run_s_reason(self, world: World) -> None:
+        folder = Folder.of(world)
+        folder.put("jan.csv", WEATHER)
+        folder.look()
+        [launch] = folder.look()
+        with world.platform.catalogue() as session:
+            Runs(session).finish(launch.run_id, RunState.FAILED, error="The run's worker died")
+        folder.look()
+        assert folder.states() == {"jan.csv": "failed"}
+        with world.platform.catalogue() as session:
+            assert session.query(ImportRow).one().error == "The run's worker died"
+
+
+class TestAFolderThatGoes:
+    def test_leaves_the_watch_degraded_and_its_files_as_they_are(self, world: World) -> None:
+        folder = Folder.of(world)
+        folder.put("jan.csv", WEATHER)
+        folder.settle()
+        folder.put("feb.csv", "station,temp\nLGA,30.1\n")
+        folder.look()
+        (world.files / "in").rename(world.files / "away")
+
+        for _ in range(2):
+            with pytest.raises(DataOpsError, match="no such folder"):
+                folder.look()
+
+        assert folder.states() == {"jan.csv": "imported", "feb.csv": "settling"}
+        assert (folder.row().degraded_since is None, "no such folder" in (folder.row().last_error or "")) == (
+            False,
+            True,
+        )
+        (world.files / "away").rename(world.files / "in")
+        folder.settle()
+        assert folder.states() == {"jan.csv": "imported", "feb.csv": "imported"}
+        assert (folder.row().degraded_since, folder.row().last_error) == (None, None)
+
+
+class TestTenThousandFiles:
+    def test_are_noted_once_each_and_asked_for_a_hundred_at_a_time(self, world: World) -> None:
+        folder = Folder.of(world)
+        for number in range(10_000):
+            (world.files / "in" / f"f{number:05}.csv").touch()
+        folder.look()
+        asked = folder.look()
+        assert (len(asked), folder.look()) == (looking.AT_ONCE, [])
+        with world.platform.catalogue() as session:
+            assert session.query(WatchedFileRow).count() == 10_000
+        shutil.rmtree(world.files / "in")
+
+    def test_are_listed_by_pages(self, world: World) -> None:
+        folder = Folder.of(world)
+        with world.platform.catalogue() as session:
+            watches = Watches(session)
+            watches.note(folder.watch, [FoundFile(f"in/{number}.csv", "1:1", 1) for number in range(250)])
+            rows, total = watches.files(watch_id=folder.watch, status="pending", limit=100, offset=200)
+        assert (len(rows), total) == (50, 250)
+
+
+def test_a_watch_of_a_file_in_place_of_a_folder_is_refused(world: World) -> None:
+    put(world, "in", "no folder")
+    folder = Folder(world, _watch_of(world))
+    with pytest.raises(DataOpsError, match="no such folder"):
+        folder.look()
+
+
+def _watch_of(world: World) -> Any:
+    from dataops_defs.catalogue.models import WatchRow
+
+    with world.platform.catalogue() as session:
+        return Watches(session).add(WatchRow(name="in", folder="in", patterns=[{"pattern": "*"}])).id
