@@ -5,8 +5,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool
 
 from api_shim.schemas.base import Moment
-from dataops_defs.catalogue.models import DatamartRow
-from dataops_defs.domain.datamart import DatamartType, RefreshStrategy
+from dataops_defs.catalogue.base import now
+from dataops_defs.catalogue.models import DatamartRow, ScheduleRow
+from dataops_defs.domain.datamart import DatamartType, RefreshMethod, RefreshStrategy
+from dataops_defs.domain.schedule import Schedule
 
 SchemaName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$", description="Schema of the warehouse")]
 CUSTOMER_360: dict[str, Any] = {
@@ -27,8 +29,22 @@ REFRESHED: dict[str, Any] = {
     "size_mb": 45.2,
     "refresh_duration_seconds": 23.5,
     "refreshed_at": "2024-06-30T11:05:00Z",
+    "method": "concurrently",
+    "method_reason": "Only rows that differ were written, by a unique index made on customer_id, name, email",
+}
+SCHEDULED: dict[str, Any] = {
+    "datamart_name": "customer_360_datamart",
+    "schedule_id": "sched_abc123",
+    "cron_expression": "0 2 * * *",
+    "next_run": "2024-07-01T02:00:00Z",
+    "status": "scheduled",
 }
 MEGABYTE = 1024 * 1024
+
+
+def public_id(prefix: str, id: str) -> str:
+    """An id as document 000 prints it: ``dm_…``, ``sched_…``."""
+    return f"{prefix}_{id.replace('-', '')}"
 
 
 def megabytes(size: int) -> float:
@@ -74,7 +90,7 @@ class DatamartCreated(Snake):
     def of(cls, row: DatamartRow) -> "DatamartCreated":
         """The form of a new row."""
         return cls(
-            datamart_id=f"dm_{row.id.replace('-', '')}",
+            datamart_id=public_id("dm", row.id),
             name=row.name,
             type=str(row.type),
             schema_name=row.schema,
@@ -83,7 +99,11 @@ class DatamartCreated(Snake):
 
 
 class RefreshRequest(BaseModel):
-    """How to refresh; readers are never blocked, so ``concurrent`` changes nothing they notice."""
+    """How to refresh; left out, ``concurrent`` is as the datamart was scheduled, else false.
+
+    With it only the rows that differ are written, where the datamart has a unique key. Readers are never blocked either
+    way, but for a materialized view without a key that others are built on: ``method`` says so.
+    """
 
     model_config = ConfigDict(
         extra="forbid",
@@ -91,7 +111,7 @@ class RefreshRequest(BaseModel):
         json_schema_extra={"examples": [{"schema": "analytics", "concurrent": True}]},
     )
     schema_name: SchemaName | None = Field(default=None, alias="schema")
-    concurrent: StrictBool = False
+    concurrent: StrictBool | None = None
 
 
 class Refreshed(Snake):
@@ -105,6 +125,8 @@ class Refreshed(Snake):
     size_mb: float
     refresh_duration_seconds: float
     refreshed_at: Moment
+    method: RefreshMethod
+    method_reason: str
 
 
 class Refreshing(Snake):
@@ -116,8 +138,51 @@ class Refreshing(Snake):
     status_url: str
 
 
+class ScheduleRequest(BaseModel):
+    """When to refresh. ``concurrent`` is taken by every refresh that does not say otherwise."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        populate_by_name=True,
+        json_schema_extra={"examples": [{"schedule": "0 2 * * *", "schema": "analytics", "concurrent": True}]},
+    )
+    schedule: str = Field(min_length=1, max_length=100, description="Cron line of five fields, in UTC")
+    schema_name: SchemaName | None = Field(default=None, alias="schema")
+    concurrent: StrictBool = False
+
+
+class DatamartScheduled(Snake):
+    """A datamart that refreshes by itself."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [SCHEDULED]})
+    datamart_name: str
+    schedule_id: str
+    cron_expression: str
+    next_run: Moment
+    status: str = "scheduled"
+    concurrent: bool
+
+    @classmethod
+    def of(cls, row: DatamartRow, schedule: ScheduleRow) -> "DatamartScheduled":
+        """The form of a datamart and its schedule."""
+        return cls(
+            datamart_name=row.name,
+            schedule_id=public_id("sched", schedule.id),
+            cron_expression=schedule.cron,
+            next_run=Schedule(schedule.cron, schedule.timezone).next_after(now()),
+            concurrent=row.refresh_concurrently,
+        )
+
+
+class ColumnStatistics(Snake):
+    """What PostgreSQL's sample tells of a column."""
+
+    null_fraction: float
+    distinct_values: int
+
+
 class DatamartOut(Snake):
-    """A datamart in the list; ``schedule`` only for one that has one."""
+    """A datamart in the list; ``schedule`` and what belongs to it only for one that has one."""
 
     name: str
     type: str
@@ -127,13 +192,26 @@ class DatamartOut(Snake):
     last_refresh: Moment | None
     refresh_strategy: str
     schedule: str | None = None
+    schedule_status: str | None = Field(default=None, description="active, or paused, in Dagster or here")
+    next_run: Moment | None = None
     datamart_id: str
     description: str | None = None
+    status: str = Field(description="created, ready, or failed: its last refresh did, the rows are those of before")
+    last_error: str | None = None
+    current_version: str | None = None
+    statistics: dict[str, ColumnStatistics] | None = Field(default=None, description="By column; sampled")
 
     @classmethod
-    def of(cls, row: DatamartRow, cron: str | None) -> "DatamartOut":
-        """The form of a row and its cron line."""
-        return cls(
+    def of(
+        cls,
+        row: DatamartRow,
+        schedule: ScheduleRow | None,
+        version: str | None,
+        statistics: dict[str, ColumnStatistics] | None,
+    ) -> "DatamartOut":
+        """The form of a row and what belongs to it."""
+        filled = row.last_refreshed_at is not None
+        made = cls(
             name=row.name,
             type=str(row.type),
             schema_name=row.schema,
@@ -141,10 +219,18 @@ class DatamartOut(Snake):
             size_mb=megabytes(row.size_bytes),
             last_refresh=row.last_refreshed_at,
             refresh_strategy=str(row.refresh_strategy),
-            schedule=cron,
-            datamart_id=f"dm_{row.id.replace('-', '')}",
+            datamart_id=public_id("dm", row.id),
             description=row.description,
+            status="failed" if row.last_error or row.problem else "ready" if filled else "created",
+            last_error=row.last_error or row.problem,
+            current_version=version,
+            statistics=statistics,
         )
+        if schedule is not None:
+            made.schedule, made.schedule_status = schedule.cron, "active" if schedule.enabled else "paused"
+            if schedule.enabled:
+                made.next_run = Schedule(schedule.cron, schedule.timezone).next_after(now())
+        return made
 
 
 class DatamartList(Snake):
@@ -155,11 +241,21 @@ class DatamartList(Snake):
 
 
 class DatamartPreview(Snake):
-    """The first rows of a datamart."""
+    """The first rows of a datamart; of one that was never filled the columns that it will have, and no rows."""
 
     datamart_name: str
     schema_name: str = Field(alias="schema")
     columns: list[str]
+    column_types: dict[str, str]
     data: list[dict[str, Any]]
     rows_returned: int
     total_rows: int
+
+
+class DatamartDeleted(Snake):
+    """What was deleted; tables and views stay in the warehouse unless they were ``dropped``."""
+
+    datamart_name: str
+    status: str = "deleted"
+    deleted: list[str] = Field(description="Names of all datamarts that were deleted")
+    dropped: list[str] = Field(description="Tables and views that were dropped")

@@ -2,6 +2,12 @@
 
 from enum import StrEnum
 
+from dataops_defs.domain.naming import slug
+from dataops_defs.errors import Invalid
+
+MAX_RELATION = 63
+"""Bytes of a name in PostgreSQL; it cuts longer ones without a word."""
+
 
 class DatamartType(StrEnum):
     """What PostgreSQL keeps."""
@@ -17,3 +23,68 @@ class RefreshStrategy(StrEnum):
     ON_DEMAND = "on_demand"
     ON_COMMIT = "on_commit"
     SCHEDULED = "scheduled"
+
+
+class RefreshMethod(StrEnum):
+    """How a refresh put the new rows in place; of all of them only ``refresh`` makes readers wait."""
+
+    BUILD = "build"
+    """The first one: there was nothing to replace."""
+    CONCURRENTLY = "concurrently"
+    """REFRESH MATERIALIZED VIEW CONCURRENTLY: by a unique index, only rows that differ are written."""
+    SWAP = "swap"
+    """Built beside, and renamed in an instant; indexes, grants, comments and views on it come along."""
+    REFRESH = "refresh"
+    """REFRESH MATERIALIZED VIEW: readers wait while the query runs."""
+    MERGE = "merge"
+    """Of a table: rows that differ are deleted and inserted in one transaction."""
+    REPLACE = "replace"
+    """CREATE OR REPLACE VIEW: a view holds no rows."""
+    JOINED = "joined"
+    """Another refresh began after this one was asked for, and has done its work."""
+
+
+class VersionStatus(StrEnum):
+    """Where a version of a versioned datamart stands."""
+
+    BUILDING = "building"
+    READY = "ready"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+def relation_name(name: str) -> str:
+    """The name of a datamart's table or view.
+
+    Raises:
+        Invalid: PostgreSQL would cut it.
+    """
+    made = slug(name)
+    if len(made) > MAX_RELATION:
+        raise Invalid.field("name", f"makes a table name of {len(made)} letters; {MAX_RELATION} are the most")
+    return made
+
+
+def version_table(datamart: str, version: str) -> str:
+    """The table of a version, ``customer_segments__v2``; both arguments are slugs.
+
+    Raises:
+        Invalid: PostgreSQL would cut it.
+    """
+    made = f"{datamart}__{version}"
+    if len(made) > MAX_RELATION:
+        raise Invalid.field("version", f"makes a table name of {len(made)} letters; {MAX_RELATION} are the most")
+    return made
+
+
+def draft_name(datamart_id: str) -> str:
+    """What a datamart is called while it is built beside the one in place."""
+    return f"_building_{datamart_id.replace('-', '')}"
+
+
+DRAFTS = r"^_building_[0-9a-f]{32}$"
+
+
+def datamart_of_draft(name: str) -> str:
+    """The id of the datamart that a draft is of, 32 hexadecimal digits."""
+    return name.removeprefix("_building_")

@@ -1,147 +1,133 @@
-"""Refresh a datamart: the query runs as the builder role, the result takes the old one's place in one transaction."""
+"""Refresh a datamart: its query runs as the builder role, and readers see the old rows or the new ones, never a part.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+Source: document 000, "Datamart Management"; SAFETY design, section 4 step 7. Which method is taken, and what each
+costs whom, is told in ``place_datamart`` and shown in every answer.
+"""
+
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
 
 import psycopg2
-from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from dataops_defs.adapters.json_values import json_value
-from dataops_defs.adapters.sql.guard import check_query
+from dataops_defs.adapters.datamarts import relations, turns
+from dataops_defs.adapters.sql.guard import check_query, tables_of
 from dataops_defs.adapters.warehouse.books import enter
 from dataops_defs.catalogue.base import now
 from dataops_defs.catalogue.datamarts import Datamarts
 from dataops_defs.catalogue.models import DatamartRow
+from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.columns import Column
-from dataops_defs.domain.datamart import DatamartType
+from dataops_defs.domain.datamart import RefreshMethod
 from dataops_defs.domain.ledger import Ledger
 from dataops_defs.domain.naming import table_key
 from dataops_defs.domain.run import RunKind
-from dataops_defs.errors import SourceError
+from dataops_defs.errors import DataOpsError
 from dataops_defs.flows.lineage import lineage_of
 from dataops_defs.flows.outcome import Check, Outcome
+from dataops_defs.flows.place_datamart import Placed, discard_draft, place
 from dataops_defs.flows.platform import Platform
-from dataops_defs.flows.work import Step, Work
+from dataops_defs.flows.publish_version import publish_version
+from dataops_defs.flows.work import UNFINISHED, Step, Work, sentence
 
-BUILD_TIME_LIMIT = "30min"
-PREVIEW_ROWS = 10
-KINDS = {DatamartType.TABLE: "TABLE", DatamartType.VIEW: "VIEW", DatamartType.MATERIALIZED_VIEW: "MATERIALIZED VIEW"}
-KIND_OF = {"r": DatamartType.TABLE, "v": DatamartType.VIEW, "m": DatamartType.MATERIALIZED_VIEW}
+CONCURRENT = "concurrent"
+VERSION = "version_id"
 
 
 def refresh_datamart(work: Work, datamart_id: str) -> Outcome:
-    """Run the datamart's query and put its result in place; readers see the old rows or the new ones.
+    """Fill a datamart again, or publish the version of it that the run asks for.
 
-    Source: document 000, "Datamarts"; SAFETY design, section 4 step 7.
+    Raises:
+        Conflict: it is versioned, and no version is asked for; or what is built on it does not fit its new columns.
+        SourceError: PostgreSQL refuses the query; the message is its own.
     """
     with work.platform.catalogue() as session:
         row = Datamarts(session).get(datamart_id)
+        asked = Runs(session).get(work.run_id).parameters
+    if row.versioned:
+        return publish_version(work, row, asked.get(VERSION))
+    concurrently = bool(asked.get(CONCURRENT, row.refresh_concurrently))
     work.say(f"Refreshing datamart {row.schema}.{row.slug}")
-    outcome = work.do(RunKind.REFRESH, row.id, row.name, lambda step: _refresh(work, step, row))
+    try:
+        outcome = work.do(RunKind.REFRESH, row.id, row.name, lambda step: _refresh(work, step, row, concurrently))
+    except UNFINISHED:
+        raise
+    except Exception as error:
+        note_failure(work.platform, row.id, sentence(error))
+        raise
+    work.say(f"Method: {outcome.details['method']}. {outcome.details['reason']}")
     _note(work.platform, row.id, outcome)
     return outcome
 
 
-def _refresh(work: Work, step: Step, row: DatamartRow) -> Outcome:
-    draft = f"_building_{row.slug[:50]}"
+def _refresh(work: Work, step: Step, row: DatamartRow, concurrently: bool) -> Outcome:
     query = check_query(row.query, allowed_functions=work.platform.settings.allowed_functions)
     with work.warehouse("dataops refresh") as owner:
         with owner.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"datamart {row.id}",))
-            _refuse_other_kind(cursor, row)
-        with _refusals(row.name), work.warehouse("dataops build", role="builder") as builder:
-            _build(builder, row, draft, query)
-        with owner.cursor() as cursor:
-            _put_in_place(cursor, row, draft)
-            rows, size, columns, preview = _look(cursor, row)
-        moved = 0 if row.type is DatamartType.VIEW else rows
-        ledger = Ledger(read=moved, inserted=moved).balanced()
-        outcome = Outcome(
-            ledger=ledger,
-            assets=[table_key(row.schema, row.slug)],
-            uri=f"warehouse:{row.schema}.{row.slug}",
-            columns=columns,
-            preview=preview,
-            checks=[Check("ledger_balanced", True, f"All {rows} rows are accounted for", ledger.as_json())],
-            lineage=lineage_of(work.platform, query),
-            bytes=size,
-            total_rows=rows,
-        )
-        enter(owner, step.entry("datamart", row.id, f"{row.schema}.{row.slug}"), ledger, outcome.as_json())
+            asked = turns.moment(cursor)
+            turns.take_turn(cursor, row.id)
+            began = turns.moment(cursor)
+            earlier = turns.last_outcome(cursor, row.id)
+            is_there = relations.find(cursor, row.schema, row.slug) is not None
+        if is_there and _began(earlier) > asked:
+            outcome = _joined(earlier)
+        else:
+            try:
+                placed = place(work, owner, row, query, concurrently)
+            except Exception:
+                with suppress(DataOpsError, psycopg2.Error):
+                    owner.rollback()
+                    discard_draft(work.platform, row)
+                raise
+            outcome = _outcome(work.platform, owner, row, query, placed, began)
+        enter(owner, step.entry("datamart", row.id, f"{row.schema}.{row.slug}"), outcome.ledger, outcome.as_json())
     return outcome
 
 
-@contextmanager
-def _refusals(name: str) -> Iterator[None]:
-    """What PostgreSQL says of a user's query, in its own words and without the query."""
-    try:
-        yield
-    except psycopg2.errors.QueryCanceled:
-        raise SourceError(f"The query of datamart '{name}' took longer than {BUILD_TIME_LIMIT}") from None
-    except psycopg2.OperationalError:
-        raise
-    except psycopg2.Error as error:
-        raise SourceError(f"The query of datamart '{name}' was refused: {error.diag.message_primary}") from None
+def _began(outcome: dict[str, Any]) -> datetime:
+    began = outcome.get("details", {}).get("began")
+    return datetime.fromisoformat(began if began else "0001-01-01T00:00:00+00:00")
 
 
-def _refuse_other_kind(cursor: Cursor, row: DatamartRow) -> None:
-    cursor.execute(
-        "SELECT c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE n.nspname = %s AND c.relname = %s",
-        (row.schema, row.slug),
+def _joined(earlier: dict[str, Any]) -> Outcome:
+    reason = "Another refresh began after this one was asked for: its rows are as new"
+    details = {**earlier["details"], "method": str(RefreshMethod.JOINED), "reason": reason}
+    return Outcome.from_json(Ledger(), {**earlier, "details": details})
+
+
+def _outcome(
+    platform: Platform, owner: Connection, row: DatamartRow, query: str, placed: Placed, began: datetime
+) -> Outcome:
+    content, ledger = placed.content, placed.ledger.balanced()
+    with owner.cursor() as cursor:
+        columns = relations.columns_of(cursor, tables_of(query))
+    return Outcome(
+        ledger=ledger,
+        assets=[table_key(row.schema, row.slug)],
+        uri=f"warehouse:{row.schema}.{row.slug}",
+        columns=content.columns,
+        preview=content.preview,
+        checks=[Check("ledger_balanced", True, f"All {content.rows} rows are accounted for", ledger.as_json())],
+        lineage=lineage_of(platform, query, columns),
+        bytes=content.bytes,
+        total_rows=content.rows,
+        details={"method": str(placed.method), "reason": placed.reason, "began": began.isoformat()},
     )
-    found = cursor.fetchone()
-    if found and KIND_OF.get(found[0]) is not row.type:
-        raise SourceError(f"{row.schema}.{row.slug} exists already and is no {row.type}; rename the datamart")
-
-
-def _build(builder: Connection, row: DatamartRow, draft: str, query: str) -> None:
-    name = sql.Identifier(row.schema, row.slug if row.type is DatamartType.VIEW else draft)
-    kind = sql.SQL(KINDS[row.type])
-    with builder.cursor() as cursor:
-        cursor.execute(f"SET LOCAL statement_timeout = '{BUILD_TIME_LIMIT}'")
-        if row.type is not DatamartType.VIEW:
-            cursor.execute(sql.SQL("DROP {} IF EXISTS {}").format(kind, name))
-        verb = sql.SQL("CREATE OR REPLACE VIEW" if row.type is DatamartType.VIEW else f"CREATE {KINDS[row.type]}")
-        cursor.execute(sql.SQL("{} {} AS ").format(verb, name) + sql.SQL(query.replace("%", "%%")), ())
-
-
-def _put_in_place(cursor: Cursor, row: DatamartRow, draft: str) -> None:
-    if row.type is DatamartType.VIEW:
-        return
-    kind = sql.SQL(KINDS[row.type])
-    try:
-        cursor.execute(sql.SQL("DROP {} IF EXISTS {}").format(kind, sql.Identifier(row.schema, row.slug)))
-    except psycopg2.errors.DependentObjectsStillExist as error:
-        raise SourceError(f"{row.schema}.{row.slug} cannot be replaced: {error.diag.message_detail}") from None
-    cursor.execute(
-        sql.SQL("ALTER {} {} RENAME TO {}").format(kind, sql.Identifier(row.schema, draft), sql.Identifier(row.slug))
-    )
-
-
-def _look(cursor: Cursor, row: DatamartRow) -> tuple[int, int, list[Column], list[dict[str, object]]]:
-    name = sql.Identifier(row.schema, row.slug)
-    cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(name))
-    counted = cursor.fetchone()
-    cursor.execute("SELECT pg_total_relation_size(%s::regclass)", (f'"{row.schema}"."{row.slug}"',))
-    size = cursor.fetchone()
-    cursor.execute(
-        "SELECT attname, format_type(atttypid, atttypmod), NOT attnotnull FROM pg_attribute"
-        " WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-        (f'"{row.schema}"."{row.slug}"',),
-    )
-    columns = [Column(*found) for found in cursor.fetchall()]
-    cursor.execute(sql.SQL("SELECT * FROM {} LIMIT {}").format(name, sql.Literal(PREVIEW_ROWS)))
-    preview = [
-        {column.name: json_value(value) for column, value in zip(columns, values, strict=True)}
-        for values in cursor.fetchall()
-    ]
-    return (counted[0] if counted else 0), (size[0] if size else 0), columns, preview
 
 
 def _note(platform: Platform, id: str, done: Outcome) -> None:
     with platform.catalogue() as session:
         row = Datamarts(session).get(id, lock=True)
         row.last_refreshed_at, row.rows_count, row.size_bytes = now(), done.total_rows or 0, done.bytes or 0
+        row.last_error, row.last_method = None, done.details["method"]
+        if not relations.same_columns([Column.from_json(each) for each in row.columns or []], done.columns):
+            row.columns = [each.as_json() for each in done.columns]
+
+
+def note_failure(platform: Platform, id: str, reason: str) -> None:
+    """Keep why the last refresh failed, for whoever looks at the datamart; its rows are those of before."""
+    with platform.catalogue() as session:
+        row = Datamarts(session).find(id, lock=True)
+        if row is not None:
+            row.last_error = reason

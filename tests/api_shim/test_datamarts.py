@@ -1,5 +1,6 @@
 """Datamarts over HTTP. Source: document 000, "Datamart Management"."""
 
+from contextlib import closing
 from typing import Any
 
 import psycopg2
@@ -31,6 +32,21 @@ def create(client: TestClient, **more: Any) -> Any:
     return reply.json()
 
 
+def sql(settings: Settings, statement: str) -> list[tuple[Any, ...]]:
+    with (
+        closing(psycopg2.connect(libpq_url(settings.url("warehouse")))) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+def listed(client: TestClient) -> Any:
+    (only,) = client.get(PATH).json()["datamarts"]
+    return only
+
+
 @pytest.mark.usefixtures("orders")
 class TestCreatingADatamart:
     def test_it_is_empty_until_it_is_refreshed(self, client: TestClient) -> None:
@@ -47,8 +63,9 @@ class TestCreatingADatamart:
             "size_mb": 0,
             "refresh_required": True,
         }
-        reply = client.get(f"{PATH}/customer_360_datamart/preview")
-        assert (reply.status_code, reply.json()["code"]) == (409, "CONFLICT")
+        seen = client.get(f"{PATH}/customer_360_datamart/preview").json()
+        assert (seen["columns"], seen["data"], seen["total_rows"]) == (["customer_id", "total_spent"], [], 0)
+        assert seen["column_types"] == {"customer_id": "text", "total_spent": "numeric"}
 
     def test_a_wrong_field_is_named(self, client: TestClient) -> None:
         cases = [
@@ -158,3 +175,167 @@ class TestRefreshingADatamart:
         assert client.get(f"{PATH}?colour=red").status_code == 422
         assert client.get(f"{PATH}?include_statistics=perhaps").status_code == 422
         assert ADMIN not in client.get(f"{PATH}?colour={ADMIN}").text
+
+    def test_the_answer_says_how(self, client: TestClient) -> None:
+        create(client)
+        client.post(f"{PATH}/customer_360_datamart/refresh")
+
+        done = client.post(f"{PATH}/customer_360_datamart/refresh", json={"concurrent": True}).json()
+
+        assert done["method"] == "concurrently"
+        assert done["method_reason"] == "Only rows that differ were written, by a unique index made on customer_id"
+
+    def test_one_that_failed_says_so_in_the_list_until_it_succeeds(
+        self, client: TestClient, shim_settings: Settings
+    ) -> None:
+        create(client, type="table")
+        sql(shim_settings, "ALTER TABLE orders RENAME TO orders_aside")
+        client.post(f"{PATH}/customer_360_datamart/refresh")
+        failed = listed(client)
+        sql(shim_settings, "ALTER TABLE orders_aside RENAME TO orders")
+        client.post(f"{PATH}/customer_360_datamart/refresh")
+
+        assert (failed["status"], "orders" in failed["last_error"]) == ("failed", True)
+        assert (listed(client)["status"], "last_error" in listed(client)) == ("ready", False)
+
+    def test_statistics_of_columns_are_told_when_asked_for(self, client: TestClient) -> None:
+        create(client)
+        client.post(f"{PATH}/customer_360_datamart/refresh")
+
+        assert "statistics" not in listed(client)
+        told = client.get(f"{PATH}?include_statistics=true").json()["datamarts"][0]["statistics"]
+        assert told["customer_id"] == {"null_fraction": 0.0, "distinct_values": 2}
+
+
+@pytest.mark.usefixtures("orders")
+class TestSchedulingADatamart:
+    def test_it_becomes_scheduled_and_shows_its_cron_line(self, client: TestClient) -> None:
+        create(client)
+
+        done = client.post(
+            f"{PATH}/customer_360_datamart/schedule",
+            json={"schedule": "0 2 * * *", "schema": "analytics", "concurrent": True},
+        )
+
+        assert done.status_code == 200, done.text
+        body = done.json()
+        assert body.pop("schedule_id").startswith("sched_")
+        next_run = body.pop("next_run")
+        assert next_run[10:] == "T02:00:00.000Z"
+        assert body == {
+            "datamart_name": "customer_360_datamart",
+            "cron_expression": "0 2 * * *",
+            "status": "scheduled",
+            "concurrent": True,
+        }
+        seen = listed(client)
+        assert (seen["refresh_strategy"], seen["schedule"]) == ("scheduled", "0 2 * * *")
+        assert (seen["schedule_status"], seen["next_run"]) == ("active", next_run)
+
+    def test_again_it_changes_and_the_flag_holds_for_refreshes_that_say_nothing(self, client: TestClient) -> None:
+        create(client)
+        client.post(f"{PATH}/customer_360_datamart/refresh")
+        first = client.post(f"{PATH}/customer_360_datamart/schedule", json={"schedule": "0 2 * * *"}).json()
+        second = client.post(
+            f"{PATH}/customer_360_datamart/schedule", json={"schedule": "30 3 * * 1", "concurrent": True}
+        ).json()
+
+        assert first["schedule_id"] == second["schedule_id"]
+        assert listed(client)["schedule"] == "30 3 * * 1"
+        assert client.post(f"{PATH}/customer_360_datamart/refresh").json()["method"] == "concurrently"
+        by_hand = client.post(f"{PATH}/customer_360_datamart/refresh", json={"concurrent": False}).json()
+        assert by_hand["method"] == "swap"
+
+    @pytest.mark.parametrize("cron", ["* * * * * *", "99 * * * *", "*/0 * * * *", "", "0 0 30 2 *", "daily"])
+    def test_what_is_no_cron_line_is_refused(self, client: TestClient, cron: str) -> None:
+        create(client)
+
+        reply = client.post(f"{PATH}/customer_360_datamart/schedule", json={"schedule": cron})
+
+        assert (reply.status_code, [each["field"] for each in reply.json()["errors"]]) == (422, ["schedule"])
+        assert listed(client)["refresh_strategy"] == "on_demand"
+
+
+@pytest.mark.usefixtures("orders")
+class TestWhatCannotBeDefined:
+    def test_a_query_over_its_own_result(self, client: TestClient) -> None:
+        first = {**CUSTOMER_360, "name": "first", "query": "SELECT * FROM analytics.second"}
+        assert client.post(f"{PATH}/create", json=first).status_code == 200
+        for name in ("second", "third"):
+            wrong = {**CUSTOMER_360, "name": name, "query": f"SELECT * FROM analytics.{name}"}
+            assert client.post(f"{PATH}/create", json=wrong).status_code == 422
+
+        wrong = {**CUSTOMER_360, "name": "second", "query": "SELECT * FROM analytics.first"}
+        reply = client.post(f"{PATH}/create", json=wrong)
+
+        assert (reply.status_code, "own result" in reply.json()["detail"]) == (422, True)
+
+    def test_columns_of_one_name_and_names_that_postgresql_would_cut(self, client: TestClient) -> None:
+        twins = {**CUSTOMER_360, "query": "SELECT a.amount, b.amount FROM orders a, orders b"}
+        assert client.post(f"{PATH}/create", json=twins).json()["errors"][0]["field"] == "query"
+        long = {**CUSTOMER_360, "name": "n" * 64}
+        assert client.post(f"{PATH}/create", json=long).json()["errors"][0]["field"] == "name"
+
+
+@pytest.mark.usefixtures("orders")
+class TestDeletingADatamart:
+    def test_its_rows_stay_unless_they_are_dropped(self, client: TestClient, shim_settings: Settings) -> None:
+        create(client, type="table")
+        create(client, type="table", name="other")
+        for name in ("customer_360_datamart", "other"):
+            client.post(f"{PATH}/{name}/refresh")
+            client.post(f"{PATH}/{name}/schedule", json={"schedule": "0 2 * * *"})
+
+        kept = client.delete(f"{PATH}/customer_360_datamart").json()
+        dropped = client.delete(f"{PATH}/other?drop=true").json()
+
+        assert (kept["deleted"], kept["dropped"]) == (["customer_360_datamart"], [])
+        assert dropped["dropped"] == ["analytics.other"]
+        assert client.get(PATH).json()["total"] == 0
+        tables = sql(shim_settings, "SELECT tablename FROM pg_tables WHERE schemaname = 'analytics'")
+        assert tables == [("customer_360_datamart",)]
+
+    def test_what_others_read_goes_only_with_them(self, client: TestClient, shim_settings: Settings) -> None:
+        create(client)
+        client.post(f"{PATH}/customer_360_datamart/refresh")
+        create(client, name="above", query="SELECT count(*) AS n FROM analytics.customer_360_datamart")
+        client.post(f"{PATH}/above/refresh")
+
+        refused = client.delete(f"{PATH}/customer_360_datamart?drop=true")
+        done = client.delete(f"{PATH}/customer_360_datamart?drop=true&cascade=true")
+
+        assert (refused.status_code, "datamart 'above'" in refused.json()["detail"]) == (409, True)
+        assert done.json()["deleted"] == ["above", "customer_360_datamart"]
+        assert sql(shim_settings, "SELECT matviewname FROM pg_matviews") == []
+
+    def test_views_that_are_no_datamarts_are_not_dropped_along(
+        self, client: TestClient, shim_settings: Settings
+    ) -> None:
+        create(client)
+        client.post(f"{PATH}/customer_360_datamart/refresh")
+        sql(shim_settings, "CREATE VIEW public.theirs AS SELECT * FROM analytics.customer_360_datamart")
+
+        refused = client.delete(f"{PATH}/customer_360_datamart?drop=true")
+
+        assert (refused.status_code, "public.theirs" in refused.json()["detail"]) == (409, True)
+        assert client.get(PATH).json()["total"] == 1
+
+    def test_an_editor_may_neither_drop_nor_cascade(self, client: TestClient) -> None:
+        create(client)
+        editor = client.post("/api/v1/dataops/tokens", json={"name": "Ed", "role": "editor"}).json()["token"]
+        headers = {"Authorization": f"Bearer {editor}"}
+
+        for wish in ("drop", "cascade"):
+            reply = client.delete(f"{PATH}/customer_360_datamart?{wish}=true", headers=headers)
+            assert reply.status_code == 403
+        assert client.delete(f"{PATH}/customer_360_datamart", headers=headers).status_code == 200
+
+
+def test_a_preview_keeps_every_digit(client: TestClient) -> None:
+    query = "SELECT 12345678901234567890123.45 AS large, 2450.50 AS small, 9007199254740993 AS id"
+    create(client, query=query, type="view")
+    client.post(f"{PATH}/customer_360_datamart/refresh")
+
+    (seen,) = client.get(f"{PATH}/customer_360_datamart/preview").json()["data"]
+
+    assert seen == {"large": "12345678901234567890123.45", "small": 2450.5, "id": "9007199254740993"}

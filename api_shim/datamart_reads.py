@@ -1,0 +1,105 @@
+"""Bounded reads of datamarts: the first rows, and what PostgreSQL's sample tells of columns."""
+
+import json
+from typing import Any
+
+from psycopg2 import Error, errors, sql
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from api_shim.schemas.datamarts import ColumnStatistics, DatamartPreview
+from api_shim.shim import Shim
+from dataops_defs.adapters.datamarts.relations import find, query_columns
+from dataops_defs.adapters.json_values import exact_number
+from dataops_defs.adapters.sql.guard import check_query
+from dataops_defs.catalogue.models import DatamartRow
+from dataops_defs.domain.columns import Column
+from dataops_defs.errors import Conflict, SourceUnavailable
+
+TIME_LIMIT = "15s"
+MOST_BYTES = 16 * 1024 * 1024
+AT_ONCE = 50
+_STATISTICS = """
+SELECT s.schemaname, s.tablename, s.attname, s.null_frac,
+    CASE WHEN s.n_distinct < 0 THEN -s.n_distinct * c.reltuples ELSE s.n_distinct END
+FROM pg_stats s JOIN pg_namespace n ON n.nspname = s.schemaname
+    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.tablename
+WHERE (s.schemaname, s.tablename) IN %s
+"""
+Statistics = dict[str, ColumnStatistics]
+
+
+def preview(shim: Shim, row: DatamartRow, limit: int) -> DatamartPreview:
+    """The first rows, read as a role that may only read; 16 MB of them at most.
+
+    Raises:
+        Conflict: the role may not read it.
+        SourceUnavailable: it took too long.
+    """
+    with shim.platform.warehouse("dataops preview", role="reader") as connection, connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cursor.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(TIME_LIMIT)))
+        relation = find(cursor, row.schema, row.slug)
+        if relation is None or not relation.populated:
+            return _shown(row, _to_come(shim, row, cursor), [], 0)
+        try:
+            data = _rows(connection, relation.identifier, limit)
+            cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(relation.identifier))
+            [(total,)] = cursor.fetchall()
+        except errors.InsufficientPrivilege:
+            raise Conflict(f"The reader's role may not read {row.schema}.{row.slug}: grant it SELECT") from None
+        except errors.QueryCanceled:
+            raise SourceUnavailable(f"Reading took longer than {TIME_LIMIT}") from None
+    return _shown(row, list(relation.columns), data, total)
+
+
+def statistics_of(shim: Shim, rows: list[DatamartRow], tables: dict[str, str]) -> dict[str, Statistics]:
+    """By the datamart's id, what is known of its columns.
+
+    Args:
+        tables: by the datamart's id, the table that it shows, where that has another name than itself.
+    """
+    places = {(row.schema, tables.get(row.id, row.slug)): row.id for row in rows}
+    found: dict[str, Statistics] = {}
+    if places:
+        with shim.platform.warehouse("dataops statistics", role="reader") as connection, connection.cursor() as cursor:
+            cursor.execute(_STATISTICS, (tuple(places),))
+            for schema, table, column, nulls, distinct in cursor.fetchall():
+                told = ColumnStatistics(null_fraction=round(nulls, 4), distinct_values=round(distinct))
+                found.setdefault(places[schema, table], {})[column] = told
+    return found
+
+
+def _rows(connection: Connection, name: sql.Identifier, limit: int) -> list[dict[str, Any]]:
+    """Rows as JSON holds them; numbers that a double does not keep are text."""
+    data: list[dict[str, Any]] = []
+    size = 0
+    with connection.cursor(name="preview") as cursor:
+        cursor.itersize = AT_ONCE
+        cursor.execute(sql.SQL("SELECT row_to_json(t.*)::text FROM {} t LIMIT {}").format(name, sql.Literal(limit)))
+        for (text,) in cursor:
+            size += len(text)
+            if data and size > MOST_BYTES:
+                break
+            data.append(json.loads(text, parse_float=exact_number, parse_int=exact_number))
+    return data
+
+
+def _to_come(shim: Shim, row: DatamartRow, cursor: Cursor) -> list[Column]:
+    """The columns that a datamart will have; none while what it reads is not there."""
+    try:
+        return query_columns(cursor, check_query(row.query, allowed_functions=shim.settings.allowed_functions))
+    except Error:
+        return [Column.from_json(each) for each in row.columns or []]
+
+
+def _shown(row: DatamartRow, columns: list[Column], data: list[dict[str, Any]], total: int) -> DatamartPreview:
+    return DatamartPreview(
+        datamart_name=row.name,
+        schema_name=row.schema,
+        columns=[each.name for each in columns],
+        column_types={each.name: each.type for each in columns},
+        data=data,
+        rows_returned=len(data),
+        total_rows=total,
+    )

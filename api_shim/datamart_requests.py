@@ -1,0 +1,107 @@
+"""What requests for datamarts say, checked against the warehouse: names, places, queries."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg2 import Error, errors, sql
+from sqlalchemy.orm import Session
+
+from api_shim.shim import Shim
+from dataops_defs.adapters.datamarts.relations import columns_of, query_columns
+from dataops_defs.adapters.sql.guard import check_query, tables_of
+from dataops_defs.catalogue.datamarts import Datamarts
+from dataops_defs.catalogue.models import DatamartRow
+from dataops_defs.domain.columns import Column
+from dataops_defs.errors import Conflict, Invalid
+from dataops_defs.flows.lineage import lineage_of
+
+PLAN_TIME_LIMIT = "15s"
+CLOSED_SCHEMAS = ("information_schema", "dataops", "objects")
+_PLACE = (
+    "SELECT has_schema_privilege(n.oid, 'CREATE'),"
+    " EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = %s)"
+    " FROM pg_namespace n WHERE n.nspname = %s AND n.nspname !~ '^pg_' AND n.nspname <> ALL (%s)"
+)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What is known of a query before it is run.
+
+    ``columns`` is None while tables that it reads have still to be made; ``lineage`` is as a row keeps it.
+    """
+
+    upstream: list[dict[str, str]]
+    columns: list[Column] | None
+    lineage: dict[str, Any]
+
+    @property
+    def columns_kept(self) -> list[dict[str, object]] | None:
+        """The columns as a row keeps them."""
+        return None if self.columns is None else [each.as_json() for each in self.columns]
+
+
+def check_place(shim: Shim, schema: str, table: str) -> None:
+    """Refuse a schema where the builder may not create, and a name that something else has there."""
+    with shim.platform.warehouse("dataops datamart", role="builder") as connection, connection.cursor() as cursor:
+        cursor.execute(_PLACE, (table, schema, list(CLOSED_SCHEMAS)))
+        found = cursor.fetchone()
+    if found is None or not found[0]:
+        raise Invalid.field("schema", f"'{schema}' is no schema of the warehouse that datamarts may be made in")
+    with shim.platform.catalogue() as session:
+        known = Datamarts(session).by_slug(table) is not None
+    if found[1] and not known:
+        raise Conflict(
+            f"{schema}.{table} exists already and is no datamart, or no longer: take another name, or drop it"
+        )
+
+
+def planned(shim: Shim, given: str) -> Planned:
+    """Check a query, and tell what it gives.
+
+    Raises:
+        UnsafeQuery: it does more than read.
+        Invalid: PostgreSQL refuses it; what it reads may still have to be made.
+    """
+    query = check_query(given, allowed_functions=shim.settings.allowed_functions)
+    tables = tables_of(given)
+    upstream = [{"schema": schema or "public", "table": name} for schema, name in tables]
+    try:
+        with shim.platform.warehouse("dataops datamart", role="builder") as connection, connection.cursor() as cursor:
+            cursor.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(PLAN_TIME_LIMIT)))
+            columns = query_columns(cursor, query)
+            known = columns_of(cursor, tables)
+    except (errors.UndefinedTable, errors.InvalidSchemaName):
+        return Planned(upstream, None, {})
+    except Error as error:
+        raise Invalid.field("query", f"PostgreSQL refuses it: {error.diag.message_primary}") from None
+    _refuse_twins(columns)
+    lineage = {
+        name: [[list(path), column] for path, column in origins]
+        for name, origins in lineage_of(shim.platform, query, known).items()
+    }
+    return Planned(upstream, columns, lineage)
+
+
+def refuse_circle(session: Session, schema: str, table: str, plan: Planned) -> None:
+    """Refuse a query that reads its own result, by way of other datamarts or directly."""
+    by = Datamarts(session).circle(schema, table, plan.upstream)
+    if by is not None:
+        raise Invalid.field("query", f"it would read its own result, in {by}")
+
+
+def not_versioned(row: DatamartRow) -> DatamartRow:
+    """The datamart, if it is one that is refreshed."""
+    if row.versioned:
+        raise Conflict(
+            f"'{row.name}' is versioned: what a version holds does not change. Post a new version of it instead"
+        )
+    return row
+
+
+def _refuse_twins(columns: Sequence[Column]) -> None:
+    names = [each.name for each in columns]
+    twins = sorted({name for name in names if names.count(name) > 1})
+    if twins:
+        raise Invalid.field("query", f"it gives several columns named '{twins[0]}': name them apart with AS")

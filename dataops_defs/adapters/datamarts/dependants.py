@@ -1,0 +1,79 @@
+"""What PostgreSQL has built on a table or view, and how views on it are bound to another one of the same name."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from dataops_defs.adapters.datamarts.relations import Relation
+
+_VIEWS = """
+SELECT DISTINCT n.nspname, c.relname, c.relkind, c.oid, pg_has_role(c.relowner, 'USAGE')
+FROM pg_depend d JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+    JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = %(oid)s AND c.oid <> %(oid)s
+ORDER BY c.oid
+"""
+_OTHERS = """
+SELECT DISTINCT pg_describe_object(d.classid, d.objid, 0)
+FROM pg_depend d JOIN pg_class c ON c.oid = %(oid)s
+WHERE d.deptype = 'n' AND d.classid <> 'pg_rewrite'::regclass
+    AND ((d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid)
+        OR (d.refclassid = 'pg_type'::regclass AND d.refobjid = c.reltype))
+"""
+MANY = 20
+
+
+@dataclass(frozen=True)
+class Dependants:
+    """Views that can be bound anew, by oid, schema and name; and what cannot, in words."""
+
+    views: Sequence[tuple[int, str, str]]
+    fixed: Sequence[str]
+
+
+def dependants_of(cursor: Cursor, relation: Relation) -> Dependants:
+    """What is built directly on a relation; what is built on a view of it stays as it is when that is bound anew."""
+    views, fixed = [], []
+    cursor.execute(_VIEWS, {"oid": relation.oid})
+    for schema, name, kind, oid, ours in cursor.fetchall():
+        if kind == "v" and ours:
+            views.append((oid, schema, name))
+        else:
+            fixed.append(f"{'materialized view' if kind == 'm' else 'view'} {schema}.{name}")
+    cursor.execute(_OTHERS, {"oid": relation.oid})
+    return Dependants(views, [*fixed, *(each for (each,) in cursor.fetchall())][:MANY])
+
+
+def all_of(found: Dependants) -> list[str]:
+    """Everything, in words."""
+    return [*(f"view {schema}.{name}" for _, schema, name in found.views), *found.fixed]
+
+
+def rebinding(cursor: Cursor, found: Dependants) -> list[sql.Composable]:
+    """Statements that bind the views to whatever has the relation's name when they run.
+
+    A view keeps its oid, and with it its grants, its comment and what is built on it.
+    """
+    made: list[sql.Composable] = []
+    cursor.execute("SELECT current_setting('search_path')")
+    [(path,)] = cursor.fetchall()
+    cursor.execute("SET LOCAL search_path = ''")  # names are spelled out with their schema
+    try:
+        for oid, schema, name in found.views:
+            cursor.execute(
+                "SELECT pg_get_viewdef(c.oid), array_to_string(c.reloptions, ', ') FROM pg_class c WHERE c.oid = %s",
+                (oid,),
+            )
+            [(query, options)] = cursor.fetchall()
+            made.append(
+                sql.SQL("CREATE OR REPLACE VIEW {}{} AS {}").format(
+                    sql.Identifier(schema, name),
+                    sql.SQL(f" WITH ({options})" if options else ""),
+                    sql.SQL(query.rstrip(";")),
+                )
+            )
+    finally:
+        cursor.execute("SELECT set_config('search_path', %s, true)", (path,))
+    return made

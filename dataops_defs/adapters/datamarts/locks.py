@@ -1,0 +1,55 @@
+"""Patience with those who read.
+
+Whoever waits for an exclusive lock holds up all readers that come after it. So we wait a second at most, let readers
+pass, and try again.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg2
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from dataops_defs.errors import Conflict
+
+LOCK_TIMEOUT = "1s"
+PATIENCE_SECONDS = 300.0
+PAUSES = (0.2, 0.5, 1.0, 2.0)
+BUSY = (psycopg2.errors.LockNotAvailable, psycopg2.errors.DeadlockDetected)
+
+
+def patiently(cursor: Cursor, name: str, act: Callable[[], None]) -> None:
+    """Do what takes an exclusive lock; while somebody reads, undo it, let others read too, and try again.
+
+    Raises:
+        Conflict: somebody has read for longer than our patience lasts.
+    """
+    ends, tries = time.monotonic() + PATIENCE_SECONDS, 0
+    while True:
+        try:
+            with _in_brief(cursor):
+                act()
+            return
+        except BUSY:
+            if time.monotonic() >= ends:
+                raise Conflict(
+                    f"{name} has been read for {PATIENCE_SECONDS / 60:.0f} minutes without a pause, so that nothing "
+                    "could be put in its place; refresh it again, or end what reads it"
+                ) from None
+        time.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
+        tries += 1
+
+
+@contextmanager
+def _in_brief(cursor: Cursor) -> Iterator[None]:
+    cursor.execute("SAVEPOINT in_brief")
+    cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+    try:
+        yield
+        cursor.execute("SET LOCAL lock_timeout = 0")
+    except psycopg2.Error:
+        cursor.execute("ROLLBACK TO SAVEPOINT in_brief")
+        raise
+    finally:
+        cursor.execute("RELEASE SAVEPOINT in_brief")

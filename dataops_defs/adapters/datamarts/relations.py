@@ -1,0 +1,122 @@
+"""What PostgreSQL has under a datamart's name: its kind, its columns, how many rows, how large."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from dataops_defs.adapters.json_values import json_value
+from dataops_defs.domain.columns import Column
+from dataops_defs.domain.datamart import DatamartType
+
+KINDS = {DatamartType.TABLE: "TABLE", DatamartType.VIEW: "VIEW", DatamartType.MATERIALIZED_VIEW: "MATERIALIZED VIEW"}
+TYPE_OF = {"r": DatamartType.TABLE, "v": DatamartType.VIEW, "m": DatamartType.MATERIALIZED_VIEW}
+PREVIEW_ROWS = 10
+_COLUMNS = (
+    "SELECT a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull FROM pg_attribute a"
+    " WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
+)
+Name = tuple[str, str]
+"""Schema and name."""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table or view that is there; ``type`` is None for what no datamart can be, such as an index or a sequence."""
+
+    schema: str
+    name: str
+    oid: int
+    type: DatamartType | None
+    populated: bool
+    columns: Sequence[Column]
+
+    @property
+    def identifier(self) -> sql.Identifier:
+        """Its name, quoted."""
+        return sql.Identifier(self.schema, self.name)
+
+    @property
+    def kind(self) -> sql.SQL:
+        """What DDL calls it."""
+        return sql.SQL(KINDS[self.type or DatamartType.TABLE])
+
+
+def find(cursor: Cursor, schema: str, name: str) -> Relation | None:
+    """What has that name, if anything has."""
+    cursor.execute(
+        "SELECT c.oid, c.relkind, c.relispopulated FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND c.relname = %s",
+        (schema, name),
+    )
+    found = cursor.fetchone()
+    if found is None:
+        return None
+    oid, kind, populated = found
+    cursor.execute(_COLUMNS, (oid,))
+    return Relation(schema, name, oid, TYPE_OF.get(kind), populated, [Column(*each) for each in cursor.fetchall()])
+
+
+def query_columns(cursor: Cursor, query: str) -> list[Column]:
+    """The columns that a query gives, without running it; types without length or precision."""
+    cursor.execute(f"SELECT * FROM ({query}) AS planned LIMIT 0")  # noqa: S608 - passed the guard
+    described = list(cursor.description or ())
+    cursor.execute(
+        "SELECT format_type(kind, NULL) FROM unnest(%s::oid[]) WITH ORDINALITY AS t(kind, n) ORDER BY n",
+        ([each.type_code for each in described],),
+    )
+    return [Column(each.name, type) for each, (type,) in zip(described, cursor.fetchall(), strict=True)]
+
+
+def same_columns(one: Sequence[Column], other: Sequence[Column]) -> bool:
+    """Whether names, order and types agree; a length or precision that only one of them tells does not count."""
+    return [(each.name, _bare(each.type)) for each in one] == [(each.name, _bare(each.type)) for each in other]
+
+
+def columns_of(cursor: Cursor, tables: Collection[tuple[str | None, str]]) -> dict[tuple[str | None, str], list[str]]:
+    """The columns of the tables that a query reads, as far as they are there."""
+    found: dict[tuple[str | None, str], list[str]] = {}
+    for schema, name in tables:
+        relation = find(cursor, schema or "public", name)
+        if relation is not None:
+            found[schema, name] = [each.name for each in relation.columns]
+    return found
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a datamart holds: rows, bytes with its indexes, columns, and its first rows as JSON holds them."""
+
+    rows: int
+    bytes: int
+    columns: Sequence[Column]
+    preview: Sequence[dict[str, Any]]
+
+
+def content_of(cursor: Cursor, relation: Relation) -> Content:
+    """Count and look."""
+    cursor.execute(
+        sql.SQL("SELECT count(*), pg_total_relation_size({}) FROM {}").format(
+            sql.Literal(relation.oid), relation.identifier
+        )
+    )
+    [(rows, size)] = cursor.fetchall()
+    cursor.execute(sql.SQL("SELECT * FROM {} LIMIT {}").format(relation.identifier, sql.Literal(PREVIEW_ROWS)))
+    names = [each.name for each in relation.columns]
+    preview = [
+        {name: json_value(value) for name, value in zip(names, values, strict=True)} for values in cursor.fetchall()
+    ]
+    return Content(rows, size, relation.columns, preview)
+
+
+def analyze(cursor: Cursor, relation: Relation) -> None:
+    """Have PostgreSQL sample the new rows: plans of queries over them, and statistics of columns, come from that."""
+    if relation.type is not DatamartType.VIEW:
+        cursor.execute(sql.SQL("ANALYZE {}").format(relation.identifier))
+
+
+def _bare(type: str) -> str:
+    head, _, rest = type.partition("(")
+    return head + rest.partition(")")[2]

@@ -1,0 +1,292 @@
+"""How the rows of a datamart's query take the place of those before: the choice of a method.
+
+| kept as           | method                                                                                        |
+|-------------------|-----------------------------------------------------------------------------------------------|
+| not there yet     | ``build``                                                                                     |
+| view              | ``replace``; ``swap`` where its columns changed                                               |
+| table             | ``merge``; ``swap`` where its columns changed                                                 |
+| materialized view | ``swap``, ``concurrently``, ``refresh``: the first that is possible                           |
+| … ``concurrent``  | ``concurrently``, ``swap``, ``refresh``: the first that is possible                           |
+
+``concurrently`` needs a unique key; ``swap`` needs that nothing but views is built on the datamart, which are bound
+anew. Only ``refresh`` makes readers wait, for as long as the query runs.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from dataops_defs.adapters.datamarts import dependants, keys, swap, turns
+from dataops_defs.adapters.datamarts.locks import patiently
+from dataops_defs.adapters.datamarts.merge import merge
+from dataops_defs.adapters.datamarts.relations import (
+    Content,
+    Relation,
+    analyze,
+    content_of,
+    find,
+    query_columns,
+    same_columns,
+)
+from dataops_defs.adapters.sql.grouping import grouped_by
+from dataops_defs.adapters.warehouse.fence import hold_fence
+from dataops_defs.catalogue.models import DatamartRow
+from dataops_defs.domain.datamart import DatamartType, RefreshMethod, draft_name
+from dataops_defs.domain.ledger import Ledger
+from dataops_defs.errors import Conflict, DependencyUnavailable, SourceError
+from dataops_defs.flows.platform import Platform
+from dataops_defs.flows.work import Work
+
+BUILD_TIME_LIMIT = "30min"
+_IN_ORDER = (RefreshMethod.SWAP, RefreshMethod.CONCURRENTLY, RefreshMethod.REFRESH)
+_CONCURRENT = (RefreshMethod.CONCURRENTLY, RefreshMethod.SWAP, RefreshMethod.REFRESH)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What was done, why in this way, and what lies there now."""
+
+    method: RefreshMethod
+    reason: str
+    ledger: Ledger
+    content: Content
+
+
+class NotPossible(Exception):
+    """This method cannot be taken here, for the reason told; the next one may."""
+
+
+@dataclass(frozen=True)
+class _Site:
+    """Where it is done: as the owner in one transaction, which commits with the ledger, and as the builder."""
+
+    work: Work
+    owner: Connection
+    row: DatamartRow
+    query: str
+
+    def builder(self) -> AbstractContextManager[Cursor]:
+        """A transaction of the role that may run the query."""
+        return as_builder(self.work, self.row.name)
+
+    def hold_fence(self) -> None:
+        """Before the builder commits: no later worker takes over between its commit and the owner's."""
+        hold_fence(self.owner, self.work.run_id, self.work.lease.epoch)
+
+
+def place(work: Work, owner: Connection, row: DatamartRow, query: str, concurrently: bool) -> Placed:
+    """Have the query's rows under the datamart's name once the owner's transaction commits.
+
+    Args:
+        query: as the guard renders it.
+
+    Raises:
+        Conflict: nothing fits; the message says what is in the way.
+        SourceError: PostgreSQL refuses the query, or something else has the name.
+    """
+    site = _Site(work, owner, row, query)
+    with owner.cursor() as cursor:
+        old = find(cursor, row.schema, row.slug)
+        if old is not None and old.type is not row.type:
+            raise SourceError(f"{row.schema}.{row.slug} exists already and is no {row.type}; rename the datamart")
+        if old is None:
+            return _swapped(site, cursor, None, RefreshMethod.BUILD, "There was nothing to replace")
+        with site.builder() as builder:
+            wanted = query_columns(builder, query)
+        fits = same_columns(wanted, old.columns)
+        if row.type is DatamartType.VIEW:
+            return _view(site, cursor, old, fits)
+        if row.type is DatamartType.TABLE:
+            return _table(site, cursor, old, fits)
+        return _materialized_view(site, cursor, old, fits, concurrently)
+
+
+@contextmanager
+def as_builder(work: Work, name: str) -> Iterator[Cursor]:
+    """A transaction of the role that may run a datamart's query, within its time.
+
+    Raises:
+        SourceError: PostgreSQL refuses the query.
+    """
+    with (
+        work.warehouse("dataops build", role="builder") as connection,
+        connection.cursor() as cursor,
+        refusals(name),
+    ):
+        cursor.execute(f"SET LOCAL statement_timeout = '{BUILD_TIME_LIMIT}'")
+        yield cursor
+
+
+def build_draft(
+    work: Work, row: DatamartRow, query: str, type: DatamartType, *, passing: bool = False
+) -> Content | None:
+    """Build what is to take the datamart's place beside it, as the builder; returns the content of a view."""
+    name = draft_name(row.id)
+    with as_builder(work, row.name) as cursor:
+        left = find(cursor, row.schema, name)
+        if left is not None:
+            swap.drop(cursor, left)
+        swap.build(cursor, row.schema, name, type, query, passing=passing)
+        return content_of(cursor, known(find(cursor, row.schema, name))) if type is DatamartType.VIEW else None
+
+
+def discard_draft(platform: Platform, row: DatamartRow) -> None:
+    """Drop what a failed refresh has built, unless the next one is at it already."""
+    with platform.warehouse("dataops discard") as owner, owner.cursor() as cursor:
+        if turns.take_free_turn(cursor, row.id):
+            draft = find(cursor, row.schema, draft_name(row.id))
+            if draft is not None:
+                swap.drop(cursor, draft)
+
+
+@contextmanager
+def refusals(name: str) -> Iterator[None]:
+    """What PostgreSQL says of a user's query, in its own words and without the query."""
+    try:
+        yield
+    except psycopg2.errors.QueryCanceled:
+        raise SourceError(f"The query of datamart '{name}' took longer than {BUILD_TIME_LIMIT}") from None
+    except psycopg2.errors.ConfigurationLimitExceeded:
+        raise SourceError(f"The query of datamart '{name}' needs more temporary space than it may have") from None
+    except (psycopg2.errors.DuplicateTable, psycopg2.errors.DuplicateObject) as error:
+        raise DependencyUnavailable(f"An earlier refresh of '{name}' is still ending; try again shortly") from error
+    except psycopg2.OperationalError:
+        raise
+    except psycopg2.Error as error:
+        raise SourceError(f"The query of datamart '{name}' was refused: {error.diag.message_primary}") from None
+
+
+def _materialized_view(site: _Site, cursor: Cursor, old: Relation, fits: bool, concurrently: bool) -> Placed:
+    ways: dict[RefreshMethod, Callable[[], Placed]] = {
+        RefreshMethod.CONCURRENTLY: lambda: _concurrently(site, cursor, old, fits),
+        RefreshMethod.SWAP: lambda: _swap_if_free(site, cursor, old),
+        RefreshMethod.REFRESH: lambda: _refresh_in_place(site, cursor, old, fits),
+    }
+    reasons: list[str] = []
+    for method in _CONCURRENT if concurrently else _IN_ORDER:
+        try:
+            placed = ways[method]()
+        except NotPossible as reason:
+            reasons.append(str(reason))
+        else:
+            told = "; ".join([*(f"not {each}" for each in reasons), placed.reason])
+            return Placed(placed.method, told[:1].upper() + told[1:], placed.ledger, placed.content)
+    raise Conflict(f"{old.schema}.{old.name} cannot be refreshed: {'; '.join(reasons)}")
+
+
+def _concurrently(site: _Site, cursor: Cursor, old: Relation, fits: bool) -> Placed:
+    if not old.populated or not fits:
+        raise NotPossible("concurrently: " + ("its columns changed" if old.populated else "it was never filled"))
+    try:
+        with site.builder() as builder:
+            by = "a unique index"
+            if not keys.has_key(builder, old):
+                columns = keys.make_key(builder, old, grouped_by(site.query))
+                if columns is None:
+                    raise NotPossible("concurrently: no columns of it are unique")
+                by = f"a unique index made on {', '.join(columns)}"
+            inserted, deleted = _refresh_by_key(builder, old)
+            site.hold_fence()
+    except _NoKey:
+        with site.builder() as builder:
+            patiently(builder, old.name, lambda: keys.drop_made_key(builder, old))
+        raise NotPossible("concurrently: what was its unique key is none any more") from None
+    analyze(cursor, old)
+    content = content_of(cursor, old)
+    new = min(inserted, content.rows)
+    ledger = Ledger(read=content.rows, inserted=new, unchanged=content.rows - new, deleted=deleted)
+    return Placed(RefreshMethod.CONCURRENTLY, f"only rows that differ were written, by {by}", ledger, content)
+
+
+class _NoKey(Exception):
+    """The new rows have one key twice."""
+
+
+def _refresh_by_key(builder: Cursor, old: Relation) -> tuple[int, int]:
+    """Rows inserted and deleted."""
+    try:
+        builder.execute(sql.SQL("REFRESH MATERIALIZED VIEW CONCURRENTLY {}").format(old.identifier))
+    except (psycopg2.errors.UniqueViolation, psycopg2.errors.CardinalityViolation):
+        raise _NoKey from None
+    builder.execute(
+        "SELECT pg_stat_get_xact_tuples_inserted(%(oid)s), pg_stat_get_xact_tuples_deleted(%(oid)s)", {"oid": old.oid}
+    )
+    [(inserted, deleted)] = builder.fetchall()
+    return inserted, deleted
+
+
+def _swap_if_free(site: _Site, cursor: Cursor, old: Relation) -> Placed:
+    fixed = dependants.dependants_of(cursor, old).fixed
+    if fixed:
+        raise NotPossible(f"swapped: it is read by {', '.join(fixed)}")
+    return _swapped(site, cursor, old, RefreshMethod.SWAP, "built beside and put in place in an instant")
+
+
+def _refresh_in_place(site: _Site, cursor: Cursor, old: Relation, fits: bool) -> Placed:
+    if not fits:
+        raise NotPossible("refreshed in place: its columns changed")
+    refresh = sql.SQL("REFRESH MATERIALIZED VIEW {}").format(old.identifier)
+    with site.builder() as builder:
+        patiently(builder, f"{old.schema}.{old.name}", lambda: builder.execute(refresh))
+        site.hold_fence()
+    analyze(cursor, old)
+    content = content_of(cursor, old)
+    ledger = Ledger(read=content.rows, inserted=content.rows)
+    return Placed(RefreshMethod.REFRESH, "readers waited while the query ran", ledger, content)
+
+
+def _table(site: _Site, cursor: Cursor, old: Relation, fits: bool) -> Placed:
+    if not fits:
+        return _swapped(site, cursor, old, RefreshMethod.SWAP, "Its columns changed: it was built anew beside")
+    build_draft(site.work, site.row, site.query, DatamartType.TABLE, passing=True)
+    draft = known(find(cursor, site.row.schema, draft_name(site.row.id)))
+    try:
+        merged = merge(cursor, draft, old)
+    except psycopg2.IntegrityError as error:
+        raise Conflict(f"{old.schema}.{old.name} does not take the new rows: {error.diag.message_primary}") from None
+    swap.drop(cursor, draft)
+    analyze(cursor, old)
+    content = content_of(cursor, old)
+    ledger = Ledger(
+        read=content.rows,
+        inserted=merged.inserted,
+        unchanged=content.rows - merged.inserted,
+        deleted=merged.deleted,
+    )
+    return Placed(RefreshMethod.MERGE, "Only rows that differ were written", ledger, content)
+
+
+def _view(site: _Site, cursor: Cursor, old: Relation, fits: bool) -> Placed:
+    if not fits:
+        return _swapped(site, cursor, old, RefreshMethod.SWAP, "Its columns changed: it was made anew beside")
+    replace = sql.SQL("CREATE OR REPLACE VIEW {} AS ").format(old.identifier)
+    with site.builder() as builder:
+        text = replace.as_string(builder) + site.query
+        patiently(builder, f"{old.schema}.{old.name}", lambda: builder.execute(text))
+        content = content_of(builder, old)
+        site.hold_fence()
+    return Placed(RefreshMethod.REPLACE, "A view holds no rows of its own", Ledger(), content)
+
+
+def _swapped(site: _Site, cursor: Cursor, old: Relation | None, method: RefreshMethod, reason: str) -> Placed:
+    row = site.row
+    content = build_draft(site.work, row, site.query, row.type)
+    swap.put_in_place(cursor, known(find(cursor, row.schema, draft_name(row.id))), row.slug, old)
+    now = known(find(cursor, row.schema, row.slug))
+    analyze(cursor, now)
+    if content is not None:
+        return Placed(method, reason, Ledger(), content)
+    content = content_of(cursor, now)
+    return Placed(method, reason, Ledger(read=content.rows, inserted=content.rows), content)
+
+
+def known(found: Relation | None) -> Relation:
+    """What was built a moment ago."""
+    if found is None:
+        raise DependencyUnavailable("What was built has vanished; try again shortly")
+    return found

@@ -1,0 +1,171 @@
+"""Publish a version of a versioned datamart: its rows are kept once, and the datamart's view is put on them.
+
+Going back to an older version is the same with rows that are there already. The table of a version belongs to the
+platform's owner, so that what runs as the builder can read it and no more.
+"""
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from dataops_defs.adapters.datamarts import relations, swap, turns
+from dataops_defs.adapters.datamarts.locks import patiently
+from dataops_defs.adapters.sql.guard import check_query, tables_of
+from dataops_defs.adapters.warehouse.books import enter
+from dataops_defs.catalogue.base import now
+from dataops_defs.catalogue.datamart_rows import DatamartVersionRow
+from dataops_defs.catalogue.datamart_versions import DatamartVersions
+from dataops_defs.catalogue.datamarts import Datamarts
+from dataops_defs.catalogue.models import DatamartRow
+from dataops_defs.domain.datamart import DatamartType, VersionStatus, draft_name
+from dataops_defs.domain.ledger import Ledger
+from dataops_defs.domain.naming import table_key
+from dataops_defs.domain.run import RunKind
+from dataops_defs.errors import Conflict, SourceError
+from dataops_defs.flows.lineage import lineage_of
+from dataops_defs.flows.outcome import Check, Outcome
+from dataops_defs.flows.place_datamart import build_draft, discard_draft, known
+from dataops_defs.flows.platform import Platform
+from dataops_defs.flows.work import UNFINISHED, Step, Work, sentence
+from dataops_defs.settings import BUILDER, READER
+
+
+def publish_version(work: Work, row: DatamartRow, version_id: str | None) -> Outcome:
+    """Have the datamart's view show that version, whose rows are read from its query if they are not kept yet.
+
+    Raises:
+        Conflict: no version is asked for, or its rows are gone.
+        SourceError: PostgreSQL refuses the query.
+    """
+    if version_id is None:
+        raise Conflict(f"'{row.name}' is versioned: what a version holds does not change; make a new version of it")
+    with work.platform.catalogue() as session:
+        version = DatamartVersions(session).get(version_id)
+    work.say(f"Publishing version {version.version} of datamart {row.schema}.{row.slug}")
+    try:
+        outcome = work.do(RunKind.REFRESH, row.id, row.name, lambda step: _publish(work, step, row, version))
+    except UNFINISHED:
+        raise
+    except Exception as error:
+        _note_failure(work.platform, row.id, version.id, sentence(error))
+        raise
+    _note(work.platform, row.id, version.id, outcome)
+    return outcome
+
+
+def _publish(work: Work, step: Step, row: DatamartRow, version: DatamartVersionRow) -> Outcome:
+    query = check_query(version.query, allowed_functions=work.platform.settings.allowed_functions)
+    with work.warehouse("dataops publish") as owner:
+        with owner.cursor() as cursor:
+            turns.take_turn(cursor, row.id)
+            kept = relations.find(cursor, row.schema, version.table)
+            if kept is None:
+                if version.status not in (VersionStatus.BUILDING, VersionStatus.FAILED):
+                    raise Conflict(f"Version '{version.version}' of '{row.name}' is gone")
+                _keep(work, owner, row, version, query)
+            _point(cursor, row, version.table)
+            content = relations.content_of(cursor, known(relations.find(cursor, row.schema, version.table)))
+            columns = relations.columns_of(cursor, tables_of(query))
+        ledger = Ledger() if kept else Ledger(read=content.rows, inserted=content.rows)
+        outcome = Outcome(
+            ledger=ledger.balanced(),
+            assets=[table_key(row.schema, row.slug)],
+            uri=f"warehouse:{row.schema}.{row.slug}",
+            columns=content.columns,
+            preview=content.preview,
+            checks=[Check("ledger_balanced", True, f"All {content.rows} rows are accounted for", ledger.as_json())],
+            lineage=lineage_of(work.platform, query, columns),
+            bytes=content.bytes,
+            total_rows=content.rows,
+            details={"version": version.version, "kept_before": kept is not None},
+        )
+        enter(owner, step.entry("datamart", row.id, f"{row.schema}.{version.table}"), ledger, outcome.as_json())
+    return outcome
+
+
+def _keep(work: Work, owner: Connection, row: DatamartRow, version: DatamartVersionRow, query: str) -> None:
+    """Read the version's rows into its table; nobody but the owner may change that from the moment it is seen."""
+    build_draft(work, row, query, DatamartType.TABLE)
+    name = sql.Identifier(row.schema, version.table)
+    with owner.cursor() as cursor:
+        draft = known(relations.find(cursor, row.schema, draft_name(row.id)))
+        swap.put_in_place(cursor, draft, version.table, None)
+        cursor.execute(sql.SQL("ALTER TABLE {} OWNER TO CURRENT_USER").format(name))
+        for role in (BUILDER, READER):
+            cursor.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(name, sql.Identifier(role)))
+            cursor.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(name, sql.Identifier(role)))
+        cursor.execute(sql.SQL("ANALYZE {}").format(name))
+
+
+def _point(cursor: Cursor, row: DatamartRow, table: str) -> None:
+    """Put the datamart's view on a table, in the caller's transaction: readers see one version or the other."""
+    old = relations.find(cursor, row.schema, row.slug)
+    if old is not None and old.type is not DatamartType.VIEW:
+        raise SourceError(f"{row.schema}.{row.slug} exists already and is no view; rename the datamart")
+    view = sql.Identifier(row.schema, row.slug)
+    select = sql.SQL("SELECT * FROM {}").format(sql.Identifier(row.schema, table))
+
+    def replace() -> None:
+        cursor.execute(sql.SQL("CREATE OR REPLACE VIEW {} AS {}").format(view, select))
+
+    _as_builder(cursor)
+    cursor.execute("SAVEPOINT point")
+    try:
+        patiently(cursor, f"{row.schema}.{row.slug}", replace)
+    except psycopg2.errors.InvalidTableDefinition:  # the columns differ from those of the version before
+        cursor.execute("ROLLBACK TO SAVEPOINT point")
+        name = draft_name(row.id)
+        cursor.execute(sql.SQL("CREATE VIEW {} AS {}").format(sql.Identifier(row.schema, name), select))
+        cursor.execute("RESET ROLE")
+        swap.put_in_place(cursor, known(relations.find(cursor, row.schema, name)), row.slug, old)
+    cursor.execute("RESET ROLE")
+
+
+def _as_builder(cursor: Cursor) -> None:
+    """The view belongs to the builder, as all datamarts do; nothing of a user's text is run here."""
+    cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(BUILDER)))
+
+
+def _note(platform: Platform, id: str, version_id: str, done: Outcome) -> None:
+    """Note that the version is complete; current is the one that the view shows now, whoever put it there last."""
+    with platform.warehouse("dataops publish") as owner, owner.cursor() as cursor:
+        turns.take_turn(cursor, id)
+        with platform.catalogue() as session:
+            row = Datamarts(session).get(id, lock=True)
+            versions = DatamartVersions(session)
+            version = versions.get(version_id)
+            if version.status is not VersionStatus.READY:
+                versions.built(version, now(), done.total_rows or 0, done.bytes or 0)
+                version.columns = [each.as_json() for each in done.columns]
+            shown = _shown(cursor, row)
+            current = next((each for each in versions.of(id) if each.table == shown), version)
+            row.current_version_id, row.query, row.upstream = current.id, current.query, current.upstream
+            row.last_refreshed_at, row.last_error, row.columns = current.built_at, None, current.columns
+            row.rows_count, row.size_bytes = current.rows_count, current.size_bytes
+
+
+def _shown(cursor: Cursor, row: DatamartRow) -> str | None:
+    """The table that the datamart's view is on."""
+    cursor.execute(
+        "SELECT t.relname FROM pg_depend d JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid"
+        " JOIN pg_class v ON v.oid = r.ev_class JOIN pg_namespace n ON n.oid = v.relnamespace"
+        " JOIN pg_class t ON d.refclassid = 'pg_class'::regclass AND t.oid = d.refobjid"
+        " WHERE n.nspname = %s AND v.relname = %s AND t.oid <> v.oid LIMIT 1",
+        (row.schema, row.slug),
+    )
+    found = cursor.fetchone()
+    return found[0] if found else None
+
+
+def _note_failure(platform: Platform, id: str, version_id: str, reason: str) -> None:
+    with platform.catalogue() as session:
+        row = Datamarts(session).find(id, lock=True)
+        if row is None:
+            return
+        row.last_error = reason
+        version = DatamartVersions(session).get(version_id)
+        if version.status is VersionStatus.BUILDING:
+            version.status = VersionStatus.FAILED
+        version.error = reason
+    discard_draft(platform, row)

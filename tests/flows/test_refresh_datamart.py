@@ -1,0 +1,332 @@
+"""How a refresh puts new rows in place: which method is taken, what stays as it was, what readers see."""
+
+import threading
+import time
+from contextlib import closing
+
+import psycopg2
+import pytest
+
+from dataops_defs.adapters.datamarts import locks
+from dataops_defs.adapters.warehouse.connection import libpq_url
+from dataops_defs.domain.datamart import DatamartType
+from dataops_defs.domain.ledger import Ledger
+from dataops_defs.errors import Conflict, SourceError
+from tests.flows.datamart_scenes import being_read, define, leftovers, mart, method, refresh
+from tests.scenes import World
+
+SALES = """
+CREATE TABLE content.sale AS
+SELECT n AS id, mod(n, 7) AS region, mod(n, 3) AS product, n * 1.5 AS amount FROM generate_series(1, 420) n
+"""
+TOTALS = "SELECT region, product, count(*) AS sales, sum(amount) AS amount FROM content.sale GROUP BY region, product"
+BY_SALE = "SELECT id, amount FROM content.sale"
+
+
+@pytest.fixture(autouse=True)
+def _sales(world: World) -> None:
+    world.sql(SALES)
+
+
+class TestAMaterializedView:
+    def test_the_printed_order_works_create_then_refresh_concurrently(self, world: World) -> None:
+        id = define(world, "totals", TOTALS)
+
+        first = refresh(world, id, concurrent=True)
+        world.sql("UPDATE content.sale SET amount = amount + 1 WHERE region = 3 AND product = 1")
+        second = refresh(world, id, concurrent=True)
+
+        assert [method(first), method(second)] == ["build", "concurrently"]
+        assert "region, product" in second.details["reason"]
+        assert first.ledger == Ledger(read=21, inserted=21)
+        assert second.ledger == Ledger(read=21, inserted=1, unchanged=20, deleted=1)
+        assert world.sql(f"{TOTALS} EXCEPT SELECT * FROM analytics.totals") == []
+        assert mart(world, id).last_method == "concurrently"
+
+    def test_the_index_that_was_made_serves_the_next_refresh_too(self, world: World) -> None:
+        id = define(world, "totals", TOTALS)
+        refresh(world, id)
+        refresh(world, id, concurrent=True)
+
+        again = refresh(world, id, concurrent=True)
+
+        assert again.details["reason"] == "Only rows that differ were written, by a unique index"
+        assert again.ledger == Ledger(read=21, unchanged=21)
+        assert len(world.sql("SELECT indexname FROM pg_indexes WHERE tablename = 'totals'")) == 1
+
+    def test_what_is_no_key_any_more_is_dropped_and_the_rows_come_all_the_same(self, world: World) -> None:
+        id = define(world, "by_sale", BY_SALE)
+        refresh(world, id)
+        assert method(refresh(world, id, concurrent=True)) == "concurrently"
+        world.sql("INSERT INTO content.sale SELECT id, region, product, amount + 100 FROM content.sale WHERE id < 3")
+
+        done = refresh(world, id, concurrent=True)
+
+        assert method(done) == "swap"
+        assert "what was its unique key is none any more" in done.details["reason"]
+        assert world.sql("SELECT count(*) FROM analytics.by_sale") == [(422,)]
+        assert world.sql("SELECT indexname FROM pg_indexes WHERE tablename = 'by_sale'") == []
+
+    def test_rows_that_nothing_tells_apart_are_swapped(self, world: World) -> None:
+        id = define(world, "regions", "SELECT region FROM content.sale")
+        refresh(world, id)
+
+        done = refresh(world, id, concurrent=True)
+
+        assert method(done) == "swap"
+        assert "no columns of it are unique" in done.details["reason"]
+
+    def test_one_that_another_is_built_on_keeps_its_identity(self, world: World) -> None:
+        id = define(world, "regions", "SELECT region FROM content.sale")
+        refresh(world, id)
+        above = define(world, "counted", "SELECT count(*) FROM analytics.regions")
+        refresh(world, above)
+        world.sql("INSERT INTO content.sale VALUES (1000, 1, 1, 1)")
+
+        done = refresh(world, id)
+        refresh(world, above)
+
+        assert method(done) == "refresh"
+        assert "materialized view analytics.counted" in done.details["reason"]
+        assert world.sql("SELECT * FROM analytics.counted") == [(421,)]
+
+    def test_without_data_it_is_filled(self, world: World) -> None:
+        id = define(world, "totals", TOTALS)
+        refresh(world, id)
+        world.sql("REFRESH MATERIALIZED VIEW analytics.totals WITH NO DATA")
+
+        assert method(refresh(world, id, concurrent=True)) == "swap"
+        assert world.sql("SELECT count(*) FROM analytics.totals") == [(21,)]
+
+    def test_new_columns_of_a_star_arrive(self, world: World) -> None:
+        id = define(world, "everything", "SELECT * FROM content.sale")
+        refresh(world, id)
+        world.sql("ALTER TABLE content.sale ADD COLUMN note text DEFAULT 'new'")
+
+        done = refresh(world, id, concurrent=True)
+
+        assert method(done) == "swap"
+        assert [each.name for each in done.columns][-1] == "note"
+        assert [each["name"] for each in mart(world, id).columns or []][-1] == "note"
+
+
+@pytest.mark.parametrize("type", [DatamartType.MATERIALIZED_VIEW, DatamartType.TABLE])
+def test_what_people_gave_a_datamart_outlives_a_refresh(world: World, type: DatamartType) -> None:
+    id = define(world, "totals", TOTALS, type)
+    refresh(world, id)
+    kind = "TABLE" if type is DatamartType.TABLE else "MATERIALIZED VIEW"
+    world.sql(
+        "CREATE INDEX by_amount ON analytics.totals (amount DESC) WHERE sales > 1;"
+        "CREATE UNIQUE INDEX their_key ON analytics.totals (region, product);"
+        f"COMMENT ON {kind} analytics.totals IS 'Ask Ann';"
+        "COMMENT ON COLUMN analytics.totals.amount IS 'In euros';"
+        "REVOKE SELECT ON analytics.totals FROM dataops_reader;"
+        "GRANT SELECT (region) ON analytics.totals TO dataops_reader;"
+        "GRANT SELECT ON analytics.totals TO PUBLIC;"
+        f"ALTER {kind} analytics.totals SET (autovacuum_vacuum_threshold = 77);"
+        "CREATE VIEW public.best AS SELECT region, amount FROM analytics.totals WHERE amount > 100;"
+        "CREATE VIEW public.best_region AS SELECT region FROM public.best;"
+        "COMMENT ON VIEW public.best IS 'Their view'; GRANT SELECT ON public.best TO PUBLIC"
+    )
+    told = (
+        "SELECT relacl::text, reloptions, obj_description(oid), col_description(oid, 4),"
+        " (SELECT array_agg(indexdef ORDER BY indexname) FROM pg_indexes WHERE tablename = 'totals'),"
+        " (SELECT attacl::text FROM pg_attribute WHERE attrelid = c.oid AND attname = 'region'),"
+        " (SELECT (relacl, obj_description(oid))::text FROM pg_class WHERE relname = 'best')"
+        " FROM pg_class c WHERE oid = 'analytics.totals'::regclass"
+    )
+    before = world.sql(told)
+    world.sql("UPDATE content.sale SET amount = 1000 WHERE region = 6")
+
+    done = refresh(world, id)
+
+    assert method(done) == ("merge" if type is DatamartType.TABLE else "swap")
+    assert world.sql(told) == before
+    assert world.sql("SELECT count(*) FROM public.best_region WHERE region = 6") == [(3,)]
+    assert world.sql("SELECT max(amount) FROM public.best") == [(20000,)]
+    assert leftovers(world) == []
+
+
+def test_views_that_do_not_fit_the_new_columns_are_named_and_nothing_changes(world: World) -> None:
+    id = define(world, "everything", "SELECT * FROM content.sale")
+    refresh(world, id)
+    world.sql("CREATE VIEW public.amounts AS SELECT amount FROM analytics.everything")
+    world.sql("ALTER TABLE content.sale RENAME COLUMN amount TO price")
+
+    with pytest.raises(Conflict, match=r"view public\.amounts"):
+        refresh(world, id)
+
+    assert world.sql("SELECT count(*) FROM public.amounts") == [(420,)]
+    assert "public.amounts" in (mart(world, id).last_error or "")
+    assert leftovers(world) == []
+
+
+class TestATable:
+    def test_only_rows_that_differ_are_written(self, world: World) -> None:
+        id = define(world, "everything", "SELECT region, product FROM content.sale", DatamartType.TABLE)
+        refresh(world, id)
+        world.sql("DELETE FROM content.sale WHERE id <= 5; INSERT INTO content.sale VALUES (0, 99, 99, 0)")
+
+        done = refresh(world, id)
+
+        assert method(done) == "merge"
+        assert done.ledger == Ledger(read=416, inserted=1, unchanged=415, deleted=5)
+        same = "SELECT region, product FROM content.sale EXCEPT ALL SELECT * FROM analytics.everything"
+        assert world.sql(same) == []
+
+    def test_values_that_have_no_equality_are_compared_too(self, world: World) -> None:
+        query = (
+            "SELECT id, jsonb_build_object('a', amount)::json AS document, '(1,2)'::point AS place FROM content.sale"
+        )
+        id = define(world, "odd", query, DatamartType.TABLE)
+        refresh(world, id)
+        world.sql("UPDATE content.sale SET amount = NULL WHERE id = 1")
+
+        assert refresh(world, id).ledger == Ledger(read=420, inserted=1, unchanged=419, deleted=1)
+
+    def test_changed_columns_are_built_beside(self, world: World) -> None:
+        id = define(world, "everything", "SELECT * FROM content.sale", DatamartType.TABLE)
+        refresh(world, id)
+        world.sql("ALTER TABLE content.sale ALTER COLUMN region TYPE text")
+
+        assert method(refresh(world, id)) == "swap"
+        assert world.sql("SELECT count(*) FROM analytics.everything WHERE region = '3'") == [(60,)]
+
+
+class TestAView:
+    def test_it_is_replaced_and_tells_how_many_rows_it_gives(self, world: World) -> None:
+        id = define(world, "totals", TOTALS, DatamartType.VIEW)
+
+        assert method(refresh(world, id)) == "build"
+        done = refresh(world, id, concurrent=True)
+
+        assert (method(done), done.total_rows, done.ledger) == ("replace", 21, Ledger())
+
+    def test_changed_columns_reach_views_on_it(self, world: World) -> None:
+        id = define(world, "everything", "SELECT * FROM content.sale", DatamartType.VIEW)
+        refresh(world, id)
+        world.sql("CREATE VIEW public.amounts AS SELECT amount FROM analytics.everything")
+        world.sql("ALTER TABLE content.sale ADD COLUMN note text")
+
+        assert "note" in [each.name for each in refresh(world, id).columns]
+        world.sql("INSERT INTO content.sale (amount) VALUES (7)")
+        assert world.sql("SELECT count(*) FROM public.amounts") == [(421,)]
+
+
+@pytest.mark.parametrize(
+    ("type", "concurrent", "wanted"),
+    [
+        (DatamartType.MATERIALIZED_VIEW, True, "concurrently"),
+        (DatamartType.MATERIALIZED_VIEW, False, "swap"),
+        (DatamartType.TABLE, False, "merge"),
+        (DatamartType.VIEW, False, "replace"),
+    ],
+)
+def test_readers_see_one_state_or_another_and_never_an_error(
+    world: World, type: DatamartType, concurrent: bool, wanted: str
+) -> None:
+    world.sql("CREATE TABLE content.moment AS SELECT n AS id, 0 AS round FROM generate_series(1, 2000) n")
+    id = define(world, "moments", "SELECT id, round FROM content.moment", type)
+    refresh(world, id)
+
+    with being_read(world, "SELECT count(*), min(round), max(round) FROM analytics.moments") as readers:
+        for round in range(1, 9):
+            world.sql("UPDATE content.moment SET round = %s", round)
+            assert method(refresh(world, id, concurrent=concurrent)) == wanted
+
+    for each in readers:
+        assert each.errors == []
+        assert each.reads > 3
+        assert each.seen <= {(2000, round, round) for round in range(9)}
+        assert len(each.seen) > 2
+
+
+def test_a_long_reader_is_waited_for_and_others_read_meanwhile(world: World) -> None:
+    id = define(world, "totals", TOTALS)
+    refresh(world, id)
+    url = libpq_url(world.platform.settings.url("warehouse"))
+    with closing(psycopg2.connect(url)) as slow, closing(psycopg2.connect(url)) as quick:
+        slow.cursor().execute("SELECT count(*) FROM analytics.totals")  # and its transaction stays open
+        refreshing = threading.Thread(target=refresh, args=(world, id))
+        refreshing.start()
+        reads = 0
+        ends = time.monotonic() + 3
+        quick.autocommit = True
+        while time.monotonic() < ends:
+            with quick.cursor() as cursor:
+                cursor.execute("SELECT count(*) FROM analytics.totals")
+                reads += 1
+        assert refreshing.is_alive()
+        slow.rollback()
+        refreshing.join(30)
+
+    assert reads > 10
+    assert mart(world, id).last_method == "swap"
+
+
+def test_a_reader_without_end_makes_a_refresh_give_up_with_a_sentence(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "PATIENCE_SECONDS", 1.0)
+    id = define(world, "totals", TOTALS)
+    refresh(world, id)
+    with closing(psycopg2.connect(libpq_url(world.platform.settings.url("warehouse")))) as slow:
+        slow.cursor().execute("SELECT count(*) FROM analytics.totals")
+
+        with pytest.raises(Conflict, match=r"analytics\.totals has been read"):
+            refresh(world, id)
+
+    assert leftovers(world) == []
+    assert method(refresh(world, id)) == "swap"
+
+
+class TestWhatItReadsIsGone:
+    def test_a_refresh_names_the_table_and_the_datamart_tells_of_it(self, world: World) -> None:
+        id = define(world, "totals", TOTALS, DatamartType.TABLE)
+        refresh(world, id)
+        world.sql("DROP TABLE content.sale")
+
+        with pytest.raises(SourceError, match=r"content\.sale"):
+            refresh(world, id)
+
+        assert "content.sale" in (mart(world, id).last_error or "")
+        assert world.sql("SELECT count(*) FROM analytics.totals") == [(21,)]
+        world.sql(SALES)
+        refresh(world, id)
+        assert mart(world, id).last_error is None
+
+    def test_with_its_view_it_is_built_again(self, world: World) -> None:
+        id = define(world, "totals", TOTALS)
+        refresh(world, id)
+        world.sql("DROP TABLE content.sale CASCADE")
+        world.sql(SALES)
+
+        assert method(refresh(world, id)) == "build"
+
+
+def test_a_query_without_end_is_ended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dataops_defs.flows.place_datamart.BUILD_TIME_LIMIT", "200ms")
+    id = define(world, "endless", "SELECT count(*) FROM generate_series(1, 1000000000)")
+
+    with pytest.raises(SourceError, match="took longer than 200ms"):
+        refresh(world, id)
+
+    assert leftovers(world) == []
+
+
+def test_lineage_goes_through_stars_joins_unions_and_other_datamarts(world: World) -> None:
+    world.sql("CREATE TABLE content.region AS SELECT n AS region, 'R' || n AS title FROM generate_series(0, 6) n")
+    query = (
+        "WITH named AS (SELECT s.*, title FROM content.sale s JOIN content.region USING (region))"
+        " SELECT title, amount AS money FROM named UNION ALL SELECT 'none', amount FROM content.sale"
+    )
+    first = define(world, "named", query)
+    second = define(world, "above", "SELECT *, money * 2 AS twice FROM analytics.named")
+
+    below = refresh(world, first).lineage
+    above = refresh(world, second).lineage
+
+    sale, region = ("warehouse", "content", "sale"), ("warehouse", "content", "region")
+    named = ("warehouse", "analytics", "named")
+    assert below == {"title": [(region, "title")], "money": [(sale, "amount")]}
+    assert above == {"title": [(named, "title")], "money": [(named, "money")], "twice": [(named, "money")]}
