@@ -23,7 +23,7 @@ LOG = structlog.get_logger()
 
 @dataclass(frozen=True)
 class ScheduleState:
-    """A schedule as Dagster has it; ``id`` is what stops it."""
+    """A schedule or a sensor as Dagster has it; ``id`` is what stops it."""
 
     id: str
     running: bool
@@ -99,6 +99,28 @@ class DagsterClient:
         answer = await self._ask("StopSchedule", "stopRunningSchedule", id=state_id)
         if answer["__typename"] != "ScheduleStateResult":
             raise _refused("Dagster did not stop the schedule", answer)
+
+    async def sensors(self) -> dict[str, ScheduleState]:
+        """All sensors of the location by name."""
+        answer = await self._ask("ListSensors", "sensorsOrError", repository=REPOSITORY)
+        if answer["__typename"] != "Sensors":
+            raise _refused("Dagster does not list the sensors", answer)
+        return {
+            each["name"]: ScheduleState(each["sensorState"]["id"], each["sensorState"]["status"] == "RUNNING")
+            for each in answer["results"]
+        }
+
+    async def start_sensor(self, name: str) -> None:
+        """Let a sensor look."""
+        answer = await self._ask("StartSensor", "startSensor", sensor={**REPOSITORY, "sensorName": name})
+        if answer["__typename"] != "Sensor":
+            raise _refused(f"Dagster did not start the sensor '{name}'", answer)
+
+    async def stop_sensor(self, state_id: str) -> None:
+        """Let a sensor look no more."""
+        answer = await self._ask("StopSensor", "stopSensor", id=state_id)
+        if answer["__typename"] != "StopSensorMutationResult":
+            raise _refused("Dagster did not stop the sensor", answer)
 
     async def loaded_fingerprint(self) -> str | None:
         """That of the definitions which Dagster has loaded; None when the location does not publish it."""

@@ -18,6 +18,7 @@ from dataops_defs.domain.run import RunKind
 LONGEST, MOST_VALUES = 4000, 40
 # What launches by itself: no token may have such a name.
 SCHEDULE, SENSOR, DAGSTER, ANONYMOUS = "schedule", "sensor", "dagster", "anonymous"
+WEBHOOK = "webhook"
 LAUNCHES = {
     RunKind.EXTRACT: "dataset.extract",
     RunKind.SYNC: "mapping.sync",
@@ -72,7 +73,7 @@ class AuditFilter:
 
 def is_reserved(name: str) -> bool:
     """Whether a token of that name could be taken for something that is none."""
-    return name.strip().lower().partition(":")[0].strip() in (SCHEDULE, SENSOR, DAGSTER, ANONYMOUS)
+    return name.strip().lower().partition(":")[0].strip() in (SCHEDULE, SENSOR, WEBHOOK, DAGSTER, ANONYMOUS)
 
 
 def audit(

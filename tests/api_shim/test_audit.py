@@ -142,6 +142,16 @@ def of_the_warehouse(story: Story, launcher: InProcessLauncher) -> None:
     story.ask(f"DELETE {MVP}/exports/{{export_id}}", export_id=made["export_id"])
 
 
+def of_datamarts(story: Story) -> None:
+    one = f"{MARTS}/{{name}}"
+    story.ask(f"POST {one}/schedule", story.example("ScheduleRequest"), name="films_2")
+    for version in ("v1", "v2"):
+        body = story.example("VersionedCreate", query="SELECT 1 AS n", version=version)
+        story.ask(f"POST {MARTS}/versioned", body)
+    story.ask(f"POST {one}/rollback", story.example("RollbackRequest"), name="customer_segments_v2")
+    story.ask(f"DELETE {one}", name="films_2")
+
+
 def of_etl(story: Story) -> None:
     wanted = {"type": "SQL", "mode": "full", "target_table": "analytics.film_dim", "batch_size": 10}
     one = f"{ETL}/{{pipeline_id}}"
@@ -161,6 +171,7 @@ class TestEveryChangeAndEveryLaunch:
         source = of_sources(story, {"name": "Registry", "type": "csv", "connection": {"path": "written.csv"}})
         of_objects(story, of_datasets(story, api, source, launcher))
         of_the_warehouse(story, launcher)
+        of_datamarts(story)
         of_etl(story)
 
         assert story.silent == []

@@ -1,0 +1,414 @@
+"""Triggers over HTTP, as document 000 prints them."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from dataops_defs.catalogue.base import new_id
+from dataops_defs.catalogue.models import AuditRow, RunRow, ScheduleRow
+from dataops_defs.domain.run import RunKind, RunState
+from tests.api_shim.conftest import Api
+from tests.api_shim.holders import holder
+from tests.api_shim.in_process import InProcessLauncher
+from tests.api_shim.trigger_scenes import DAILY, ETL, TRIGGERS, Triggers, problem, triggers, uuid_of
+
+__all__ = ["triggers"]
+CREATED = "trigger_id name pipeline_id trigger_type cron_schedule next_execution status created_at timezone parameters"
+LISTED = (
+    "trigger_id name pipeline_id trigger_type cron_schedule status last_execution next_execution execution_count"
+    " success_rate"
+)
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"cron_schedule": "* * * * * *"}, "cron_schedule"),
+    ({"cron_schedule": "99 * * * *"}, "cron_schedule"),
+    ({"cron_schedule": "*/0 * * * *"}, "cron_schedule"),
+    ({"cron_schedule": ""}, "cron_schedule"),
+    ({"cron_schedule": "0 0 30 2 *"}, "cron_schedule"),
+    ({"cron_schedule": "60 24 32 13 8"}, "cron_schedule"),
+    ({"cron_schedule": None}, "cron_schedule"),
+    ({"timezone": "Mars/Olympus"}, "timezone"),
+    ({"trigger_type": "webhook"}, "cron_schedule"),
+    ({"trigger_type": "file", "cron_schedule": None}, "file"),
+    ({"file": {"folder_path": "x"}}, "file"),
+    ({"trigger_type": "moon"}, "trigger_type"),
+    ({"name": ""}, "name"),
+    ({"name": "…"}, "name"),
+    ({"color": "red"}, "color"),
+    ({"enabled": "yes"}, "enabled"),
+    ({"parameters": {"date": "{{ tomorrow }}"}}, "parameters.date"),
+    ({"parameters": {"date": "{{ 7*7 }}"}}, "parameters.date"),
+    ({"parameters": {"date": "{% for x in y %}"}}, "parameters.date"),
+    ({"parameters": {"date": "{{ payload.x }}"}}, "parameters.date"),
+    ({"parameters": {"date": "{{ execution_date.__class__ }}"}}, "parameters.date"),
+    ({"parameters": {"date": "30.06.2024"}}, "parameters.date"),
+    ({"parameters": {"full_refresh": "yes"}}, "parameters.full_refresh"),
+    ({"parameters": {"notification_email": "a@b.c\r\nBcc: x@y.z"}}, "parameters.notification_email"),
+    ({"parameters": {"deep": {"er": ["{{ nothing }}"]}}}, "parameters.deep"),
+]
+ATTACKS: list[tuple[dict[str, Any], str]] = [
+    ({"date": "{{ 7*7 }}"}, "parameters.date"),
+    ({"date": "${7*7}"}, "parameters.date"),
+    ({"date": "{% for x in range(999999999) %}x{% endfor %}"}, "parameters.date"),
+    ({"date": "%(secret)s {0.__class__}"}, "parameters.date"),
+    ({"notification_email": "a@b.c\r\nBcc: x@y.z"}, "parameters.notification_email"),
+    ({"notification_email": "x' -oQ/dev/shm -X/dev/shm/a.php @b.c"}, "parameters.notification_email"),
+    ({"notification_email": "{{ run_id }}@b.c"}, "parameters.notification_email"),
+    ({"a": "{{" * 6000}, "parameters.a"),
+    ({"a": ["x" * 70_000]}, "parameters"),
+]
+
+
+class TestMakingATrigger:
+    def test_answers_as_the_document_prints(self, triggers: Triggers) -> None:
+        made = triggers.make()
+        assert " ".join(made) == CREATED
+        assert {name: made[name] for name in ("name", "pipeline_id", "trigger_type", "cron_schedule", "status")} == {
+            **{name: DAILY[name] for name in ("name", "pipeline_id", "trigger_type", "cron_schedule")},
+            "status": "active",
+        }
+        following = datetime.fromisoformat(made["next_execution"])
+        assert (following.hour, following.minute, made["next_execution"][-1]) == (2, 0, "Z")
+        assert timedelta(0) < following - datetime.now(UTC) <= timedelta(days=1)
+        [listed] = triggers.get("?pipeline_id=pipe_customer_sync_001")["triggers"]
+        assert " ".join(listed)[: len(LISTED)] == LISTED
+        assert (listed["execution_count"], listed["success_rate"], listed["last_execution"]) == (0, 0, None)
+
+    def test_the_short_form_of_the_use_case_is_enough(self, triggers: Triggers) -> None:
+        triggers.pipeline(name="pipe_001")
+        body = {"name": "hourly_sync", "pipeline_id": "pipe_001", "trigger_type": "cron", "cron_schedule": "0 * * * *"}
+        assert triggers.client.post(f"{TRIGGERS}/create", json=body).json()["status"] == "active"
+
+    def test_ticks_come_in_the_triggers_own_time_zone(self, triggers: Triggers) -> None:
+        made = triggers.make(timezone="Asia/Tokyo", cron_schedule="30 9 * * *")
+        assert made["next_execution"][10:19] == "T00:30:00"
+
+    def test_a_pipeline_may_have_several_and_each_has_a_schedule_of_its_own(self, triggers: Triggers) -> None:
+        triggers.make()
+        triggers.make(name="Hourly sync", cron_schedule="0 * * * *")
+        with triggers.world.platform.catalogue() as session:
+            kept = [(each.name, each.subject_kind, each.cron) for each in session.query(ScheduleRow)]
+        assert sorted(kept) == [
+            ("trigger__daily_customer_sync", "trigger", "0 2 * * *"),
+            ("trigger__hourly_sync", "trigger", "0 * * * *"),
+        ]
+
+    def test_a_pipeline_is_named_by_its_id_too_and_may_be_a_graph(self, triggers: Triggers, api: Api) -> None:
+        graph = api.pipeline("daily_etl")
+        etl = triggers.client.get(ETL).json()[0]
+        by_id = triggers.make(pipeline_id=etl["id"])
+        with_prefix = triggers.make(name="b", pipeline_id=f"pipe_{graph['id'].replace('-', '')}")
+        by_name = triggers.make(name="c", pipeline_id="daily_etl")
+        shown = [each["pipeline_id"] for each in (by_id, with_prefix, by_name)]
+        assert shown == [etl["id"], graph["id"], "daily_etl"]
+        assert triggers.get("?pipeline_id=daily_etl")["total"] == 2
+        assert triggers.get(f"?pipeline_id={etl['id']}")["total"] == 1
+        assert triggers.get("?pipeline_id=nobody") == {"triggers": [], "total": 0}
+        assert triggers.get()["total"] == 3
+
+    def test_a_name_that_two_pipelines_have_is_no_name(self, triggers: Triggers, api: Api) -> None:
+        api.pipeline("pipe_customer_sync_001")
+        assert triggers.refused() == (409, [])
+
+    def test_a_second_of_the_same_name_is_409(self, triggers: Triggers) -> None:
+        triggers.make()
+        assert triggers.refused() == (409, [])
+
+    def test_an_unknown_pipeline_is_404(self, triggers: Triggers) -> None:
+        assert triggers.refused(pipeline_id="nobody") == (404, [])
+
+    def test_what_is_wrong_is_named(self, triggers: Triggers) -> None:
+        for more, field in WRONG:
+            assert triggers.refused(**more) == (422, [field]), more
+        assert triggers.get()["total"] == 0
+
+    def test_one_that_is_not_enabled_is_made_paused(self, triggers: Triggers) -> None:
+        made = triggers.make(enabled=False)
+        assert (made["status"], made["next_execution"]) == ("paused", None)
+
+
+class TestAFileTrigger:
+    def test_names_its_folder_and_patterns(self, triggers: Triggers, files: Path) -> None:
+        (files / "incoming").mkdir()
+        wanted = {"folder_path": "incoming", "patterns": ["*.csv"], "recursive": True}
+        given = {"trigger_type": "file", "cron_schedule": None, "parameters": {"path": "{{ file_path }}"}}
+        made = triggers.make(**given, file=wanted)
+        assert (made["file"], made["next_execution"], made["cron_schedule"]) == (wanted, None, None)
+        assert triggers.get(f"/{made['trigger_id']}")["file"] == wanted
+        for file, field in (
+            ({"folder_path": "nowhere"}, "file.folder_path"),
+            ({"folder_path": "../.."}, "file.folder_path"),
+            ({"folder_path": "/etc"}, "file.folder_path"),
+            ({"folder_path": "incoming\n"}, "file.folder_path"),
+            ({"folder_path": ""}, "file.folder_path"),
+            ({"folder_path": "incoming", "patterns": ["../*"]}, "file.patterns"),
+            ({"folder_path": "incoming", "patterns": ["*a*b*c*d*e*f*g*h*i*j"]}, "file.patterns"),
+            ({"folder_path": "incoming", "patterns": []}, "file.patterns"),
+            ({"patterns": ["*"]}, "file.folder_path"),
+        ):
+            assert triggers.refused(**given, name="other", file=file) == (422, [field]), file
+        assert triggers.get()["total"] == 1
+
+
+class TestPausing:
+    def test_pause_and_resume_answer_as_the_document_prints(self, triggers: Triggers) -> None:
+        id = triggers.make()["trigger_id"]
+        paused = triggers.put(f"/{id}/pause")
+        assert list(paused) == ["trigger_id", "status", "paused_at"]
+        assert (paused["trigger_id"], paused["status"]) == (id, "paused")
+        assert triggers.put(f"/{id}/pause") == paused
+        assert [triggers.get(f"/{id}")[name] for name in ("status", "next_execution")] == ["paused", None]
+        resumed = triggers.put(f"/{id}/resume")
+        assert (resumed["status"], resumed["next_execution"] is None) == ("active", False)
+        assert triggers.get(f"/{id}")["status"] == "active"
+
+    def test_a_deleted_one_is_gone_and_its_runs_stay(self, triggers: Triggers) -> None:
+        id = triggers.make()["trigger_id"]
+        run = triggers.manual(trigger_id=id)["run_id"]
+        triggers.finished(run)
+        deleted = triggers.client.delete(f"{TRIGGERS}/{id}").json()
+        assert (deleted["trigger_id"], deleted["status"]) == (id, "deleted")
+        for method, path in (("GET", ""), ("GET", "/history"), ("PUT", "/pause"), ("PUT", "/resume"), ("DELETE", "")):
+            assert triggers.client.request(method, f"{TRIGGERS}/{id}{path}").status_code == 404
+        assert triggers.run(run).state is RunState.SUCCEEDED
+        with triggers.world.platform.catalogue() as session:
+            assert session.query(ScheduleRow).count() == 0
+        triggers.make()  # its name is free again
+
+    def test_an_ill_formed_id_is_404(self, client: TestClient) -> None:
+        for id in ("trigger_abc123", "x", "trigger_", "%00", "../../etc/passwd", "0" * 32):
+            assert client.put(f"{TRIGGERS}/{id}/pause").status_code == 404
+
+
+class TestAPipelineWithTriggers:
+    def test_cannot_be_deleted_and_says_by_what_it_is_used(self, triggers: Triggers, api: Api) -> None:
+        etl = triggers.client.get(ETL).json()[0]
+        graph = api.pipeline("daily_etl")
+        id = triggers.make()["trigger_id"]
+        triggers.make(name="other", pipeline_id="daily_etl")
+        refused = triggers.client.delete(f"{ETL}/{etl['id']}")
+        assert refused.status_code == 409
+        assert "trigger 'daily_customer_sync'" in refused.json()["detail"]
+        refused = triggers.client.delete(f"/api/v1/dataops/pipelines/{graph['id']}")
+        assert refused.status_code == 409
+        assert "trigger 'other'" in refused.json()["detail"]
+        triggers.client.delete(f"{TRIGGERS}/{id}")
+        assert triggers.client.delete(f"{ETL}/{etl['id']}").status_code == 204
+
+
+class TestRunningByHand:
+    GIVEN = {"date": "2024-06-30", "full_refresh": True, "notification_email": "data-team@company.com"}
+
+    def test_answers_as_the_document_prints_and_really_runs(self, triggers: Triggers) -> None:
+        answer = triggers.manual(parameters=self.GIVEN)
+        assert list(answer)[:5] == ["run_id", "pipeline_id", "status", "started_at", "parameters"]
+        assert (answer["pipeline_id"], answer["status"]) == ("pipe_customer_sync_001", "running")
+        assert answer["parameters"] == {"date": "2024-06-30", "full_refresh": True}
+        assert answer["notification"]["email"] == "data-team@company.com"
+        assert "DATAOPS_SMTP_URL" in answer["notification"]["problem"]
+        run = triggers.finished(answer["run_id"])
+        assert (run.state, run.trigger, run.kind, run.records_processed) == (
+            RunState.SUCCEEDED,
+            "manual",
+            RunKind.ETL,
+            10,
+        )
+        assert triggers.world.sql("SELECT count(*) FROM analytics.film_dim") == [(10,)]
+
+    def test_says_in_dagster_what_it_works_with(self, triggers: Triggers, launcher: InProcessLauncher) -> None:
+        triggers.manual(parameters={"date": "{{ execution_date }}"})
+        [launch] = launcher.launched
+        today = datetime.now(UTC).date().isoformat()
+        assert launch.tags["dataops/trigger"] == "manual"
+        assert launch.tags["dataops/parameters"] == f'{{"date": "{today}"}}'
+
+    def test_runs_a_graph(self, triggers: Triggers, api: Api) -> None:
+        api.pipeline("daily_etl")
+        run = triggers.finished(triggers.manual("daily_etl", parameters={"full_refresh": True})["run_id"])
+        assert (run.state, run.kind) == (RunState.SUCCEEDED, RunKind.PIPELINE)
+
+    def test_runs_a_disabled_one_too(self, triggers: Triggers) -> None:
+        triggers.pipeline(name="off", enabled=False)
+        assert triggers.finished(triggers.manual("off")["run_id"]).state is RunState.SUCCEEDED
+
+    def test_full_refresh_reads_all_rows_of_an_incremental_pipeline_again(self, triggers: Triggers) -> None:
+        new = {"name": "new", "mode": "incremental", "target_table": "analytics.film_rating_agg"}
+        triggers.pipeline(**new, lag_seconds=0)
+
+        def read(**parameters: object) -> tuple[int, int]:
+            run = triggers.finished(triggers.manual("new", parameters=parameters)["run_id"])
+            assert run.state is RunState.SUCCEEDED, run.error
+            [(there,)] = triggers.world.sql("SELECT count(*) FROM analytics.film_rating_agg")
+            return run.records_processed, there
+
+        assert read() == (10, 10)
+        triggers.world.sql("DELETE FROM content.film_work WHERE id = 1")
+        triggers.world.sql("UPDATE content.film_work SET updated_at = '2020-01-01' WHERE id = 2")
+        assert read()[1] == 10
+        assert read(full_refresh=True) == (9, 9)  # the deleted row is gone, too
+        triggers.world.sql("INSERT INTO content.film_work VALUES (11, 'new', 1, now())")
+        assert read()[1] == 10
+        assert triggers.client.get(f"{ETL}/new").json()["mode"] == "incremental"
+
+    def test_a_pipeline_that_runs_already_is_409(self, triggers: Triggers, launcher: InProcessLauncher) -> None:
+        launcher.held = True
+        first = triggers.manual()["run_id"]
+        answer = triggers.client.post(f"{TRIGGERS}/manual/pipe_customer_sync_001", json={})
+        assert problem(answer) == (409, [])
+        assert str(uuid_of(first)) in answer.json()["detail"]
+
+    def test_a_paused_run_is_not_resumed_by_it(self, triggers: Triggers, launcher: InProcessLauncher) -> None:
+        launcher.held = True
+        triggers.manual()
+        triggers.client.post(f"{ETL}/pipe_customer_sync_001/pause")
+        answer = triggers.client.post(f"{TRIGGERS}/manual/pipe_customer_sync_001")
+        assert problem(answer) == (409, [])
+        assert "paused" in answer.json()["detail"]
+
+    def test_attacks_are_refused_and_nothing_runs(self, triggers: Triggers) -> None:
+        for given, field in ATTACKS:
+            answer = triggers.client.post(f"{TRIGGERS}/manual/pipe_customer_sync_001", json={"parameters": given})
+            assert problem(answer) == (422, [field]), given
+        assert triggers.runs() == 0
+
+    def test_an_unknown_pipeline_is_404(self, triggers: Triggers) -> None:
+        assert problem(triggers.client.post(f"{TRIGGERS}/manual/nobody", json={})) == (404, [])
+
+    def test_the_same_idempotency_key_runs_it_once(self, triggers: Triggers) -> None:
+        key = {"Idempotency-Key": new_id()}
+        first, second = (triggers.manual(headers=key, parameters={"date": "2024-06-30"}) for _ in range(2))
+        assert first == second
+        other = triggers.client.post(f"{TRIGGERS}/manual/pipe_customer_sync_001", json={}, headers=key)
+        assert problem(other) == (422, ["Idempotency-Key"])
+        triggers.finished(first["run_id"])
+        assert triggers.runs() == 1
+
+    def test_in_the_name_of_a_trigger_its_parameters_are_the_defaults(self, triggers: Triggers) -> None:
+        made = triggers.make(
+            trigger_type="manual", cron_schedule=None, parameters={"region": "eu", "by": "{{ trigger_name }}"}
+        )
+        answer = triggers.manual(trigger_id=made["trigger_id"], parameters={"region": "us"})
+        assert answer["parameters"] == {"region": "us", "by": "daily_customer_sync"}
+        assert triggers.get(f"/{made['trigger_id']}/history")["total_executions"] == 1
+        triggers.pipeline(name="other")
+        refused = triggers.client.post(f"{TRIGGERS}/manual/other", json={"trigger_id": made["trigger_id"]})
+        assert problem(refused) == (422, ["trigger_id"])
+
+
+class TestWhoMay:
+    def test_viewers_read_only(self, triggers: Triggers, api: Api, app: FastAPI) -> None:
+        id = triggers.make()["trigger_id"]
+        viewer = holder(api, app, "Vera", "viewer").client
+        for method, path in (
+            ("POST", "/create"),
+            ("POST", "/manual/pipe_customer_sync_001"),
+            ("PUT", f"/{id}/pause"),
+            ("DELETE", f"/{id}"),
+            ("POST", f"/{id}/secret"),
+        ):
+            assert viewer.request(method, f"{TRIGGERS}{path}", json={}).status_code == 403
+        assert viewer.get(f"{TRIGGERS}/{id}/history").status_code == 200
+        assert TestClient(app).get(TRIGGERS).status_code == 401
+
+    def test_who_may_not_use_a_source_cannot_have_it_read_by_a_trigger(
+        self, triggers: Triggers, api: Api, app: FastAPI
+    ) -> None:
+        graph = api.pipeline("daily_etl")
+        source = next(node["data"]["sourceId"] for node in graph["nodes"] if node["type"] == "source")
+        editor = holder(api, app, "Edda", "editor").client
+        grants = {"grants": [{"role": "viewer", "may": "see"}]}
+        assert api.client.put(f"/api/v1/dataops/sources/{source}/grants", json=grants).status_code == 200
+        body = {**DAILY, "pipeline_id": "daily_etl"}
+        assert editor.post(f"{TRIGGERS}/create", json=body).status_code == 403
+        assert editor.post(f"{TRIGGERS}/manual/daily_etl", json={}).status_code == 403
+        assert editor.post(f"{TRIGGERS}/create", json=DAILY).status_code == 200
+
+
+class TestHistory:
+    STATES = [RunState.SUCCEEDED] * 24 + [RunState.FAILED, RunState.CANCELLED, RunState.TIMED_OUT] + [RunState.RUNNING]
+
+    def test_is_newest_first_and_counts_all(self, triggers: Triggers) -> None:
+        id = triggers.make()["trigger_id"]
+        began = datetime(2024, 6, 29, 2, 0, 10, tzinfo=UTC)
+        with triggers.world.platform.catalogue() as session:
+            for number, state in enumerate(self.STATES):
+                at = began + timedelta(days=number)
+                session.add(
+                    RunRow(
+                        id=new_id(),
+                        kind=RunKind.ETL,
+                        trigger="cron",
+                        trigger_id=str(uuid_of(id)),
+                        state=state,
+                        started_at=at,
+                        finished_at=at + timedelta(seconds=145) if state.ended else None,
+                        records_processed=15430,
+                    )
+                )
+                session.flush()
+        found = triggers.get(f"/{id}/history?limit=5")
+        assert (found["trigger_id"], found["total_executions"], found["success_rate"]) == (id, 28, 0.8889)
+        assert [each["status"] for each in found["history"]] == [
+            "running",
+            "failed",
+            "cancelled",
+            "failed",
+            "success",
+        ]
+        assert list(found["history"][1])[:5] == [
+            "execution_id",
+            "executed_at",
+            "status",
+            "duration_seconds",
+            "rows_processed",
+        ]
+        assert (found["history"][1]["duration_seconds"], found["history"][1]["rows_processed"]) == (145, 15430)
+        [listed] = triggers.get()["triggers"]
+        assert (listed["execution_count"], listed["success_rate"]) == (28, 0.8889)
+        assert listed["last_execution"] == found["history"][0]["executed_at"]
+
+    def test_the_limit_is_1_to_500(self, triggers: Triggers) -> None:
+        id = triggers.make()["trigger_id"]
+        for limit in ("0", "501", "x", "-1"):
+            assert problem(triggers.client.get(f"{TRIGGERS}/{id}/history?limit={limit}")) == (422, ["limit"])
+
+    def test_every_change_is_in_the_audit(self, triggers: Triggers) -> None:
+        id = triggers.make()["trigger_id"]
+        triggers.put(f"/{id}/pause")
+        triggers.put(f"/{id}/resume")
+        triggers.client.delete(f"{TRIGGERS}/{id}")
+        with triggers.world.platform.catalogue() as session:
+            told = [
+                row.action for row in session.query(AuditRow).order_by(AuditRow.id) if row.subject == str(uuid_of(id))
+            ]
+        assert told == ["trigger.create", "trigger.pause", "trigger.resume", "trigger.delete"]
+
+
+class TestAParameterThatAQueryNames:
+    FILMS = "SELECT id AS film_id, title, updated_at FROM content.film_work"
+    QUERY = f"{FILMS} WHERE :date IS NULL OR updated_at::date = :date"
+
+    def test_is_bound_there_and_null_where_it_is_not_given(self, triggers: Triggers) -> None:
+        triggers.world.sql("UPDATE content.film_work SET updated_at = '2024-06-30' WHERE id < 4")
+        triggers.pipeline(name="of a day", source_query=self.QUERY)
+
+        def there(**parameters: object) -> int:
+            run = triggers.finished(triggers.manual("of a day", parameters=parameters)["run_id"])
+            assert run.state is RunState.SUCCEEDED, run.error
+            assert triggers.client.get(f"{ETL}/of a day/reconciliation").json()["in_sync"]
+            [(count,)] = triggers.world.sql("SELECT count(*) FROM analytics.film_dim")
+            return int(count)
+
+        assert (there(date="2024-06-30"), there(), there(date="2024-07-01")) == (3, 10, 0)
+
+    def test_stays_a_value_whatever_it_holds(self, triggers: Triggers) -> None:
+        triggers.pipeline(name="by title", source_query=f"{self.FILMS} WHERE title = :title")
+        for title in ("'; DROP TABLE content.film_work; --", "\\' OR 1=1 --", "$$", "film 1' OR 'a'='a"):
+            run = triggers.manual("by title", parameters={"title": title})["run_id"]
+            assert triggers.finished(run).records_processed == 0
+        listed = triggers.manual("by title", parameters={"title": ["a"]})["run_id"]
+        assert "parameters.title" in str(triggers.finished(listed).error)
+        assert triggers.world.sql("SELECT count(*) FROM content.film_work") == [(10,)]
