@@ -11,8 +11,9 @@ from starlette.concurrency import run_in_threadpool
 from api_shim.answers import Family
 from api_shim.auth import Caller
 from api_shim.bounded import bounded
-from api_shim.changes import apply_common, clear_schedule, refuse_nulls, schedules_of, set_schedule
+from api_shim.changes import apply_common, refuse_nulls, schedules_of, set_schedule
 from api_shim.checks import merged, query_that_reads, referred
+from api_shim.deleting import DeletionDep
 from api_shim.dependencies import PROTECTED, CallerDep, Change, ChangeDep, ReadingDep, ShimDep
 from api_shim.grants import DATASET_USES, check_use, sources_for
 from api_shim.paging import LISTED, Page, SortedPage, count
@@ -44,10 +45,10 @@ from dataops_defs.domain.dataset import DEFAULT_BUCKET
 from dataops_defs.domain.drift import SchemaPolicy
 from dataops_defs.domain.extraction import TYPES_OF_SOURCE, Extraction, ExtractionType, extraction
 from dataops_defs.domain.pipeline import DefinitionStatus
-from dataops_defs.domain.run import RunKind
+from dataops_defs.domain.run import FULL, RunKind
 from dataops_defs.domain.source import Source, SourceType
 from dataops_defs.errors import Conflict, Forbidden
-from dataops_defs.flows.extract_dataset import FULL, extraction_of
+from dataops_defs.flows.extract_dataset import extraction_of
 
 router = APIRouter(prefix="/api/v1/dataops/datasets", tags=["dataops: datasets"], dependencies=PROTECTED)
 NEVER_NULL = ("name", "source_id", "extraction", "status", "schema_policy")
@@ -129,13 +130,9 @@ def change_dataset(dataset_id: str, body: DatasetChange, change: ChangeDep) -> D
 
 
 @router.delete("/{dataset_id}", status_code=204, responses=refusals(404, 409), dependencies=[DATASET_USES])
-def delete_dataset(dataset_id: str, change: ChangeDep) -> None:
-    """Delete a dataset that nothing is built on; its raw copies and history stay."""
-    datasets = Datasets(change.session)
-    row = datasets.get(dataset_id, lock=True)
-    datasets.remove(row)
-    clear_schedule(change, row)
-    change.define("dataset.delete", row)
+def delete_dataset(dataset_id: str, change: ChangeDep, deletion: DeletionDep) -> None:
+    """Delete a dataset that nothing is built on; its raw copies stay unless they are dropped too, its history stays."""
+    deletion.of(Datasets(change.session).get(dataset_id, lock=True))
 
 
 @router.post(

@@ -1,6 +1,7 @@
 """ETL pipelines: document 003. The API records what is wanted; the work is done in Dagster."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from api_shim.bounded import bounded
+from api_shim.deleting import DeletionDep
 from api_shim.dependencies import PROTECTED, ActorDep, Change, ChangeDep, ReadingDep, ShimDep
 from api_shim.grants import ETL_USES, check_use, sources_for
 from api_shim.paging import LISTED, count
@@ -22,13 +24,15 @@ from api_shim.schemas.etl import (
     refused,
 )
 from api_shim.shim import Shim
+from dataops_defs.adapters.sql.binding import bind
 from dataops_defs.catalogue.etl_pipelines import EtlPipelines, config_of
 from dataops_defs.catalogue.models import EtlPipelineRow, RunRow
-from dataops_defs.domain.etl import EtlEvent, EtlMode
+from dataops_defs.domain.etl import EtlConfig, EtlEvent, EtlMode
 from dataops_defs.domain.run import RunKind
+from dataops_defs.domain.trigger import PARAMETERS
 from dataops_defs.errors import Invalid
 from dataops_defs.flows.check_pipeline import check_pipeline
-from dataops_defs.flows.etl_state import checkpoint_of, clear_away
+from dataops_defs.flows.etl_state import checkpoint_of
 from dataops_defs.flows.reconcile_pipeline import RECONCILE_SECONDS
 from dataops_defs.flows.reconcile_pipeline import reconcile_pipeline as reconcile
 
@@ -88,13 +92,9 @@ def change_pipeline(pipeline_id: str, body: EtlPipelineUpdate, change: ChangeDep
 
 
 @router.delete("/{pipeline_id}", status_code=204, responses=refused(404, 409), dependencies=[ETL_USES])
-def delete_pipeline(pipeline_id: str, change: ChangeDep) -> None:
-    """Delete a pipeline that does not run; its target and the records of its runs stay."""
-    pipelines = EtlPipelines(change.session)
-    row = pipelines.get(pipeline_id, lock=True)
-    pipelines.remove(row)
-    clear_away(change.shim.platform, row)
-    change.define("etl.delete", row)
+def delete_pipeline(pipeline_id: str, change: ChangeDep, deletion: DeletionDep) -> None:
+    """Delete a pipeline that does not run; its target, which others may write too, and its runs' records stay."""
+    deletion.of(EtlPipelines(change.session).get(pipeline_id, lock=True))
 
 
 @router.post("/{pipeline_id}/run", responses=refused(404, 429, 507), dependencies=[ETL_USES])
@@ -143,14 +143,19 @@ def get_state(pipeline_id: str, session: ReadingDep, shim: ShimDep) -> EtlStateO
 @router.get("/{pipeline_id}/reconciliation", responses=refused(404, 409, 503), dependencies=[ETL_USES])
 async def get_reconciliation(pipeline_id: str, shim: ShimDep, actor: ActorDep) -> ReconciliationOut:  # noqa: ARG001
     """Compare what the query gives now with what the target has: counts, hashes by range of keys, differences."""
-    row = await run_in_threadpool(_row, shim, pipeline_id)
-    found = await bounded(lambda: reconcile(shim.platform, config_of(row)), RECONCILE_SECONDS + SECONDS_TO_GIVE_UP)
-    return ReconciliationOut(pipeline_id=row.id, **found.as_json())
+    id, config = await run_in_threadpool(_as_last_run, shim, pipeline_id)
+    found = await bounded(lambda: reconcile(shim.platform, config), RECONCILE_SECONDS + SECONDS_TO_GIVE_UP)
+    return ReconciliationOut(pipeline_id=id, **found.as_json())
 
 
-def _row(shim: Shim, pipeline_id: str) -> EtlPipelineRow:
+def _as_last_run(shim: Shim, pipeline_id: str) -> tuple[str, EtlConfig]:
+    """The id of a pipeline, and what it works by, with the parameters of its newest run in its query."""
     with shim.platform.catalogue() as session:
-        return EtlPipelines(session).get(pipeline_id)
+        pipelines = EtlPipelines(session)
+        row = pipelines.get(pipeline_id)
+        newest = pipelines.newest_run(row)
+        given = newest.run.parameters.get(PARAMETERS, {}) if newest else {}
+        return row.id, replace(config_of(row), source_query=bind(row.source_query, given))
 
 
 def _read(shim: Shim, pipeline_id: str) -> EtlPipelineOut:

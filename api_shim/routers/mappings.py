@@ -11,8 +11,9 @@ from starlette.concurrency import run_in_threadpool
 from api_shim.answers import Family
 from api_shim.auth import Caller
 from api_shim.bounded import bounded
-from api_shim.changes import apply_common, clear_schedule, refuse_nulls, schedules_of, set_schedule
+from api_shim.changes import apply_common, refuse_nulls, schedules_of, set_schedule
 from api_shim.checks import merged, not_found_is, referred, transforms_that_compile
+from api_shim.deleting import DeletionDep
 from api_shim.dependencies import PROTECTED, CallerDep, ChangeDep, ReadingDep, ShimDep
 from api_shim.grants import MAPPING_USES, check_use
 from api_shim.paging import LISTED, SortedPage, count
@@ -145,13 +146,9 @@ def change_mapping(mapping_id: str, body: MappingChange, change: ChangeDep) -> M
 
 
 @router.delete("/{mapping_id}", status_code=204, responses=refusals(404, 409))
-def delete_mapping(mapping_id: str, change: ChangeDep) -> None:
-    """Delete a mapping that no pipeline uses; the objects it wrote stay."""
-    mappings = Mappings(change.session)
-    row = mappings.get(mapping_id, lock=True)
-    mappings.remove(row)
-    clear_schedule(change, row)
-    change.define("mapping.delete", row)
+def delete_mapping(mapping_id: str, change: ChangeDep, deletion: DeletionDep) -> None:
+    """Delete a mapping that no pipeline uses; the objects it wrote stay, they are their type's."""
+    deletion.of(Mappings(change.session).get(mapping_id, lock=True))
 
 
 @router.post(

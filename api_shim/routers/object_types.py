@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from starlette.convertors import PathConvertor, register_url_convertor
 
 from api_shim.changes import refuse_nulls
+from api_shim.deleting import DeletionDep
 from api_shim.dependencies import PROTECTED, Change, ChangeDep, ReadingDep, ShimDep
 from api_shim.paging import LISTED, TOTAL_HEADER, SortedPage, count
 from api_shim.schemas.base import refusals
@@ -153,12 +154,9 @@ NEVER_NULL = ("name", "schema", "key_field")
 
 
 @router.delete("/{object_type}", status_code=204, responses=refusals(404, 409))
-def delete_object_type(object_type: str, change: ChangeDep) -> None:
-    """Delete an object type that no mapping writes; its objects stay in the warehouse."""
-    types = ObjectTypes(change.session)
-    row = types.named(object_type, lock=True)
-    types.remove(row)
-    change.define("object_type.delete", row)
+def delete_object_type(object_type: str, change: ChangeDep, deletion: DeletionDep) -> None:
+    """Delete an object type that no mapping writes; its objects stay in the warehouse unless they are dropped too."""
+    deletion.of(ObjectTypes(change.session).named(object_type, lock=True))
 
 
 @router.get("/{object_type}/objects", responses={**refusals(404, 503), **OBJECTS})

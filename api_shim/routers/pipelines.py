@@ -8,7 +8,8 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from api_shim.auth import Caller
-from api_shim.changes import apply_common, clear_schedule, refuse_nulls, schedules_of, set_schedule
+from api_shim.changes import apply_common, refuse_nulls, schedules_of, set_schedule
+from api_shim.deleting import DeletionDep
 from api_shim.dependencies import PROTECTED, CallerDep, Change, ChangeDep, ReadingDep
 from api_shim.grants import PIPELINE_USES, check_use
 from api_shim.paging import LISTED, Page, SortedPage, count
@@ -140,13 +141,9 @@ def change_pipeline(pipeline_id: str, body: PipelineChange, change: ChangeDep) -
 
 
 @router.delete("/{pipeline_id}", status_code=204, responses=refusals(404, 409), dependencies=[PIPELINE_USES])
-def delete_pipeline(pipeline_id: str, change: ChangeDep) -> None:
-    """Delete a pipeline; its executions stay."""
-    pipelines = Pipelines(change.session)
-    row = pipelines.get(pipeline_id, lock=True)
-    pipelines.remove(row)
-    clear_schedule(change, row)
-    change.define("pipeline.delete", row)
+def delete_pipeline(pipeline_id: str, change: ChangeDep, deletion: DeletionDep) -> None:
+    """Delete a pipeline that no trigger runs; its executions stay."""
+    deletion.of(Pipelines(change.session).get(pipeline_id, lock=True))
 
 
 @router.post(

@@ -11,6 +11,7 @@ from api_shim.bounded import bounded
 from api_shim.changes import refuse_nulls
 from api_shim.checks import merged
 from api_shim.connections import checked, rechecked
+from api_shim.deleting import DeletionDep
 from api_shim.dependencies import PROTECTED, ActorDep, CallerDep, Change, ChangeDep, ReadingDep, ShimDep
 from api_shim.grants import check_use, sources_for
 from api_shim.paging import LISTED, SortedPage, count
@@ -113,11 +114,9 @@ def change_source(source_id: str, body: SourceChange, change: ChangeDep) -> Sour
 
 
 @router.delete("/{source_id}", status_code=204, responses=refusals(404, 409))
-def delete_source(source_id: str, change: ChangeDep) -> None:
+def delete_source(source_id: str, change: ChangeDep, deletion: DeletionDep) -> None:
     """Delete a source that nothing is built on."""
-    row = _to_change(change, source_id)
-    sources_for(change.session, change.shim, change.caller).remove(row)
-    change.define("source.delete", row)
+    deletion.of(_to_change(change, source_id))
 
 
 @router.post("/{source_id}/test", responses=refusals(404))

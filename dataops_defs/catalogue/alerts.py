@@ -1,10 +1,12 @@
 """Alerts in the catalogue; where their messages go is sealed here and opened only to send one."""
 
 import json
+from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
 from dataops_defs.catalogue.alert_rows import AlertRow
+from dataops_defs.catalogue.base import Named
 from dataops_defs.catalogue.definitions import Definitions
 from dataops_defs.catalogue.sealing import Keyring, seal_to_keep, unseal
 from dataops_defs.domain.alert_channels import Channel, EmailChannel, WebhookChannel
@@ -42,6 +44,6 @@ class Alerts(Definitions[AlertRow]):
             return EmailChannel(row.channel["to"])
         return WebhookChannel(**json.loads(unseal(self._keyring, row.secrets, secret_context(row.id))))
 
-    def dependants(self, row: AlertRow) -> list[str]:
+    def dependants(self, row: AlertRow) -> Sequence[Named]:
         """Nothing is built on an alert."""
         return []

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
-from dataops_defs.catalogue.base import now
-from dataops_defs.catalogue.definitions import Definitions
+from dataops_defs.catalogue.base import Named, now
+from dataops_defs.catalogue.definitions import MOST_NAMED, Definitions
 from dataops_defs.catalogue.models import DatasetRow, MappingRow
 from dataops_defs.catalogue.pipelines import pipelines_using
 from dataops_defs.domain.columns import Column
@@ -20,10 +20,10 @@ class Datasets(Definitions[DatasetRow]):
     row = DatasetRow
     noun = "dataset"
 
-    def dependants(self, row: DatasetRow) -> list[str]:
+    def dependants(self, row: DatasetRow) -> Sequence[Named]:
         """Mappings that read it and pipelines that extract it."""
-        mappings = self.session.scalars(select(MappingRow.name).where(MappingRow.dataset_id == row.id).limit(20))
-        return [f"mapping '{name}'" for name in mappings] + pipelines_using(self.session, "datasetId", row.id)
+        mappings = self.session.scalars(select(MappingRow).where(MappingRow.dataset_id == row.id).limit(MOST_NAMED))
+        return [*mappings, *pipelines_using(self.session, "datasetId", row.id)]
 
     def note_extracted(self, id: str, done: Extracted) -> None:
         """Point to the new copy, or keep it aside until it is accepted.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, inspect, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -13,6 +13,7 @@ from dataops_defs.domain.naming import slug
 from dataops_defs.errors import Conflict, Duplicate, Invalid, NotFound
 
 Definition = TypeVar("Definition", bound=Named)
+MOST_NAMED = 20
 
 
 def as_uuid(value: str) -> str | None:
@@ -21,6 +22,12 @@ def as_uuid(value: str) -> str | None:
         return str(UUID(value))
     except ValueError:
         return None
+
+
+def called(row: Named) -> str:
+    """A definition as people call it: ``mapping 'Airlines to airline'``."""
+    table = str(inspect(type(row)).local_table.name)
+    return f"{table.replace('_', ' ').replace('etl', 'ETL')} '{row.name}'"
 
 
 class Definitions(Generic[Definition]):
@@ -104,13 +111,14 @@ class Definitions(Generic[Definition]):
         dependants = self.dependants(row)
         if dependants:
             raise Conflict(
-                f"{self.noun.capitalize()} '{row.name}' is used by {', '.join(dependants[:20])}; delete these first"
+                f"{self.noun.capitalize()} '{row.name}' is used by"
+                f" {', '.join(called(each) for each in dependants[:MOST_NAMED])}; delete these first"
             )
         self.session.delete(row)
         self.session.flush()
 
-    def dependants(self, row: Definition) -> list[str]:
-        """What is built on this row, as ``kind 'name'``."""
+    def dependants(self, row: Definition) -> Sequence[Named]:
+        """What is built on this row; of very many some."""
         raise NotImplementedError
 
     def _reachable(self) -> list[ColumnElement[bool]]:

@@ -5,16 +5,18 @@ moves the run by compare-and-set. Source: document 003, "Pipeline States"; DECIS
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
-from dataops_defs.catalogue.definitions import Definitions, as_uuid
+from dataops_defs.catalogue.base import Named
+from dataops_defs.catalogue.definitions import MOST_NAMED, Definitions, as_uuid
 from dataops_defs.catalogue.models import EtlPipelineRow, RunRow, RunStepRow
 from dataops_defs.catalogue.run_control import RunControl
-from dataops_defs.domain.etl import MOVES, STATE_OF_RUN, EtlConfig, EtlEvent, EtlState, Refused
-from dataops_defs.domain.run import RunKind, RunState
+from dataops_defs.catalogue.triggers import triggers_of
+from dataops_defs.domain.etl import MOVES, STATE_OF_RUN, EtlConfig, EtlEvent, EtlMode, EtlState, Refused
+from dataops_defs.domain.run import FULL, RunKind, RunState
 from dataops_defs.errors import Conflict, Duplicate, NotFound
 
 CONFIGURATION = "pipeline"
@@ -36,10 +38,10 @@ class EtlRun:
         return self.run.state
 
 
-def pipelines_reading(session: Session, source_id: str) -> list[str]:
-    """Names of the ETL pipelines that read a source."""
-    query = select(EtlPipelineRow.name).where(EtlPipelineRow.source_id == source_id).limit(20)
-    return [f"ETL pipeline '{name}'" for name in session.scalars(query)]
+def pipelines_reading(session: Session, source_id: str) -> Sequence[EtlPipelineRow]:
+    """The ETL pipelines that read a source."""
+    query = select(EtlPipelineRow).where(EtlPipelineRow.source_id == source_id).limit(MOST_NAMED)
+    return session.scalars(query).all()
 
 
 class EtlPipelines(Definitions[EtlPipelineRow]):
@@ -65,9 +67,9 @@ class EtlPipelines(Definitions[EtlPipelineRow]):
         query = select(EtlPipelineRow).where(EtlPipelineRow.id == key if key else EtlPipelineRow.name == id)
         return self.session.scalar(query.with_for_update() if lock else query)
 
-    def dependants(self, row: EtlPipelineRow) -> list[str]:
-        """Nothing is built on a pipeline."""
-        return []
+    def dependants(self, row: EtlPipelineRow) -> Sequence[Named]:
+        """Triggers that run it."""
+        return triggers_of(self.session, row)
 
     def states(self, rows: Sequence[EtlPipelineRow]) -> dict[str, EtlState]:
         """Where pipelines stand, by their id; one query for all."""
@@ -136,7 +138,10 @@ class EtlPipelines(Definitions[EtlPipelineRow]):
         run = self.session.get_one(RunRow, run_id, with_for_update=True)
         kept = run.parameters.get(CONFIGURATION, {})
         if row.id not in kept:
-            kept = {**kept, row.id: config_of(row).as_json()}
+            config = config_of(row)
+            if run.kind is RunKind.ETL and run.parameters.get(FULL):
+                config = replace(config, mode=EtlMode.FULL)
+            kept = {**kept, row.id: config.as_json()}
             run.parameters = {**run.parameters, CONFIGURATION: kept}
         return EtlConfig.from_json(kept[row.id])
 

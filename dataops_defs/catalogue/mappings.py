@@ -1,5 +1,8 @@
 """Mappings in the catalogue."""
 
+from collections.abc import Sequence
+
+from dataops_defs.catalogue.base import Named
 from dataops_defs.catalogue.definitions import Definitions
 from dataops_defs.catalogue.models import MappingRow
 from dataops_defs.catalogue.pipelines import pipelines_using
@@ -11,6 +14,6 @@ class Mappings(Definitions[MappingRow]):
     row = MappingRow
     noun = "mapping"
 
-    def dependants(self, row: MappingRow) -> list[str]:
+    def dependants(self, row: MappingRow) -> Sequence[Named]:
         """Pipelines that sync it."""
         return pipelines_using(self.session, "mappingId", row.id)

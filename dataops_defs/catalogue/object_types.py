@@ -1,8 +1,11 @@
 """Object types in the catalogue; they are also found by name."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 
-from dataops_defs.catalogue.definitions import Definitions
+from dataops_defs.catalogue.base import Named
+from dataops_defs.catalogue.definitions import MOST_NAMED, Definitions
 from dataops_defs.catalogue.models import MappingRow, ObjectTypeRow
 from dataops_defs.domain.object_type import POSTGRES, ObjectType
 from dataops_defs.errors import Conflict, NotFound
@@ -49,7 +52,7 @@ class ObjectTypes(Definitions[ObjectTypeRow]):
         if found is not None:
             raise Conflict(f"'{store}' holds the objects of type '{found}' already")
 
-    def dependants(self, row: ObjectTypeRow) -> list[str]:
+    def dependants(self, row: ObjectTypeRow) -> Sequence[Named]:
         """Mappings that write its objects."""
-        mappings = self.session.scalars(select(MappingRow.name).where(MappingRow.object_type_id == row.id).limit(20))
-        return [f"mapping '{name}'" for name in mappings]
+        query = select(MappingRow).where(MappingRow.object_type_id == row.id).limit(MOST_NAMED)
+        return self.session.scalars(query).all()

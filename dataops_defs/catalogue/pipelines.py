@@ -6,17 +6,19 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dataops_defs.catalogue.definitions import Definitions, as_uuid
+from dataops_defs.catalogue.base import Named
+from dataops_defs.catalogue.definitions import MOST_NAMED, Definitions, as_uuid
 from dataops_defs.catalogue.grants import Holder, Right, granted
 from dataops_defs.catalogue.models import DatasetRow, MappingRow, PipelineRow, SourceRow
+from dataops_defs.catalogue.triggers import triggers_of
 from dataops_defs.domain.pipeline import REFERENCE, Drawn, NodeType
 from dataops_defs.domain.pipeline_graph import Subjects
 
 
-def pipelines_using(session: Session, reference: str, id: str) -> list[str]:
-    """Names of the pipelines with a node that refers to this id; ``reference`` is ``datasetId`` or the like."""
-    query = select(PipelineRow.name).where(PipelineRow.nodes.contains([{"data": {reference: id}}])).limit(20)
-    return [f"pipeline '{name}'" for name in session.scalars(query)]
+def pipelines_using(session: Session, reference: str, id: str) -> Sequence[PipelineRow]:
+    """Pipelines with a node that refers to this id; ``reference`` is ``datasetId`` or the like."""
+    query = select(PipelineRow).where(PipelineRow.nodes.contains([{"data": {reference: id}}])).limit(MOST_NAMED)
+    return session.scalars(query).all()
 
 
 def subjects_of(session: Session, nodes: Sequence[Drawn], holder: Holder | None = None) -> Subjects:
@@ -40,6 +42,6 @@ class Pipelines(Definitions[PipelineRow]):
     row = PipelineRow
     noun = "pipeline"
 
-    def dependants(self, row: PipelineRow) -> list[str]:
-        """Nothing is built on a pipeline."""
-        return []
+    def dependants(self, row: PipelineRow) -> Sequence[Named]:
+        """Triggers that run it."""
+        return triggers_of(self.session, row)

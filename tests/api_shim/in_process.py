@@ -11,9 +11,11 @@ from dataops_defs.domain.naming import op_name
 from dataops_defs.domain.run import RunState
 from dataops_defs.errors import DataOpsError, DependencyUnavailable, RunStopped
 from dataops_defs.flows.detect_relationships import detect_relationships
+from dataops_defs.flows.drop_data import drop_data
 from dataops_defs.flows.execute_pipeline import execute_pipeline
 from dataops_defs.flows.export_workbook import export_workbook
 from dataops_defs.flows.extract_dataset import extract_dataset
+from dataops_defs.flows.import_file import import_file
 from dataops_defs.flows.lease import Lease
 from dataops_defs.flows.outbox import Launch, settle_books
 from dataops_defs.flows.platform import Platform
@@ -26,6 +28,7 @@ from dataops_defs.settings import Settings
 
 FLOWS: dict[str, Callable[[Work, str], object]] = {
     "extract_dataset": extract_dataset,
+    "import_file": import_file,
     "sync_mapping": sync_mapping,
     "execute_pipeline": execute_pipeline,
     "refresh_datamart": refresh_datamart,
@@ -33,6 +36,7 @@ FLOWS: dict[str, Callable[[Work, str], object]] = {
     "replay_rejects": replay_rejects,
     "export_workbook": export_workbook,
     "detect_relationships": detect_relationships,
+    "drop_data": drop_data,
 }
 LONGEST_SILENCE_SECONDS = 8.0
 
