@@ -19,6 +19,7 @@ from api_shim.middleware.idempotency import Idempotency
 from api_shim.routers import (
     alerts,
     audit,
+    datamart_versions,
     datamarts,
     datasets,
     etl,
@@ -26,14 +27,20 @@ from api_shim.routers import (
     executions,
     exports,
     health,
+    imports,
     mappings,
+    mounts,
     object_types,
     pipelines,
+    previews,
     relationships,
     secrets,
     sources,
     suggestions,
     tokens,
+    trigger_runs,
+    triggers,
+    watches,
 )
 from api_shim.shim import Shim
 from dataops_defs.errors import DataOpsError
@@ -55,10 +62,18 @@ ROUTERS = (
     pipelines.router,
     executions.router,
     events.router,
+    mounts.router,
+    imports.router,
+    watches.router,
+    previews.router,
+    datamart_versions.router,
     datamarts.router,
     exports.router,
     exports.links,
     relationships.router,
+    trigger_runs.router,
+    trigger_runs.hooks,
+    triggers.router,
     etl.router,
     alerts.router,
     tokens.router,
@@ -94,7 +109,10 @@ def create_app(settings: Settings | None = None, launcher: Launcher | None = Non
     # The last one added is the outermost.
     app.add_middleware(Idempotency, platform=shim.platform)
     app.add_middleware(
-        BodyLimits, max_bytes=shim.settings.max_body_bytes, max_upload_bytes=shim.settings.max_upload_bytes
+        BodyLimits,
+        max_bytes=shim.settings.max_body_bytes,
+        max_upload_bytes=shim.settings.max_upload_bytes,
+        max_streamed_bytes=shim.settings.max_preview_bytes,
     )
     app.add_middleware(Authentication, tokens=shim.tokens, compat=shim.settings.auth_mode == "compat")
     app.add_middleware(RequestContext, platform=shim.platform)

@@ -21,6 +21,7 @@ from dataops_defs.flows.platform import Platform
 
 PUBLIC = frozenset({"/health", "/api/v1/health", "/docs", "/redoc", "/openapi.json"})
 SIGNED = "/api/v1/mvp/exports/{export_id}/download"
+WEBHOOK = "/api/v1/mvp/triggers/webhook/{trigger_id}"
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 # The other requests that change nothing and reach only what has been saved: a viewer may make them too.
 VIEWERS_MAY = (
@@ -29,6 +30,8 @@ VIEWERS_MAY = (
     "POST /api/v1/dataops/mappings/suggest",
     "POST /api/v1/dataops/object-types/{object_type}/plan",
     "POST /api/v1/dataops/pipelines/validate",
+    "POST /api/v1/mvp/preview/file",
+    "POST /api/v1/mvp/preview/path",
 )
 SECONDS_KEPT = 5.0
 MOST_KEPT = 10_000
@@ -108,7 +111,7 @@ class Authentication:
             Unauthenticated: no token, or one that does not count.
             Forbidden: a viewer wants to change something.
         """
-        if scope["type"] != "http" or scope["path"] in PUBLIC or opened_by_link(scope):
+        if scope["type"] != "http" or scope["path"] in PUBLIC or opened_by_signature(scope):
             await self._app(scope, receive, send)
             return
         caller = await self._caller(scope)
@@ -129,12 +132,14 @@ class Authentication:
         return found
 
 
-_SIGNED = compile_path(SIGNED)[0]
+_SIGNED, _WEBHOOK = (compile_path(each)[0] for each in (SIGNED, WEBHOOK))
 
 
-def opened_by_link(scope: Scope) -> bool:
+def opened_by_signature(scope: Scope) -> bool:
     """Whether a signature takes the place of a token; the route checks it, whoever asks."""
-    signed = scope["method"] == "GET" and _SIGNED.match(scope["path"]) is not None
+    if scope["method"] == "POST" and _WEBHOOK.match(scope["path"]) is not None:
+        return True
+    signed = scope["method"] in ("GET", "HEAD") and _SIGNED.match(scope["path"]) is not None
     return signed and "signature" in QueryParams(scope["query_string"])
 
 

@@ -4,17 +4,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from sqlalchemy.orm import Session
+
+from api_shim.shim import Shim
 from dataops_defs.adapters.javascript.engine import JavaScriptEngine
 from dataops_defs.adapters.sources.csv.dialect import named_encoding
 from dataops_defs.adapters.sql.dialects import check_source_query
 from dataops_defs.adapters.storage.remote.address import RemoteAddress
 from dataops_defs.adapters.storage.remote.host_key import HostKey
-from dataops_defs.adapters.storage.roots import check_path
 from dataops_defs.catalogue.definitions import Definition, Definitions
 from dataops_defs.domain.mapping import PropertyMapping
 from dataops_defs.domain.source import SourceType, check_connection
 from dataops_defs.domain.transform import Transform
 from dataops_defs.errors import FieldProblem, Invalid, NotFound
+from dataops_defs.flows.places import check_place
 from dataops_defs.settings import Settings
 
 
@@ -56,11 +59,11 @@ def referred(repository: Definitions[Definition], id: str, field: str) -> Defini
     return found
 
 
-def connection_in_order(settings: Settings, kind: SourceType, connection: Mapping[str, Any]) -> None:
-    """Refuse settings that no connection could be made with, files outside the roots among them."""
+def connection_in_order(shim: Shim, session: Session, kind: SourceType, connection: Mapping[str, Any]) -> None:
+    """Refuse settings that no connection could be made with, files outside the roots and mounts among them."""
     check_connection(kind, connection)
     if "path" in connection and RemoteAddress.of(connection["path"]) is None:
-        check_path(settings.roots, connection["path"])
+        check_place(shim.platform, session, connection["path"], field="connection.path")
     if "hostKey" in connection:
         HostKey.of(connection["hostKey"])
     if "encoding" in connection:

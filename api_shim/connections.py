@@ -44,14 +44,14 @@ def checked(
         Invalid: what is wrong, by field; a secret that does not exist, or whose value does not fit.
         Forbidden: a secret may not be sent there.
     """
-    connection_in_order(shim.settings, kind, connection)
+    connection_in_order(shim, session, kind, connection)
     references = references_of(connection)
     if approved is None:
         approved = references if caller.role >= Role.ADMIN else ()
     allowed = frozenset(approved) & references.keys()
     opened = Secrets(session, shim.platform.keyring).opened(kind, connection, allowed, keep=True)
     if references:
-        connection_in_order(shim.settings, kind, opened)
+        connection_in_order(shim, session, kind, opened)
     return Checked(connection, opened, allowed)
 
 
@@ -74,7 +74,7 @@ def rechecked(
     """
     kind = source_type(row.type)
     connection = merged({**row.connection, **kept}, given)
-    connection_in_order(shim.settings, kind, connection)
+    connection_in_order(shim, session, kind, connection)
     moved = [name for name in CONNECTIONS[kind].names("place") if connection.get(name) != row.connection.get(name)]
     # Whoever may change where it is sent must not learn the password by having it sent elsewhere.
     for name in sorted(SECRET_FIELDS & set(kept)):

@@ -10,14 +10,19 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from fastapi import Depends, Request
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api_shim.auth import Caller, caller_of
 from api_shim.dependencies import shim_of
 from api_shim.shim import Shim
+from dataops_defs.adapters.storage.glob import Glob, is_pattern
 from dataops_defs.catalogue.grants import Grants, Reads
+from dataops_defs.catalogue.models import SourceRow
 from dataops_defs.catalogue.sources import Sources
 from dataops_defs.catalogue.tokens import Role
+from dataops_defs.domain.mount import is_below, plain_path
+from dataops_defs.domain.source import SourceType
 
 
 def sources_for(session: Session, shim: Shim, caller: Caller) -> Sources:
@@ -32,6 +37,29 @@ def check_use(session: Session, caller: Caller, *sources: str | None) -> None:
         Forbidden: its name is not told.
     """
     Grants(session).check_use(caller.holder, sources)
+
+
+def check_file_use(session: Session, shim: Shim, caller: Caller, path: str) -> None:
+    """Refuse whoever may not use a source of files that holds this file: a path leads to the same rows.
+
+    Raises:
+        Forbidden: the source's name is not told.
+    """
+    if caller.role >= Role.ADMIN:
+        return
+    wanted = _spelled(shim, path)
+    query = select(SourceRow.id, SourceRow.connection["path"].astext).where(
+        SourceRow.type.in_((SourceType.CSV, SourceType.EXCEL)), SourceRow.restricted
+    )
+    for id, base in session.execute(query):
+        folder = Glob(base).folder if is_pattern(base) else base
+        if any(is_below(one, other) for one in wanted for other in _spelled(shim, folder or ".")):
+            check_use(session, caller, id)
+
+
+def _spelled(shim: Shim, path: str) -> list[str]:
+    """The absolute paths that a path may stand for."""
+    return [plain_path(path if path.startswith("/") else f"{root}/{path}") for root in shim.settings.roots]
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,9 @@ class Order:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     noted: Callable[[RunRow], None] = lambda _run: None
     """Told of the record, in the transaction that makes it."""
+    run_id: str | None = None
+    trigger: str = "rest"
+    trigger_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,13 +97,16 @@ class Work:
             headers["Preference-Applied"] = "respond-async"
         return _json(202, unfinished(execution), headers)
 
-    async def begin(self, find: Callable[[Session], Order | None]) -> None:
+    async def begin(self, find: Callable[[Session], Order | None]) -> str | None:
         """Record and have it launched, without waiting; nothing where ``find`` sees that nothing is to be done.
+
+        Returns:
+            The id of the record, also of one that an earlier request with the same idempotency key has made.
 
         Raises:
             As `carry_out` does.
         """
-        await self._begin(find)
+        return await self._begin(find)
 
     async def _begin(self, find: Callable[[Session], Order | None]) -> str | None:
         await self._shim.health.ensure_room()
@@ -126,6 +132,9 @@ class Work:
                 order.kind,
                 order.subject_id,
                 order.subject_name,
+                id=order.run_id,
+                trigger=order.trigger,
+                trigger_id=order.trigger_id,
                 requested_by=self._actor.name,
                 request_id=self._actor.request_id,
                 parameters=dict(order.parameters),

@@ -42,11 +42,16 @@ class Settings(BaseSettings):
 
     keys_file: Path | None = Field(default=None, description="Keys that wrap secrets; default <home>/keys.json")
     raw_store: str = Field(default="", description="file:///folder or s3://bucket; default <home>/raw")
+    lake: str = Field(default="", description="file:///folder or s3://bucket/prefix of Iceberg tables; <home>/lake")
     s3_endpoint: str | None = Field(default=None, description="Endpoint of an S3-compatible raw store")
     file_roots: str = Field(default="", description="Folders files may be read from, separated by ':'")
     sql_functions: str = Field(default="", description="User-defined functions that user SQL may call, by comma")
     etl_targets: str = Field(
         default=",".join(DEFAULT_TARGETS), description="Targets that ETL pipelines of document 003 may write, by comma"
+    )
+    mount_points: str = Field(default="/mnt,/media", description="Folders below which mounts may be named, by comma")
+    import_schemas: str = Field(
+        default="raw", description="Schemas of the warehouse that imports of files may write, by comma"
     )
     allowed_hosts: str = Field(
         default="",
@@ -83,6 +88,9 @@ class Settings(BaseSettings):
     max_waiting_runs: int = Field(default=10_000, gt=0, description="Requests that may wait; more are answered 429")
     event_log_days: int = Field(default=90, ge=0, description="Days Dagster's event log is kept; 0: for ever")
     max_body_bytes: int = Field(default=1_000_000, gt=0)
+    max_preview_bytes: int = Field(
+        default=1024**3, gt=0, description="Of a file that is uploaded to be looked into, or is copied for that"
+    )
     max_upload_bytes: int = Field(default=20_000_000, gt=0, description="Of a form with a file")
 
     raw_days: int = Field(default=90, ge=0, description="Days superseded raw copies are kept; 0: for ever")
@@ -167,9 +175,25 @@ class Settings(BaseSettings):
         return given or (self.home / "files",)
 
     @property
+    def mountable(self) -> tuple[str, ...]:
+        """Folders below which mounts may be named: those that are set, and those that files are read from."""
+        given = (each.strip() for each in self.mount_points.split(","))
+        return (*(each for each in given if each), *(str(root.absolute()) for root in self.roots))
+
+    @property
     def raw_store_url(self) -> str:
         """Where raw copies are kept."""
         return self.raw_store or (self.home / "raw").as_uri()
+
+    @property
+    def lake_url(self) -> str:
+        """Where the files of Iceberg tables are kept."""
+        return self.lake or (self.home / "lake").as_uri()
+
+    @property
+    def import_targets(self) -> frozenset[str]:
+        """Schemas that imports may write."""
+        return frozenset(name.strip() for name in self.import_schemas.split(",") if name.strip())
 
     @property
     def allowed_functions(self) -> frozenset[str]:

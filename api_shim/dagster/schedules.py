@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from api_shim.dagster.client import DagsterClient, ScheduleState
+from api_shim.dagster.trigger_sensors import TriggerSensors
 from dataops_defs.catalogue.datamarts import Datamarts
 from dataops_defs.catalogue.datasets import Datasets
 from dataops_defs.catalogue.definitions import Definitions
@@ -15,6 +16,8 @@ from dataops_defs.catalogue.mappings import Mappings
 from dataops_defs.catalogue.models import ScheduleRow
 from dataops_defs.catalogue.pipelines import Pipelines
 from dataops_defs.catalogue.schedules import Schedules
+from dataops_defs.catalogue.triggers import SUBJECT as TRIGGER
+from dataops_defs.catalogue.triggers import Triggers
 from dataops_defs.domain.pipeline import DefinitionStatus
 from dataops_defs.flows.platform import Platform
 
@@ -31,6 +34,7 @@ class ScheduleMirror:
 
     def __init__(self, client: DagsterClient, platform: Platform) -> None:
         self._client, self._platform = client, platform
+        self.triggers = TriggerSensors(client, platform)
 
     async def align(self) -> None:
         """Bring both sides together.
@@ -48,6 +52,7 @@ class ScheduleMirror:
             await run_in_threadpool(self._told, row)
         # What was asked for before the orders were given is out of date.
         await run_in_threadpool(self._follow, await self._client.schedules() if pending else there)
+        await self.triggers.align()
 
     async def stop(self, name: str) -> None:
         """Stop a schedule whose definition is about to go."""
@@ -80,6 +85,8 @@ class ScheduleMirror:
                     continue
                 if _may_fire(session, row):
                     row.enabled = state.running
+                    if row.subject_kind == TRIGGER:
+                        Triggers(session).follow(row.subject_id, state.running)
 
 
 def _may_fire(session: Session, row: ScheduleRow) -> bool:

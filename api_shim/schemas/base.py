@@ -159,6 +159,7 @@ def refusals(*statuses: int, model: type[BaseModel] = Failure) -> dict[int | str
         403: "The token's role is not enough",
         404: "There is no such thing",
         409: "A name that is taken, dependants, or a state that forbids it",
+        413: "More bytes than are taken",
         422: "The request is wrong; errors name the fields",
         429: "Too much work waits already; try again later",
         502: "The run failed for a reason inside the platform",

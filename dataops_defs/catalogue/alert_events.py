@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from dataops_defs.catalogue.alert_rows import AlertDeliveryRow, AlertRow
 from dataops_defs.catalogue.base import new_id
+from dataops_defs.catalogue.import_rows import ImportRow
 from dataops_defs.catalogue.models import (
     DatamartRow,
     DatasetRow,
@@ -21,7 +22,6 @@ from dataops_defs.catalogue.models import (
     PipelineRow,
     RunRow,
     RunStepRow,
-    WatchedFileRow,
     WatchRow,
 )
 from dataops_defs.domain.alerts import AlertEvent, AlertStatus, Ended, Part, Rule, wants_app
@@ -91,19 +91,15 @@ def note(session: Session, events: Sequence[Noted]) -> int:
 
 
 def apps_of(session: Session, ids: Collection[str]) -> dict[str, str]:
-    """The apps of whatever definitions (or watched files) have these ids, by id."""
+    """The apps of whatever definitions (or imports) have these ids, by id."""
     if not ids:
         return {}
     definitions = [
         select(each.id, each.app).where(each.id.in_(ids))
         for each in (DatasetRow, MappingRow, PipelineRow, DatamartRow, EtlPipelineRow, WatchRow)
     ]
-    files = (
-        select(WatchedFileRow.id, WatchRow.app)
-        .join(WatchRow, WatchRow.id == WatchedFileRow.watch_id)
-        .where(WatchedFileRow.id.in_(ids))
-    )
-    return {row.id: row.app for row in session.execute(union_all(*definitions, files))}
+    imports = select(ImportRow.id, ImportRow.app).where(ImportRow.id.in_(ids))
+    return {row.id: row.app for row in session.execute(union_all(*definitions, imports))}
 
 
 def _ended(session: Session, run_id: str, *, with_apps: bool) -> Ended | None:

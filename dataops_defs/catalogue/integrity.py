@@ -18,6 +18,7 @@ from dataops_defs.catalogue.models import (
     WatchRow,
 )
 from dataops_defs.catalogue.snapshot import Snapshot
+from dataops_defs.catalogue.trigger_rows import TriggerRow
 from dataops_defs.domain.extraction import extraction
 from dataops_defs.domain.mapping import check_mapping, property_mappings, sync_settings
 from dataops_defs.domain.object_type import ObjectType, check_object_type
@@ -35,6 +36,7 @@ ROWS: dict[str, type[Any]] = {
     "etl_pipelines": EtlPipelineRow,
     "datamarts": DatamartRow,
     "watches": WatchRow,
+    "triggers": TriggerRow,
 }
 Row = Mapping[str, Any]
 
@@ -129,9 +131,20 @@ def _nothing(row: Row, _sound: Mapping[str, Mapping[str, Row]]) -> None:
         raise Invalid("it has no identifier")
 
 
+def _trigger(row: Row, sound: Mapping[str, Mapping[str, Row]]) -> None:
+    kind = "etl_pipelines" if row["etl_pipeline_id"] else "pipelines"
+    _need(sound, kind, row["etl_pipeline_id"] or row["graph_id"], "pipeline")
+
+
 def _schedule(row: Row, sound: Mapping[str, Mapping[str, Row]]) -> None:
     schedule(row)
-    kinds = {"dataset": "datasets", "mapping": "mappings", "pipeline": "pipelines", "datamart": "datamarts"}
+    kinds = {
+        "dataset": "datasets",
+        "mapping": "mappings",
+        "pipeline": "pipelines",
+        "datamart": "datamarts",
+        "trigger": "triggers",
+    }
     if row["subject_id"] not in sound[kinds[row["subject_kind"]]]:
         raise Invalid(f"the {row['subject_kind']} it runs is missing or broken")
 
@@ -145,5 +158,6 @@ CHECKS: dict[str, Callable[[Row, Mapping[str, Mapping[str, Row]]], None]] = {
     "etl_pipelines": _etl_pipeline,
     "datamarts": _nothing,
     "watches": _nothing,
+    "triggers": _trigger,
     "schedules": _schedule,
 }

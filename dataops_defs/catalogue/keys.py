@@ -2,19 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from dataops_defs.catalogue import alerts
+from dataops_defs.catalogue import alerts, mounts, sources, triggers
 from dataops_defs.catalogue.access_rows import SecretRow
 from dataops_defs.catalogue.alert_rows import AlertRow
 from dataops_defs.catalogue.database import catalogue_session
 from dataops_defs.catalogue.models import SourceRow
+from dataops_defs.catalogue.mount_rows import MountRow
+from dataops_defs.catalogue.sealed_connections import secret_context
 from dataops_defs.catalogue.sealing import SEALING_LOCK, Keyring, key_id, rewrap
 from dataops_defs.catalogue.secrets import value_context
-from dataops_defs.catalogue.sources import secret_context
+from dataops_defs.catalogue.trigger_rows import TriggerRow
 from dataops_defs.errors import DataOpsError
 from dataops_defs.settings import Settings
 
@@ -42,9 +45,11 @@ class SealedColumn:
 
 # All that a rotation renews. What is sealed elsewhere (answers to idempotency keys) is lost with the old key.
 SEALED = (
-    SealedColumn(SourceRow, "secrets", secret_context),
+    SealedColumn(SourceRow, "secrets", partial(secret_context, sources.TABLE)),
+    SealedColumn(MountRow, "secrets", partial(secret_context, mounts.TABLE)),
     SealedColumn(SecretRow, "value", value_context),
     SealedColumn(AlertRow, "secrets", alerts.secret_context),
+    SealedColumn(TriggerRow, "secret", triggers.secret_context),
 )
 
 

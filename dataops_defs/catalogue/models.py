@@ -10,6 +10,7 @@ from dataops_defs.catalogue.base import Identified, Json, JsonList, Named, Row, 
 from dataops_defs.domain.datamart import DatamartType, RefreshStrategy
 from dataops_defs.domain.drift import SchemaPolicy
 from dataops_defs.domain.etl import EtlMode
+from dataops_defs.domain.importing import FileState
 from dataops_defs.domain.pipeline import DefinitionStatus
 from dataops_defs.domain.run import RunKind, RunState
 
@@ -117,7 +118,12 @@ class EtlPipelineRow(Named, Row):
 
 
 class DatamartRow(Named, Row):
-    """A datamart and what its last refresh found."""
+    """A datamart and what its last refresh found.
+
+    ``refresh_concurrently`` is how it is refreshed when nobody says otherwise. ``columns`` and ``lineage`` (output
+    column -> pairs of asset key and column) are those of its query when they were last seen. A ``versioned`` one is a
+    view on one of its versions, ``current_version_id``, and ``query`` is that version's.
+    """
 
     __tablename__ = "datamart"
     schema: Mapped[str] = mapped_column(default="analytics")
@@ -127,12 +133,23 @@ class DatamartRow(Named, Row):
     upstream: Mapped[JsonList] = mapped_column(default=list)
     details: Mapped[Json] = mapped_column(default=dict)
     last_refreshed_at: Mapped[datetime | None]
-    rows_count: Mapped[int] = mapped_column(default=0)
-    size_bytes: Mapped[int] = mapped_column(default=0)
+    rows_count: Mapped[int] = mapped_column(BigInteger, default=0)
+    size_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    refresh_concurrently: Mapped[bool] = mapped_column(default=False)
+    columns: Mapped[JsonList | None]
+    lineage: Mapped[Json] = mapped_column(default=dict)
+    last_error: Mapped[str | None]
+    last_method: Mapped[str | None]
+    versioned: Mapped[bool] = mapped_column(default=False)
+    current_version_id: Mapped[str | None] = mapped_column(Uuid(as_uuid=False))
 
 
 class WatchRow(Named, Row):
-    """A watched folder; new versions of matching files are imported into ``target_table``."""
+    """A watched folder. Each file goes to a table of its name, or all are gathered in ``target_table``.
+
+    ``options`` is how files are read. With ``auto_import`` off, files are only detected. ``degraded_since`` and
+    ``last_error`` tell that the folder cannot be looked into.
+    """
 
     __tablename__ = "watch"
     folder: Mapped[str]
@@ -141,21 +158,32 @@ class WatchRow(Named, Row):
     target_schema: Mapped[str] = mapped_column(default="raw")
     target_table: Mapped[str | None]
     enabled: Mapped[bool] = mapped_column(default=True)
+    auto_import: Mapped[bool] = mapped_column(default=True)
+    options: Mapped[Json] = mapped_column(JSON, default=dict)
+    notification_email: Mapped[str | None]
+    looked_at: Mapped[datetime | None]
+    degraded_since: Mapped[datetime | None]
     last_error: Mapped[str | None]
 
 
 class WatchedFileRow(Identified, Row):
-    """One version of one file in a watched folder; ``fingerprint`` tells versions apart."""
+    """A file of a watched folder, as the last look found it; ``fingerprint`` tells its versions apart.
+
+    ``import_id`` is the import of this version, once it is asked for; earlier versions have imports of their own.
+    """
 
     __tablename__ = "watched_file"
-    __table_args__ = (Index("uq_watched_file_version", "watch_id", "path", "fingerprint", unique=True),)
+    __table_args__ = (
+        Index("uq_watched_file_path", "watch_id", "path", unique=True),
+        Index("ix_watched_file_waiting", "watch_id", "status", "id"),
+    )
     watch_id: Mapped[str] = _reference("watch.id", ondelete="CASCADE")
     path: Mapped[str]
     fingerprint: Mapped[str]
-    content_hash: Mapped[str | None]
-    size_bytes: Mapped[int]
-    status: Mapped[str] = mapped_column(default="pending")
-    run_id: Mapped[str | None] = mapped_column(Uuid(as_uuid=False))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    status: Mapped[FileState] = mapped_column(default=FileState.SETTLING)
+    import_id: Mapped[str | None] = mapped_column(Uuid(as_uuid=False), index=True)
+    detected_at: Mapped[datetime] = mapped_column(default=now)
     error: Mapped[str | None]
 
 
@@ -190,12 +218,20 @@ class RunRow(Identified, Row):
         Index("ix_run_subject", "subject_id", "id"),
         Index("ix_run_open", "state", postgresql_where=text("finished_at IS NULL")),
         Index("ix_run_finished_at", "finished_at"),
+        Index(
+            "ix_run_trigger_id",
+            "trigger_id",
+            "id",
+            postgresql_where=text("trigger_id IS NOT NULL"),
+            postgresql_include=["state"],
+        ),
     )
     kind: Mapped[RunKind]
     subject_id: Mapped[str | None] = mapped_column(Uuid(as_uuid=False))
     subject_name: Mapped[str | None]
     state: Mapped[RunState] = mapped_column(default=RunState.QUEUED)
     trigger: Mapped[str] = mapped_column(default="rest")
+    trigger_id: Mapped[str | None] = mapped_column(Uuid(as_uuid=False))
     requested_by: Mapped[str | None]
     request_id: Mapped[str | None]
     parameters: Mapped[Json] = mapped_column(default=dict)

@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from dataops_defs.catalogue.definitions import as_uuid
+from dataops_defs.catalogue.import_rows import ImportRow
 from dataops_defs.catalogue.models import (
     DatamartRow,
     DatasetRow,
@@ -35,8 +36,6 @@ from dataops_defs.catalogue.models import (
     PipelineRow,
     RunRow,
     RunStepRow,
-    WatchedFileRow,
-    WatchRow,
 )
 from dataops_defs.domain.progress import Counted, Progress, progress_of
 from dataops_defs.domain.run import DRY_RUN, RunKind, RunState
@@ -247,8 +246,8 @@ def _subjects_of(app: str) -> Select[str]:
     definitions = [
         select(each.id).where(each.app == app) for each in (DatasetRow, MappingRow, PipelineRow, DatamartRow)
     ]
-    files = select(WatchedFileRow.id).join(WatchRow, WatchRow.id == WatchedFileRow.watch_id).where(WatchRow.app == app)
-    return select(union_all(*definitions, files).subquery().c.id)
+    imports = select(ImportRow.id).where(ImportRow.app == app)
+    return select(union_all(*definitions, imports).subquery().c.id)
 
 
 def _first_id(moment: datetime) -> str:

@@ -7,7 +7,7 @@ from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import Session
 
 from dataops_defs.catalogue.alert_events import note_end
-from dataops_defs.catalogue.base import now
+from dataops_defs.catalogue.base import new_id, now
 from dataops_defs.catalogue.definitions import as_uuid
 from dataops_defs.catalogue.models import RunRow, RunStepRow
 from dataops_defs.domain.ledger import Ledger
@@ -30,7 +30,9 @@ class Runs:
         subject_id: str | None,
         subject_name: str | None,
         *,
+        id: str | None = None,
         trigger: str = "rest",
+        trigger_id: str | None = None,
         requested_by: str | None = None,
         request_id: str | None = None,
         parameters: dict[str, Any] | None = None,
@@ -41,7 +43,9 @@ class Runs:
             kind=kind,
             subject_id=subject_id,
             subject_name=subject_name,
+            id=id or new_id(),
             trigger=trigger,
+            trigger_id=trigger_id,
             requested_by=requested_by,
             request_id=request_id,
             parameters=parameters or {},

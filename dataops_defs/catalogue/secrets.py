@@ -14,12 +14,14 @@ from sqlalchemy.orm import Session
 from dataops_defs.catalogue.access_rows import SecretRow
 from dataops_defs.catalogue.base import new_id
 from dataops_defs.catalogue.models import SourceRow
+from dataops_defs.catalogue.mount_rows import MountRow
 from dataops_defs.catalogue.sealing import Keyring, seal_to_keep, unseal
 from dataops_defs.domain.secret import NAME, NAME_RULE, allowed_servers, may_go_to
 from dataops_defs.domain.source import CONNECTIONS, SourceType, references_of
 from dataops_defs.errors import Conflict, Forbidden, Invalid, NotFound
 
 NAMED_AT_MOST = 20
+USERS: Mapping[str, type[SourceRow] | type[MountRow]] = {"source": SourceRow, "mount": MountRow}
 
 
 def value_context(secret_id: str) -> str:
@@ -78,21 +80,26 @@ class Secrets:
         row = self._find(name, lock=True)
         if row is None:
             raise NotFound(f"Secret {name[:100]} not found")
-        users = self.users().get(name)
+        users = self._uses().get(name)
         if users:
-            listed = ", ".join(f"source '{each}'" for each in users[:NAMED_AT_MOST])
+            listed = ", ".join(f"{noun} '{user}'" for noun, user in users[:NAMED_AT_MOST])
             raise Conflict(f"Secret '{name}' is used by {listed}; give these another first")
         self._session.delete(row)
         self._session.flush()
         return row
 
     def users(self) -> dict[str, list[str]]:
-        """Names of the sources that refer to each secret, by the secret's name; one query for all."""
-        query = select(SourceRow.name, SourceRow.secret_references).where(SourceRow.secret_references != {})
-        found: dict[str, list[str]] = {}
-        for source, references in self._session.execute(query.order_by(SourceRow.name)):
-            for name in {each["secret"] for each in references.values()}:
-                found.setdefault(name, []).append(source)
+        """Names of the sources and mounts that refer to each secret, by the secret's name."""
+        return {secret: [name for _, name in found] for secret, found in self._uses().items()}
+
+    def _uses(self) -> dict[str, list[tuple[str, str]]]:
+        """What refers to each secret: a noun and a name; one query for each table."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for noun, row in USERS.items():
+            query = select(row.name, row.secret_references).where(row.secret_references != {})
+            for user, references in self._session.execute(query.order_by(row.name)):
+                for secret in {each["secret"] for each in references.values()}:
+                    found.setdefault(secret, []).append((noun, user))
         return found
 
     def opened(

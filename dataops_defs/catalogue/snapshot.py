@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from dataops_defs.catalogue.import_rows import ImportTargetRow
 from dataops_defs.catalogue.models import (
     DatamartRow,
     DatasetRow,
@@ -16,6 +17,7 @@ from dataops_defs.catalogue.models import (
     SourceRow,
     WatchRow,
 )
+from dataops_defs.catalogue.trigger_rows import TriggerRow
 
 Snapshot = dict[str, list[dict[str, Any]]]
 
@@ -30,11 +32,16 @@ FIELDS: dict[str, tuple[Any, tuple[str, ...]]] = {
         EtlPipelineRow,
         (*NAMED, "mode", "enabled", "target_table", "source_query", "source_id", "cursor_column", "upstream"),
     ),
-    "datamarts": (DatamartRow, (*NAMED, "schema", "query", "type", "refresh_strategy", "upstream")),
+    "datamarts": (
+        DatamartRow,
+        (*NAMED, "schema", "query", "type", "refresh_strategy", "upstream", "columns", "lineage", "versioned"),
+    ),
     "watches": (
         WatchRow,
-        (*NAMED, "folder", "patterns", "recursive", "target_schema", "target_table", "enabled"),
+        (*NAMED, "folder", "patterns", "recursive", "target_schema", "target_table", "enabled", "auto_import"),
     ),
+    "import_targets": (ImportTargetRow, ("id", "name", "app", "format", "schema", "table", "watch_id")),
+    "triggers": (TriggerRow, (*NAMED, "type", "etl_pipeline_id", "graph_id")),
     "schedules": (
         ScheduleRow,
         ("id", "name", "subject_kind", "subject_id", "cron", "timezone", "enabled"),
@@ -52,7 +59,7 @@ def _rows(session: Session, row: Any, names: tuple[str, ...]) -> list[dict[str, 
     query = select(*(getattr(row, name) for name in names)).order_by(row.id)
     return [
         {
-            name: str(value) if name in ("type", "status", "refresh_strategy", "mode") else value
+            name: str(value) if name in ("type", "status", "refresh_strategy", "mode", "format") else value
             for name, value in each.items()
         }
         for each in session.execute(query).mappings()

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from dataops_defs.defs.metadata import check_result, materialization_metadata
+from dataops_defs.defs.metadata import check_result, materialization_metadata, query_metadata
 from dataops_defs.defs.resources import PlatformResource
 from dataops_defs.defs.running import work_of_asset
 from dataops_defs.domain import naming
@@ -27,6 +27,16 @@ REPLACED_COMPLETELY = "Objects that the dataset no longer holds were deleted; no
 SCHEMA_UNCHANGED = "The columns are those that were accepted before"
 KEYS_MATCH_SOURCE = "The copy has the keys that its source has"
 LEDGER_BALANCED = "Every row that was read is accounted for"
+# Once for all that was written upstream since the last time, in the order of the graph. Not while something upstream
+# is still at work; tables that nobody is known to write are no reason to wait. What was written upstream since the last
+# tick counts, even if the datamart was refreshed since then: nobody can tell which of the two came first.
+_WRITTEN = dg.AutomationCondition.any_deps_updated()
+_REFRESHED = dg.AutomationCondition.newly_requested() | dg.AutomationCondition.newly_updated()
+ON_COMMIT = (
+    _WRITTEN.since((_REFRESHED & ~_WRITTEN) | dg.AutomationCondition.initial_evaluation())
+    & ~dg.AutomationCondition.any_deps_in_progress()
+    & ~dg.AutomationCondition.in_progress()
+).with_label("on_commit")
 
 
 def source_spec(row: Row) -> dg.AssetSpec:
@@ -123,28 +133,72 @@ def etl_target_spec(target: EtlTarget, writers: Sequence[Row]) -> dg.AssetSpec:
     )
 
 
-def datamart_asset(row: Row, upstream: Sequence[naming.AssetPath]) -> dg.AssetsDefinition:
-    """A datamart: materialising it fills its table again; ``on_commit`` follows its upstream tables."""
+def datamart_asset(row: Row, upstream: Sequence[naming.AssetPath]) -> dg.AssetsDefinition | dg.AssetSpec:
+    """A datamart: materialising it fills its table again; ``on_commit`` follows its upstream tables.
+
+    What a versioned one shows is published over REST, version by version: here it is shown, and not materialised.
+    """
+    path = naming.table_key(row["schema"], row["slug"])
+    description = f"{row['description'] or 'Datamart'}\n\n```sql\n{row['query']}\n```"
+    kinds, metadata = {"postgres", "view" if row["type"] == "view" else "table"}, query_metadata(row)
+    if row.get("versioned"):
+        return dg.AssetSpec(
+            _key(path),
+            deps=[_key(each) for each in upstream],
+            description=description,
+            kinds=kinds,
+            metadata=metadata,
+            **_common(row, "datamart"),
+        )
     return _runnable(
         row,
         "datamart",
-        naming.table_key(row["schema"], row["slug"]),
+        path,
         refresh_datamart,
         deps=list(upstream),
-        kinds={"postgres", "view" if row["type"] == "view" else "table"},
-        description=f"{row['description'] or 'Datamart'}\n\n```sql\n{row['query']}\n```",
+        kinds=kinds,
+        description=description,
         checks={"ledger_balanced": LEDGER_BALANCED},
-        automation_condition=dg.AutomationCondition.eager() if row["refresh_strategy"] == "on_commit" else None,
+        automation_condition=ON_COMMIT if row["refresh_strategy"] == "on_commit" else None,
+        metadata=metadata,
     )
 
 
-def table_spec(row: Row) -> dg.AssetSpec:
-    """The table that a watched folder's files are imported into."""
+def watch_spec(row: Row) -> dg.AssetSpec:
+    """A watched folder: an external asset upstream of the tables that its files go to."""
+    patterns = ", ".join(f"`{each['pattern']}`" for each in row["patterns"])
+    imported = "imported" if row["auto_import"] else "only detected"
+    return dg.AssetSpec(
+        _key(naming.watch_key(row["app"], row["slug"])),
+        description=row["description"] or f"Files {patterns} of the folder `{row['folder']}` are {imported}",
+        kinds={"file"},
+        **_common(row, "watch"),
+    )
+
+
+def gathered_spec(row: Row) -> dg.AssetSpec:
+    """The table that a watched folder's files are gathered in."""
     return dg.AssetSpec(
         _key(naming.table_key(row["target_schema"], row["target_table"])),
+        deps=[_key(naming.watch_key(row["app"], row["slug"]))],
         description=f"Imported from new files in the watched folder '{row['name']}'",
-        kinds={"postgres", "csv"},
+        kinds={"postgres", "table"},
+        metadata={"dagster/table_name": f"warehouse.{row['target_schema']}.{row['target_table']}"},
         **_common(row, "watch"),
+    )
+
+
+def imported_spec(row: Row, watch: Row | None) -> dg.AssetSpec:
+    """A table that imports of a file have made; downstream of the watched folder where one has found it."""
+    name, ours = f"{row['schema']}.{row['table']}", row["format"] == "postgres"
+    return dg.AssetSpec(
+        _key(naming.import_key(row["format"], row["schema"], row["table"])),
+        deps=[_key(naming.watch_key(watch["app"], watch["slug"]))] if watch else [],
+        description="Imported from a file" + (f" of the watched folder '{watch['name']}'" if watch else ""),
+        kinds={row["format"], "table"},
+        metadata={"dagster/table_name": f"{'warehouse' if ours else row['format']}.{name}"},
+        group_name=row["app"],
+        tags={"dataops/id": row["id"], "dataops/kind": "import_target"},
     )
 
 
@@ -170,6 +224,7 @@ def _runnable(
     description: str,
     checks: Mapping[str, str] = {},
     automation_condition: dg.AutomationCondition[Any] | None = None,
+    metadata: Mapping[str, Any] = {},
 ) -> dg.AssetsDefinition:
     key, subject_id = _key(path), row["id"]
     if row["description"] and noun != "datamart":
@@ -182,6 +237,7 @@ def _runnable(
         description=description,
         check_specs=[dg.AssetCheckSpec(name, asset=key, description=told) for name, told in checks.items()],
         automation_condition=automation_condition,
+        metadata=dict(metadata),
         op_tags={"dataops/subject_id": subject_id},
         **_common(row, noun),
     )

@@ -11,17 +11,21 @@ from dataops_defs.catalogue.fingerprint import fingerprint
 from dataops_defs.catalogue.integrity import Problem, find_problems, note_problems
 from dataops_defs.catalogue.kept_snapshots import KeptSnapshots
 from dataops_defs.catalogue.snapshot import read_snapshot
+from dataops_defs.catalogue.triggers import SUBJECT as TRIGGER
 from dataops_defs.defs import assets
 from dataops_defs.defs.alerts import deliver_alerts
 from dataops_defs.defs.jobs import static_jobs
 from dataops_defs.defs.launching import launching_sensors
+from dataops_defs.defs.mounts import mounts_sensor
 from dataops_defs.defs.resources import PlatformResource
 from dataops_defs.defs.retention import retention_job, retention_schedule
 from dataops_defs.defs.schedules import schedule_definition
 from dataops_defs.defs.selection import Selected
 from dataops_defs.defs.sensors import automation_sensor, watch_sensor
+from dataops_defs.defs.triggers import mail_ends, trigger_schedule, trigger_sensor
 from dataops_defs.domain import naming
 from dataops_defs.domain.etl import EtlTarget
+from dataops_defs.domain.trigger import TriggerType
 from dataops_defs.flows.platform import Platform
 from dataops_defs.settings import settings
 
@@ -78,7 +82,10 @@ def build_definitions(state: State, only: Selected | None = None) -> dg.Definiti
             *launching_sensors(jobs, fingerprint(state)),
             automation_sensor,
             deliver_alerts,
+            mounts_sensor,
+            mail_ends,
             *builder.watch_sensors(by_name["import_file"]),
+            *builder.trigger_sensors(by_name),
         ]
         if served
         else [],
@@ -104,7 +111,7 @@ class _Builder:
     def assets(self) -> list[Asset]:
         """Assets of all sound rows, and one for each row that was set aside."""
         sources, datasets = self._of("sources"), self._of("datasets")
-        types, mappings = self._of("object_types"), self._of("mappings")
+        types, mappings, watches = self._of("object_types"), self._of("mappings"), self._of("watches")
         made = self._each("sources", assets.source_spec)
         made += self._each("datasets", lambda row: assets.dataset_asset(row, sources[row["source_id"]]))
         made += self._each(
@@ -117,11 +124,12 @@ class _Builder:
         made += self._each("object_types", lambda row: assets.object_type_spec(row, writers.get(row["id"], [])))
         made += self._each("datamarts", lambda row: assets.datamart_asset(row, self._upstream(row)))
         made += self._each("etl_pipelines", lambda row: assets.etl_asset(row, self._etl_upstream(row)))
-        watches = [row for row in self._of("watches").values() if row["target_table"]]
-        made += self._each("watches", assets.table_spec, watches)
         if self._only is not None:
             return made
+        made += self._each("watches", assets.watch_spec)
+        made += self._each("watches", assets.gathered_spec, [row for row in watches.values() if row["target_table"]])
         made += self._etl_targets()
+        made += self._imported_tables(watches)
         return made + [assets.problem_spec(each.kind, each.name, each.slug, each.reason) for each in self._problems]
 
     def pipeline_jobs(self) -> list[Any]:
@@ -130,11 +138,23 @@ class _Builder:
 
     def schedules(self, jobs: Mapping[str, dg.JobDefinition]) -> list[dg.ScheduleDefinition]:
         """One Dagster schedule for each row."""
-        return self._each("schedules", lambda row: schedule_definition(row, jobs))
+        triggers = self._of("triggers")
+
+        def made(row: Mapping[str, Any]) -> dg.ScheduleDefinition:
+            if row["subject_kind"] == TRIGGER:
+                return trigger_schedule(row, triggers[row["subject_id"]], jobs)
+            return schedule_definition(row, jobs)
+
+        return self._each("schedules", made)
 
     def watch_sensors(self, job: dg.JobDefinition) -> list[dg.SensorDefinition]:
         """One sensor for each watched folder."""
         return self._each("watches", lambda row: watch_sensor(row, job))
+
+    def trigger_sensors(self, jobs: Mapping[str, dg.JobDefinition]) -> list[dg.SensorDefinition]:
+        """One sensor for each file trigger."""
+        rows = [row for row in self._of("triggers").values() if row["type"] == TriggerType.FILE]
+        return self._each("triggers", lambda row: trigger_sensor(row, jobs), rows)
 
     def _of(self, kind: str) -> Rows:
         return self._rows.get(kind, {})
@@ -196,6 +216,12 @@ class _Builder:
         for row in self._of("etl_pipelines").values():
             writers.setdefault(row["target_table"], []).append(row)
         specs = [assets.etl_target_spec(EtlTarget.of(target), rows) for target, rows in writers.items()]
+        return [spec for spec in specs if spec.key not in self._taken]
+
+    def _imported_tables(self, watches: Rows) -> list[Asset]:
+        """One asset for each table that imports have made; one that another definition makes is shown by that."""
+        found = [(row, watches.get(row["watch_id"])) for row in self._of("import_targets").values()]
+        specs = [assets.imported_spec(row, watch) for row, watch in found]
         return [spec for spec in specs if spec.key not in self._taken]
 
     def _etl_upstream(self, row: Mapping[str, Any]) -> list[naming.AssetPath]:

@@ -32,7 +32,7 @@ FLOWS: dict[RunKind, tuple[Callable[[Work, str], object], str]] = {
     RunKind.SYNC: (sync_mapping, "Sync a mapping's dataset into objects"),
     RunKind.PIPELINE: (execute_pipeline, "Execute a pipeline graph"),
     RunKind.REFRESH: (refresh_datamart, "Fill a datamart again"),
-    RunKind.IMPORT: (import_file, "Import a file of a watched folder into the warehouse"),
+    RunKind.IMPORT: (import_file, "Import a file that was asked for, or found in a watched folder"),
     RunKind.REPLAY: (replay_rejects, "Try the rejected rows of a mapping again, with the corrections that were given"),
     RunKind.DETECT: (detect_relationships, "Detect how tables relate, once more as an earlier request asked for it"),
     RunKind.DROP: (drop_data, "Drop what deleted definitions left behind, as a request asked for it"),

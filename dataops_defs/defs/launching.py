@@ -34,7 +34,7 @@ def launching_sensors(jobs: Sequence[dg.JobDefinition], fingerprint: str) -> lis
         opened = platform.open()
         settled = reconcile(context.instance, opened)
         launches = due_launches(opened, of_assets=False)
-        yield from (_request(each) for each in launches)
+        yield from (run_request(each) for each in launches)
         if not launches:
             yield dg.SkipReason(settled)
 
@@ -52,7 +52,7 @@ def launching_sensors(jobs: Sequence[dg.JobDefinition], fingerprint: str) -> lis
         for each in due_launches(opened, of_assets=True):
             keys = [dg.AssetKey(list(path)) for path in each.assets]
             if keys and known >= set(keys):
-                requests.append(_request(each, keys))
+                requests.append(run_request(each, keys))
             else:
                 note_not_launched(opened, each.run_id, "Some of its assets are not defined any more")
         yield from requests
@@ -62,7 +62,8 @@ def launching_sensors(jobs: Sequence[dg.JobDefinition], fingerprint: str) -> lis
     return [launch, launch_assets]
 
 
-def _request(launch: Launch, assets: Sequence[dg.AssetKey] | None = None) -> dg.RunRequest:
+def run_request(launch: Launch, assets: Sequence[dg.AssetKey] | None = None) -> dg.RunRequest:
+    """What Dagster is asked for."""
     return dg.RunRequest(
         run_key=f"{launch.run_id}:{launch.attempt}",
         job_name=None if assets else launch.job,

@@ -45,7 +45,9 @@ def materialization_metadata(outcome: Outcome) -> dict[str, Any]:
 
 
 def _extraction_metadata(details: Mapping[str, Any]) -> dict[str, Any]:
-    """What only an extraction tells."""
+    """What only an extraction tells, or a refresh."""
+    if "method" in details:
+        return {"method": details["method"], "reason": details["reason"]}
     if "drift" not in details:
         return {}
     made: dict[str, Any] = {"incremental": details["incremental"], "quarantined": details["quarantined"]}
@@ -54,6 +56,21 @@ def _extraction_metadata(details: Mapping[str, Any]) -> dict[str, Any]:
     drift = Drift.from_json(details["drift"])
     if drift:
         made["drift"] = dg.MetadataValue.md("\n".join(f"- {each}" for each in drift.sentence.split("; ")))
+    return made
+
+
+def query_metadata(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of a datamart before it is filled: its columns, and where its query takes them from."""
+    made: dict[str, Any] = {"dagster/table_name": f"warehouse.{row['schema']}.{row['slug']}"}
+    if row.get("columns"):
+        made["dagster/column_schema"] = column_schema([Column.from_json(each) for each in row["columns"]])
+    if row.get("lineage"):
+        made["dagster/column_lineage"] = dg.TableColumnLineage(
+            {
+                name: [dg.TableColumnDep(dg.AssetKey(key), column) for key, column in origins]
+                for name, origins in row["lineage"].items()
+            }
+        )
     return made
 
 

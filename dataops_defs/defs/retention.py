@@ -8,7 +8,9 @@ import dagster as dg
 from dataops_defs.catalogue.idempotency import IdempotencyKeys
 from dataops_defs.defs.alerts import purge_alert_deliveries
 from dataops_defs.defs.resources import PlatformResource
+from dataops_defs.defs.triggers import purge_trigger_firings
 from dataops_defs.flows.purge import A_DAY, NOTHING, Purged, days_before, purge_run_folders
+from dataops_defs.flows.purge_datamarts import purge_drafts, purge_versions
 from dataops_defs.flows.purge_exports import purge_exports as purge_workbooks
 from dataops_defs.flows.purge_raw import purge_raw_copies as purge_raw
 from dataops_defs.flows.purge_rejects import purge_rejects as purge_rejected_rows
@@ -81,6 +83,15 @@ def purge_exports(context: dg.OpExecutionContext, platform: PlatformResource) ->
     context.add_output_metadata({"items": gone.items, "bytes": gone.bytes})
 
 
+@dg.op(description="Drop versions of datamarts whose time is over, and what refreshes left that died half-way")
+def purge_datamarts(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
+    """Never the version that a datamart shows."""
+    opened = platform.open()
+    versions = purge_versions(opened, context.log.info, datetime.now(UTC))
+    drafts = purge_drafts(opened, context.log.info)
+    context.add_output_metadata({"versions": versions.items, "bytes": versions.bytes, "unfinished": drafts.items})
+
+
 @dg.op(description="Forget the answers kept for idempotency keys after a day")
 def purge_idempotency_keys(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
     """Source: DECISIONS 25."""
@@ -105,9 +116,11 @@ def retention_job() -> None:
     purge_raw_copies()
     purge_rejects()
     purge_exports()
+    purge_datamarts()
     purge_idempotency_keys()
     purge_traces_of_runs()
     purge_alert_deliveries()
+    purge_trigger_firings()
 
 
 retention_schedule = dg.ScheduleDefinition(

@@ -1,14 +1,13 @@
 """Sensors: watched folders, and automation of ``on_commit`` datamarts."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 
-from dataops_defs.catalogue.watches import FoundFile, Watches
+from dataops_defs.defs.launching import run_request
 from dataops_defs.defs.resources import PlatformResource
-from dataops_defs.domain.naming import op_name, watch_sensor_name
+from dataops_defs.domain.naming import watch_sensor_name
 from dataops_defs.errors import DataOpsError
 from dataops_defs.flows.look_into_folder import look_into_folder
 
@@ -22,7 +21,10 @@ automation_sensor = dg.AutomationConditionSensorDefinition(
 
 
 def watch_sensor(row: Mapping[str, Any], job: dg.JobDefinition) -> dg.SensorDefinition:
-    """One sensor for a watched folder: a run for each new version of a file that has stopped changing."""
+    """One sensor for a watched folder: a run for each new version of a file that has stopped changing.
+
+    The marks of the files are kept in the catalogue: the cursor does not grow with them.
+    """
     status = dg.DefaultSensorStatus.RUNNING if row["enabled"] else dg.DefaultSensorStatus.STOPPED
 
     @dg.sensor(
@@ -33,31 +35,15 @@ def watch_sensor(row: Mapping[str, Any], job: dg.JobDefinition) -> dg.SensorDefi
         description=f"Looks into the watched folder '{row['name']}' for new files",
     )
     def look(
-        context: dg.SensorEvaluationContext, platform: PlatformResource
+        _context: dg.SensorEvaluationContext, platform: PlatformResource
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        opened = platform.open()
         try:
-            found = look_into_folder(opened, row["id"])
+            found = look_into_folder(platform.open(), row["id"])
         except DataOpsError as error:
             yield dg.SkipReason(str(error))
             return
-        before = set(json.loads(context.cursor or "[]"))
-        # A file counts once two looks in a row found it the same: it is not being written any more.
-        settled = [FoundFile(each.path, each.fingerprint, each.size_bytes) for each in found if _mark(each) in before]
-        with opened.catalogue() as session:
-            pending = [(each.id, each.path) for each in Watches(session).note(row["id"], settled)]
-        context.update_cursor(json.dumps([_mark(each) for each in found]))
-        for file_id, path in pending:
-            yield dg.RunRequest(
-                run_key=file_id,
-                run_config={"ops": {op_name(job.name): {"config": {"subject_id": file_id}}}},
-                tags={"dataops/file": path[-200:]},
-            )
-        if not pending:
-            yield dg.SkipReason(f"{len(found)} matching files, none of them new")
+        yield from map(run_request, found.launches)
+        if not found.launches:
+            yield dg.SkipReason(f"{found.matching} matching files, none of them new")
 
     return look
-
-
-def _mark(file: FoundFile) -> str:
-    return f"{file.fingerprint}:{file.path}"

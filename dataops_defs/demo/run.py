@@ -19,6 +19,7 @@ from dataops_defs.demo.client import PREFIX, Client
 from dataops_defs.demo.films import Films
 from dataops_defs.demo.operations import make_operations
 from dataops_defs.demo.shop import PIPELINES, open_shop
+from dataops_defs.domain.importing import FileState
 from dataops_defs.errors import DataOpsError, DependencyUnavailable
 from dataops_defs.services.private_files import write_private
 from dataops_defs.settings import Settings
@@ -26,6 +27,7 @@ from dataops_defs.settings import Settings
 DATA = Path(__file__).parent / "data"
 FOLDER = "demo"
 WATCHED = f"{FOLDER}/weather"
+DONE = (FileState.IMPORTED, FileState.FAILED, FileState.SKIPPED, FileState.MISSING)
 SECONDS_FOR_THE_FILE = 120
 
 
@@ -174,9 +176,9 @@ class Demo:
         deadline = time.monotonic() + SECONDS_FOR_THE_FILE
         while time.monotonic() < deadline:
             with catalogue_session(self._settings.url("catalogue")) as session:
-                found = session.query(WatchedFileRow).filter(WatchedFileRow.status != "pending").first()
+                found = session.query(WatchedFileRow).filter(WatchedFileRow.status.in_(DONE)).first()
             if found is not None:
-                if found.status != "imported":
+                if found.status is not FileState.IMPORTED:
                     raise DataOpsError(f"The watched file was not imported: {found.error}")
                 return found
             time.sleep(1)

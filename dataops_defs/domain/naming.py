@@ -58,6 +58,16 @@ def table_key(schema: str, table: str) -> AssetPath:
     return ("warehouse", schema, table)
 
 
+def import_key(store: str, schema: str, table: str) -> AssetPath:
+    """Asset key of what imports write: a table of the warehouse, or one of another store."""
+    return table_key(schema, table) if store == "postgres" else (str(store), schema, table)
+
+
+def watch_key(app: str, watch: str) -> AssetPath:
+    """Asset key of a watched folder; the tables its files go to are downstream."""
+    return (app, "watch", watch)
+
+
 def etl_key(app: str, pipeline: str) -> AssetPath:
     """Asset key of an ETL pipeline; materialising it is a run."""
     return (app, "etl", pipeline)
@@ -84,7 +94,7 @@ def check_path(path: Sequence[str]) -> str:
 
 
 def schedule_name(subject_kind: str, subject_slug: str) -> str:
-    """Name of the Dagster schedule of a dataset, mapping, pipeline or datamart."""
+    """Name of the Dagster schedule of a dataset, mapping, pipeline, datamart or trigger."""
     return f"{subject_kind}__{subject_slug}"
 
 
@@ -101,6 +111,11 @@ def op_name(job: str) -> str:
 def watch_sensor_name(watch: str) -> str:
     """Name of the sensor that looks into a watched folder."""
     return f"watch__{watch}"
+
+
+def trigger_name(trigger: str) -> str:
+    """Name of the sensor of a file trigger, and of the schedule of a cron trigger."""
+    return schedule_name("trigger", trigger)
 
 
 def raw_key(prefix: str, dataset_id: str, taken_at: datetime, extension: str) -> str:

@@ -80,6 +80,8 @@ JOB_OF: dict[RunKind, str] = {
 
 DRY_RUN = "dryRun"
 """The parameter of an execution that only tells what would be done."""
+FULL = "full"
+"""The parameter of an execution that has all rows read again."""
 REHEARSED = frozenset({RunKind.EXTRACT, RunKind.SYNC, RunKind.PIPELINE})
 """Work that can be told beforehand."""
 

@@ -1,5 +1,8 @@
 """Whether an ETL pipeline could run: its target, its query, what it reads. Nothing is changed."""
 
+from dataclasses import replace
+
+from dataops_defs.adapters.sql.binding import bind
 from dataops_defs.adapters.sql.guard import check_query, tables_of
 from dataops_defs.catalogue.etl_pipelines import config_of
 from dataops_defs.catalogue.models import EtlPipelineRow
@@ -19,10 +22,11 @@ def check_pipeline(platform: Platform, row: EtlPipelineRow) -> None:
             pipeline the cursor (DECISIONS 28).
     """
     allowed_target(row.target_table, platform.settings.allowed_targets)
-    check_query(row.source_query, allowed_functions=platform.settings.allowed_functions, field="source_query")
-    tables = [] if row.source_id else tables_of(row.source_query)
+    query = bind(row.source_query, {})
+    check_query(query, allowed_functions=platform.settings.allowed_functions, field="source_query")
+    tables = [] if row.source_id else tables_of(query)
     row.upstream = [{"schema": schema or "public", "table": name} for schema, name in tables]
-    config = config_of(row)
+    config = replace(config_of(row), source_query=query)
     try:
         source = etl_source(platform, config)
         if row.mode is EtlMode.INCREMENTAL or row.key_columns:

@@ -15,7 +15,7 @@ from dataops_defs.domain.drift import Drift
 from dataops_defs.domain.extraction import Extraction, stored_extraction
 from dataops_defs.domain.ledger import Ledger
 from dataops_defs.domain.naming import dataset_key, raw_key
-from dataops_defs.domain.run import RunKind
+from dataops_defs.domain.run import FULL, RunKind
 from dataops_defs.domain.source import Source
 from dataops_defs.errors import Invalid, SourceError, StaleWorker
 from dataops_defs.flows.extracting import PREVIEW_ROWS, Extracting, Head, Taken
@@ -25,8 +25,7 @@ from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.schema_gate import FrozenSchema, SchemaGate, schema_check
 from dataops_defs.flows.work import Step, Work
 
-FULL = "full"
-"""The run's parameter that asks for all rows of an incremental dataset."""
+TAKING_FULL = (RunKind.EXTRACT, RunKind.PIPELINE)
 
 
 def extract_dataset(work: Work, dataset_id: str) -> Outcome:
@@ -45,7 +44,7 @@ def extract_dataset(work: Work, dataset_id: str) -> Outcome:
         sources = Sources(session, work.platform.keyring)
         source = sources.opened(sources.get(row.source_id))
         run = Runs(session).get(work.run_id)
-        full = run.kind is RunKind.EXTRACT and bool(run.parameters.get(FULL))
+        full = run.kind in TAKING_FULL and bool(run.parameters.get(FULL))
     work.say(f"Extracting '{row.name}' from {source.type} source '{source.name}'")
     try:
         outcome = work.do(RunKind.EXTRACT, row.id, row.name, lambda step: _extract(work, step, row, source, full))

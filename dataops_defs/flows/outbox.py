@@ -3,6 +3,7 @@
 Source: ARCHITECTURE, "Asking for work is an outbox"; SAFETY design, section 2, point 6.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from dataops_defs.catalogue.outbox import Outbox
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.naming import AssetPath, op_name
 from dataops_defs.domain.run import JOB_OF, RunKind, RunState
+from dataops_defs.domain.trigger import PARAMETERS
 from dataops_defs.flows.disk_space import Room, disks
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.rehearsal import discard_copies, is_dry
@@ -26,6 +28,7 @@ LAUNCHES_AT_ONCE = 20
 GRACE_SECONDS = 60
 RUN_ID_TAG = "dataops/run_id"
 DRY_RUN_TAG = "dataops/dry_run"
+LONGEST_TAG = 500
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ def launch_of(row: RunRow, max_runtime_seconds: int) -> Launch:
     }
     if dry:
         tags[DRY_RUN_TAG] = "true"
+    tags |= _given(row)
     if row.epoch:
         tags["dagster/priority"] = "1"  # what was under way goes before what waits
     if row.kind is RunKind.ASSETS:
@@ -59,6 +63,16 @@ def launch_of(row: RunRow, max_runtime_seconds: int) -> Launch:
         return Launch(row.id, row.attempts, job, {}, tags, assets)
     config = {"ops": {op_name(job): {"config": {"subject_id": row.subject_id, "run_id": row.id, **dry}}}}
     return Launch(row.id, row.attempts, job, config, tags)
+
+
+def _given(row: RunRow) -> dict[str, str]:
+    """What people see in Dagster of what fired a run, and of its parameters."""
+    tags = {} if row.trigger == "rest" else {"dataops/trigger": row.trigger}
+    if row.trigger_id is not None:
+        tags["dataops/trigger_id"] = row.trigger_id
+    if given := row.parameters.get(PARAMETERS):
+        tags["dataops/parameters"] = json.dumps(given, ensure_ascii=False, default=str)[:LONGEST_TAG]
+    return tags
 
 
 def due_launches(platform: Platform, of_assets: bool | None = None) -> list[Launch]:

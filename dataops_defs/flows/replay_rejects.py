@@ -21,6 +21,7 @@ from dataops_defs.adapters.warehouse.corrections import (
     waiting_rejects,
 )
 from dataops_defs.adapters.warehouse.rejects import Filter, count_rejects
+from dataops_defs.catalogue.imports import Imports
 from dataops_defs.catalogue.mappings import Mappings
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.columns import RejectedRow
@@ -33,6 +34,7 @@ from dataops_defs.flows.intake import BATCH_ROWS, PREVIEW_ROWS
 from dataops_defs.flows.object_store import open_sink
 from dataops_defs.flows.outcome import Check, Outcome
 from dataops_defs.flows.platform import Platform
+from dataops_defs.flows.replay_import import replay_import
 from dataops_defs.flows.shape_rows import RowShaper, Shaped
 from dataops_defs.flows.sync_mapping import outcome_of, passing_over, reference_checks
 from dataops_defs.flows.sync_plan import Plan, plan_of
@@ -45,12 +47,16 @@ SUBJECT_KIND = "replay"
 
 
 def replay_rejects(work: Work, mapping_id: str) -> Outcome:
-    """Try open rejects of a mapping again, by the mapping as it is now.
+    """Try open rejects of a mapping again, by the mapping as it is now; or those of an import.
 
     Those whose objects are written become repaired in the same transaction; those that fail again stay open with
     their new reason. Nothing is deleted, whatever the mapping's mode.
     Source: document 004, D012 and D096.
     """
+    with work.platform.catalogue() as session:
+        imported = Imports(session).find(mapping_id)
+    if imported is not None:
+        return replay_import(work, imported)
     with work.platform.catalogue() as session:
         row = Mappings(session).get(mapping_id)
         chosen = CHOSEN in Runs(session).get(work.run_id).parameters

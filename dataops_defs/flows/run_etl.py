@@ -16,6 +16,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from dataops_defs.adapters.json_values import json_rows
 from dataops_defs.adapters.sinks.etl_columns import check_kept
 from dataops_defs.adapters.sinks.etl_target import EtlSink, Written
+from dataops_defs.adapters.sql.binding import bind
 from dataops_defs.adapters.warehouse import checkpoint as checkpoints
 from dataops_defs.adapters.warehouse.books import add, drop_rejects, enter, keep_rejects, written_so_far
 from dataops_defs.adapters.warehouse.checkpoint import Checkpoint
@@ -26,6 +27,7 @@ from dataops_defs.domain.etl import EtlConfig, EtlMode
 from dataops_defs.domain.ledger import Ledger
 from dataops_defs.domain.naming import AssetPath, etl_key, target_key
 from dataops_defs.domain.run import RunKind
+from dataops_defs.domain.trigger import PARAMETERS
 from dataops_defs.errors import StaleWorker
 from dataops_defs.flows.etl_source import etl_source
 from dataops_defs.flows.etl_spool import read_into_spool
@@ -47,7 +49,9 @@ def run_etl(work: Work, pipeline_id: str) -> Outcome:
         row = pipelines.get(pipeline_id)
         config = pipelines.claim(row.id, work.run_id)
         key = etl_key(row.app, row.slug)
-        began = Runs(session).get(work.run_id).started_at or work.platform.now()
+        run = Runs(session).get(work.run_id)
+        config = replace(config, source_query=bind(config.source_query, run.parameters.get(PARAMETERS, {})))
+        began = run.started_at or work.platform.now()
     work.say(f"Running pipeline '{config.name}' ({config.mode}) into {config.target}")
 
     def action(step: Step) -> Outcome:

@@ -10,17 +10,16 @@ import pytest
 from pydantic import SecretStr
 
 from dataops_defs.catalogue import database
-from dataops_defs.catalogue.datamarts import Datamarts
-from dataops_defs.catalogue.models import DatamartRow
 from dataops_defs.domain.datamart import DatamartType
 from dataops_defs.errors import DependencyUnavailable
-from dataops_defs.flows import refresh_datamart as refreshing
+from dataops_defs.flows import place_datamart as placing
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.run_etl import run_etl
 from dataops_defs.flows.work import Step
 from dataops_defs.services.processes import wait_until
 from dataops_defs.settings import OWNER, Settings
 from tests.conftest import Server
+from tests.flows.datamart_scenes import define, leftovers, refresh
 from tests.flows.etl_scenes import TABLE, asked, counts, finish, more, pipeline, same, worker
 from tests.scenes import World
 
@@ -97,31 +96,40 @@ def test_a_load_outlives_the_server_it_writes_to(mortal: Mortal, monkeypatch: py
     assert world.sql("SELECT count(*), sum(read) FROM dataops.ledger WHERE run_id = %s", run) == [(1, 25)]
 
 
+# Where the server dies: each is the last moment before the new rows are committed.
+BEFORE_THE_COMMIT = {
+    "swap": (placing, "content_of"),
+    "merge": (placing, "content_of"),
+    "concurrently": (placing._Site, "hold_fence"),
+}
+
+
+@pytest.mark.parametrize("method", BEFORE_THE_COMMIT)
 def test_a_reader_of_a_datamart_sees_the_old_rows_after_a_crash_and_then_the_new_ones(
-    mortal: Mortal, monkeypatch: pytest.MonkeyPatch
+    mortal: Mortal, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    world, look = mortal.world, refreshing._look
-    world.sql("CREATE TABLE content.moment AS SELECT 'old' AS moment FROM generate_series(1, 1000)")
-    with world.platform.catalogue() as session:
-        row = DatamartRow(
-            name="moments", type=DatamartType.MATERIALIZED_VIEW, query="SELECT moment FROM content.moment"
-        )
-        id = Datamarts(session).add(row).id
-        mart = f"{row.schema}.{row.slug}"
-    seen = f"SELECT DISTINCT moment, count(*) FROM {mart} GROUP BY 1"
-    refreshing.refresh_datamart(world.work(), id)
+    world = mortal.world
+    place, name = BEFORE_THE_COMMIT[method]
+    act = getattr(place, name)
+    world.sql("DROP TABLE IF EXISTS content.moment CASCADE")
+    world.sql("CREATE TABLE content.moment AS SELECT n, 'old' AS moment FROM generate_series(1, 1000) n")
+    type = DatamartType.TABLE if method == "merge" else DatamartType.MATERIALIZED_VIEW
+    id = define(world, f"moments_{method}", "SELECT n, moment FROM content.moment", type)
+    seen = f"SELECT DISTINCT moment, count(*) FROM analytics.moments_{method} GROUP BY 1"
+    refresh(world, id)
     world.sql("UPDATE content.moment SET moment = 'new'")
 
     def dies_once(*arguments: Any) -> Any:
-        """When the new rows are in place, and not committed."""
-        monkeypatch.setattr(refreshing, "_look", look)
+        monkeypatch.setattr(place, name, act)
         mortal.dies(signal.SIGQUIT)
         mortal.starts_again()
         assert world.sql(seen) == [("old", 1000)]
-        return look(*arguments)
+        return act(*arguments)
 
-    monkeypatch.setattr(refreshing, "_look", dies_once)
-    refreshing.refresh_datamart(world.work(), id)
+    monkeypatch.setattr(place, name, dies_once)
+    done = refresh(world, id, concurrent=method == "concurrently")
 
-    assert refreshing._look is look
+    assert getattr(place, name) is act
+    assert done.details["method"] == method
     assert world.sql(seen) == [("new", 1000)]
+    assert leftovers(world) == []

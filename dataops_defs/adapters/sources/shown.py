@@ -19,10 +19,10 @@ def preview_of(schema: pa.Schema, batches: Iterable[pa.RecordBatch], limit: int)
         rows += json_rows(batch.slice(0, limit + 1 - len(rows)))
         if len(rows) > limit:
             break
-    shown = [{name: _shortened(value) for name, value in row.items()} for row in rows[:limit]]
+    shown = [{name: shortened(value) for name, value in row.items()} for row in rows[:limit]]
     return Preview(columns_of(schema), shown, truncated=len(rows) > limit)
 
 
-def _shortened(value: Any) -> Any:
+def shortened(value: Any) -> Any:
     """A text over 32,767 characters is cut and ends in an ellipsis."""
     return value if not isinstance(value, str) or len(value) <= MAX_CELL else value[: MAX_CELL - 1] + "…"

@@ -146,3 +146,22 @@ OBJECT_WRITE = Table(
     CheckConstraint("action IN ('put', 'delete', 'refuse')", name="ck_object_write_action"),
     ForeignKeyConstraint(["step_id"], [f"{SCHEMA}.object_plan.step_id"], ondelete="CASCADE"),
 )
+
+# What the targets of imports hold: one row for each file whose rows are there.
+LOADED_FILE = Table(
+    "loaded_file",
+    METADATA,
+    Column("step_id", Uuid(as_uuid=False), primary_key=True),
+    Column("target", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("content_hash", Text, nullable=False),
+    Column("options", Text, nullable=False),
+    Column("import_id", Uuid(as_uuid=False), nullable=False),
+    Column("watch_id", Uuid(as_uuid=False)),
+    _count("rows"),
+    Column("uri", Text),
+    Column("loaded_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("ix_loaded_file_target", "target", "content_hash"),
+    Index("ix_loaded_file_watch", "watch_id", "content_hash"),
+)

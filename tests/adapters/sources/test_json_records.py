@@ -205,6 +205,7 @@ class TestWhatIsNoRecord:
         assert found["a"].to_pylist() == ["ok", "too"]
         assert [each.number for each in rejected] == [2, 3, 4, 5]
         assert "surrogate" in rejected[0].reason
+        assert rejected[0].raw == {"record": '{"a": "\\ud800"}'}
         assert "too deeply" in rejected[1].reason
 
     def test_more_than_can_be_kept_end_the_reading(self, monkeypatch: pytest.MonkeyPatch) -> None:

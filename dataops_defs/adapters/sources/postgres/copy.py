@@ -27,6 +27,14 @@ _QUOTED = re.compile(r"'([^']*)'")
 _PARSE: Final = csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False)
 
 
+class Unfit(SourceError):
+    """A column holds a value that its Arrow type cannot; as text it can be read."""
+
+    def __init__(self, message: str, column: str = "", value: str = "") -> None:
+        super().__init__(message)
+        self.column, self.value = column, value
+
+
 class CopyStream:
     """One COPY under way; iterate once over ``batches``, then ``close``."""
 
@@ -47,7 +55,8 @@ class CopyStream:
 
         Raises:
             psycopg2.Error: PostgreSQL ended the query.
-            SourceError: a value has no form in its column's Arrow type (NaN in a numeric, a date BC).
+            Unfit: a value has no form in its column's Arrow type (infinity among moments, a date BC).
+            SourceError: a text is not UTF-8.
         """
         options = _convert_options(self._schema)
         while (block := self._blocks.get()) is not None:
@@ -103,7 +112,7 @@ class CopyStream:
                 pa.BufferReader(block), read_options=read, parse_options=_PARSE, convert_options=options
             )
         except pa.ArrowInvalid as error:
-            raise SourceError(_reason(str(error), self._schema)) from None
+            raise _reason(str(error), self._schema) from None
         for batch in table.to_batches(max_chunksize=BATCH_ROWS):
             yield _finished(batch, self._schema)
 
@@ -139,13 +148,14 @@ def _from_hex(column: pa.Array) -> pa.Array:
     return pa.array([None if each is None else bytes.fromhex(each) for each in digits.to_pylist()], pa.binary())
 
 
-def _reason(message: str, schema: pa.Schema) -> str:
+def _reason(message: str, schema: pa.Schema) -> SourceError:
     found = _FAULT.search(message)
     if not found:
-        return "the result could not be read as CSV"
+        return SourceError("the result could not be read as CSV")
     column = schema.field(int(found[1]))
     if "UTF8" in found[2]:
-        return f"column '{column.name}' holds text that is not UTF-8"
+        return SourceError(f"column '{column.name}' holds text that is not UTF-8")
     value = _QUOTED.search(found[2])
     shown = f"'{value[1][:100]}'" if value else "a value"
-    return f"column '{column.name}' holds {shown}, which {column.type} cannot keep; cast it to text"
+    told = f"column '{column.name}' holds {shown}, which {column.type} cannot keep; cast it to text"
+    return Unfit(told, column.name, shown)

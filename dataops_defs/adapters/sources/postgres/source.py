@@ -53,7 +53,7 @@ class PostgresSource:
 
     Types are exact: numeric(p, s) becomes a decimal of those digits. A numeric without limits is proven by its
     values, with one more query in the same snapshot; give it limits with a cast to spare that. It becomes text
-    where a value is NaN or needs more than 38 digits.
+    where a value is NaN or needs more than 38 digits; those of ``as_text`` are read as text in any case.
     """
 
     source: Source
@@ -62,6 +62,7 @@ class PostgresSource:
     preview_seconds: float = PREVIEW_SECONDS
     during: During = nullcontext
     listed: bool = True
+    as_text: frozenset[str] = field(default=frozenset())
 
     def test(self) -> str:
         """Connect and ask for the version."""
@@ -115,7 +116,7 @@ class PostgresSource:
 
     @contextmanager
     def _opened(self, query: str, seconds: float) -> Iterator[Reading]:
-        with self._transaction(seconds) as connection, _reading(connection, query, seconds) as reading:
+        with self._transaction(seconds) as connection, _reading(connection, query, seconds, self.as_text) as reading:
             yield reading
 
     @contextmanager
@@ -178,8 +179,9 @@ class PostgresSource:
 
 
 @contextmanager
-def _reading(connection: Any, query: str, seconds: float) -> Iterator[Reading]:
-    columns = prove_numerics(connection, query, describe(connection, query))
+def _reading(connection: Any, query: str, seconds: float, as_text: frozenset[str] = frozenset()) -> Iterator[Reading]:
+    described = [replace(each, as_text=each.name in as_text) for each in describe(connection, query)]
+    columns = prove_numerics(connection, query, described)
     schema = schema_of(columns)
     with closing(CopyStream(connection, _copy_statement(connection, query, columns), schema)) as stream:
         yield Reading(schema, _translated(stream.batches(), seconds), text_numbers=text_numbers(columns))

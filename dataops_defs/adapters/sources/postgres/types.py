@@ -44,13 +44,16 @@ def numeric_digits(precision: int | None, scale: int | None) -> tuple[int | None
 
 @dataclass(frozen=True)
 class PgColumn:
-    """One column of a result: its name, type id, and the digits of a numeric (None where it has no limits)."""
+    """One column of a result: its name, type id, and the digits of a numeric (None where it has no limits); read
+    ``as_text`` where its values do not fit its type.
+    """
 
     name: str
     oid: int
     precision: int | None = None
     scale: int | None = None
     is_array: bool = False
+    as_text: bool = False
 
     @property
     def unproven(self) -> bool:
@@ -60,6 +63,8 @@ class PgColumn:
     @property
     def arrow(self) -> pa.DataType:
         """The exact Arrow type; text where there is none."""
+        if self.as_text:
+            return pa.string()
         if self.oid == MONEY:
             return pa.decimal128(19, 2)
         if self.oid == NUMERIC:
@@ -70,6 +75,8 @@ class PgColumn:
         """The expression that prints the column for COPY."""
         if self.is_array:
             return sql.SQL("pg_catalog.array_to_json({})").format(alias)
+        if self.as_text:
+            return sql.SQL("{}::pg_catalog.text").format(alias)
         if self.oid == MONEY:
             return sql.SQL("{}::pg_catalog.numeric").format(alias)
         return alias
