@@ -1,7 +1,10 @@
 """Excel exports: document 000, "Excel Export Service" and "Export Datamart to Excel"."""
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -35,10 +38,13 @@ from dataops_defs.catalogue.run_control import RunControl
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.export import Wanted
 from dataops_defs.domain.run import DATAOPS_WORDS, RunKind
-from dataops_defs.errors import Conflict, Forbidden
+from dataops_defs.errors import Conflict, FieldProblem, Forbidden
 
 router = APIRouter(prefix="/api/v1/mvp", tags=["mvp: exports"], dependencies=PROTECTED)
 links = APIRouter(prefix="/api/v1/mvp", tags=["mvp: exports"], dependencies=[Depends(known_parameters_only)])
+FILE_GONE = "The workbook is gone: ask for the export anew"
+# How the work names the place of the request that it cannot carry out.
+_FIELD = re.compile(r"(data_source\.query|sections\.\d+\.(?:query|data_source)): (.*)", re.DOTALL)
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 GONE: dict[int | str, dict[str, Any]] = {
     410: {"model": Failure, "description": "The link, or the export, has ended or was revoked"}
@@ -94,6 +100,7 @@ def revoke_export(export_id: str, change: ChangeDep) -> ExportRevoked:
     return ExportRevoked.of(row, now())
 
 
+@links.head("/exports/{export_id}/download", response_class=FileResponse, include_in_schema=False)
 @links.get(
     "/exports/{export_id}/download", response_class=FileResponse, responses={**refusals(404, 409), **GONE, **FILE}
 )
@@ -112,7 +119,9 @@ def download_export(
     with shim.platform.catalogue() as session:
         row = Exports(session).get(export_id)
         place = _place(session, shim, row)
-        audit(session, Actor(who, request.state.request_id), "export.download", row.id, detail={"name": row.file_name})
+        if request.method == "GET":
+            actor = Actor(who, request.state.request_id)
+            audit(session, actor, "export.download", row.id, detail={"name": row.file_name})
     return FileResponse(
         ExportStore(shim.settings.exports_path).path(place),
         media_type=XLSX,
@@ -134,7 +143,8 @@ async def _make(work: Work, shim: Shim, actor: Actor, asked: Callable[[Session],
         return Order(RunKind.EXPORT, row.id, row.file_name, "export.create", detail, noted=note)
 
     def finished(execution: Execution) -> BaseModel:
-        made.append(succeeded(execution, Family.MVP).run.subject_id or "")
+        with _placed():
+            made.append(succeeded(execution, Family.MVP).run.subject_id or "")
         return _pending(execution.run.subject_id or "", execution.run.subject_name or "", "completed")
 
     def unfinished(execution: Execution) -> BaseModel:
@@ -146,6 +156,18 @@ async def _make(work: Work, shim: Shim, actor: Actor, asked: Callable[[Session],
         return reply
     shown = await run_in_threadpool(_finished, shim, made[0])
     return JSONResponse(shown.model_dump(mode="json", exclude_none=True))
+
+
+@contextmanager
+def _placed() -> Iterator[None]:
+    """A refusal by the work names the field of the request in which the reason lies."""
+    try:
+        yield
+    except Refused as error:
+        found = _FIELD.match(error.refusal.message)
+        if found is None:
+            raise
+        raise Refused(replace(error.refusal, problems=[FieldProblem(found[1], found[2])])) from None
 
 
 def _finished(shim: Shim, id: str) -> ExportOut:
@@ -161,6 +183,8 @@ def _shown(session: Session, shim: Shim, row: ExportRow) -> BaseModel:
     if expired(row, now()):
         return _pending(row.id, row.file_name, "expired")
     if run is not None and run.state.ended and row.place:
+        if not ExportStore(shim.settings.exports_path).holds(row.place):
+            return _pending(row.id, row.file_name, "gone", FILE_GONE)
         return ExportOut.of(row, _link(shim, row))
     state = DATAOPS_WORDS[run.state] if run is not None else "running"
     return _pending(row.id, row.file_name, state, run.error if run is not None else None)
@@ -199,7 +223,7 @@ def _place(session: Session, shim: Shim, row: ExportRow) -> str:
         shown = _shown(session, shim, row)
         raise Conflict(f"There is no workbook to fetch: the export is {getattr(shown, 'status', 'running')}")
     if not ExportStore(shim.settings.exports_path).holds(row.place):
-        raise _gone("The workbook is gone: ask for the export anew")
+        raise _gone(FILE_GONE)
     return row.place
 
 

@@ -183,7 +183,7 @@ class ExportPending(Snake):
 
     export_id: str
     file_name: str
-    status: str = Field(description="running, paused, failed, cancelled, expired or revoked")
+    status: str = Field(description="running, paused, failed, cancelled, expired, revoked or gone")
     status_url: str
     error: str | None = None
 

@@ -32,7 +32,15 @@ class DetectRequest(BaseModel):
     """Tables or views of one schema among which to look."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, json_schema_extra={"examples": [ASKED]})
-    tables: Annotated[Sequence[PlaceName], Field(min_length=1, max_length=MOST_TABLES)]
+    tables: Annotated[
+        Sequence[PlaceName],
+        Field(
+            min_length=1,
+            max_length=MOST_TABLES,
+            description=f"At most {MOST_TABLES} at a time: every column is compared with every key. Ask for the tables"
+            " of one subject together, and for others in a request of their own",
+        ),
+    ]
     schema_name: PlaceName = Field(default="public", alias="schema")
     confidence_threshold: float = Field(default=0.8, ge=0, le=1, allow_inf_nan=False)
     use_ai: StrictBool = Field(default=True, description="Meanings of names count too, by offline embeddings")
@@ -55,7 +63,7 @@ class RelationshipOut(Snake):
     to_table: str
     to_column: str
     relationship_type: RelationshipType
-    confidence: float = Field(description="0 to 1; 1 only where the database enforces it")
+    confidence: float = Field(description="0 to 1; 1 only where the database enforces it, and has checked every row")
     detection_method: DetectionMethod
     from_columns: list[str]
     to_columns: list[str]

@@ -75,6 +75,15 @@ class Wanted:
     summary: bool = False
     charts: Sequence[ChartType] = ()
 
+    def field_of(self, section: Section) -> str | None:
+        """Where the request says what that section reads; None where the platform itself put the query together."""
+        if self.kind is ExportKind.QUERY:
+            return "data_source.query"
+        place = next((number for number, each in enumerate(self.sections) if each is section), None)
+        if self.kind is not ExportKind.REPORT or place is None:
+            return None
+        return f"sections.{place}.{'data_source' if section.type is SectionType.CHART else 'query'}"
+
     def as_json(self) -> dict[str, Any]:
         """The form that is kept."""
         return {**asdict(self), "sections": [asdict(each) for each in self.sections], "charts": list(self.charts)}

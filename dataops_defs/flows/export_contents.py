@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
+from dataops_defs.adapters.sources.postgres.copy import Unfit
 from dataops_defs.adapters.workbook.blocks import EXCEL_ROWS
 from dataops_defs.adapters.workbook.book import Book, Poured
 from dataops_defs.adapters.workbook.chart_choice import choose_charts
@@ -21,7 +22,7 @@ from dataops_defs.adapters.workbook.report_sheets import draw_values
 from dataops_defs.adapters.workbook.statistics import ColumnStatistics, statistics_of
 from dataops_defs.adapters.workbook.summary_sheet import draw_summary
 from dataops_defs.domain.export import ExportKind, Section, SectionType, Wanted
-from dataops_defs.errors import SourceError
+from dataops_defs.errors import Invalid, SourceError
 from dataops_defs.flows.export_tables import Table, Tables
 
 VENDOR = "DataOps on Dagster"
@@ -67,10 +68,20 @@ def write_workbook(
 ) -> Written:
     """Make the workbook; the file is complete afterwards, and worth nothing after an error.
 
+    Columns whose values do not fit their types are read as text: the workbook is begun anew, once for each of them.
+
     Raises:
-        SourceError: a query was refused; the message names its section.
-        Invalid: a table has more columns than a sheet.
+        SourceError, Invalid: a query was refused, or gives what no sheet holds; the message names its place.
     """
+    while True:
+        try:
+            return _write(file, wanted, tables, asked, per_sheet)
+        except Unfit:
+            file.seek(0)
+            file.truncate()
+
+
+def _write(file: BinaryIO, wanted: Wanted, tables: Tables, asked: Asked, per_sheet: int) -> Written:
     written = Written()
     with _book(file, wanted, asked, per_sheet) as book:
         writer = _Sections(book, wanted, tables, asked, written)
@@ -119,7 +130,7 @@ class _Sections:
             batches = _looked_at(table.batches, statistics, gathered)
             poured = self.book.pour(section.name, table.schema, batches, above)
             self.written.count(table, section.name)
-        self.written.notes += notes_on(poured)
+        self.written.notes += [*table.notes, *notes_on(poured)]
         self._after = poured, statistics, gathered
 
     def _chart(self, section: Section, above: Lines) -> None:
@@ -175,13 +186,21 @@ def _book(file: BinaryIO, wanted: Wanted, asked: Asked, per_sheet: int) -> Itera
 
 @contextmanager
 def _named(section: Section, wanted: Wanted) -> Iterator[None]:
-    """In a report, what goes wrong says in which section."""
+    """What goes wrong with a query names its place in the request, and in a report the section."""
+    field = wanted.field_of(section)
+    within = f"section '{section.name}': " if wanted.kind is ExportKind.REPORT else ""
     try:
         yield
+    except Unfit:
+        raise
     except SourceError as error:
-        if wanted.kind is not ExportKind.REPORT:
+        if field is None:
             raise
-        raise type(error)(f"Section '{section.name}': {error}") from None
+        raise type(error)(f"{field}: {within}{error}") from None
+    except Invalid as error:
+        if field is None or not error.fields:
+            raise
+        raise Invalid.field(field, f"{within}{error.fields[0].message}") from None
 
 
 def _facts(wanted: Wanted, asked: Asked, written: Written) -> list[tuple[str, str]]:

@@ -1,12 +1,13 @@
 """What an export reads: users' queries on the warehouse, as the reader role, within limits; and the rows left out."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
+from dataops_defs.adapters.sources.postgres.copy import Unfit
 from dataops_defs.adapters.sources.postgres.source import PostgresSource
 from dataops_defs.adapters.storage.free_space import space_of
 from dataops_defs.domain.extraction import Extraction, ExtractionType
@@ -25,7 +26,7 @@ class Table:
     """The rows of one query, up to a limit; those beyond it are counted, for a few seconds.
 
     ``taken`` and ``left_out`` are complete once ``batches`` is consumed; ``counted`` is False where there are more rows
-    than were counted.
+    than were counted. ``notes`` tell of columns that could only be read as text.
     """
 
     schema: pa.Schema
@@ -34,6 +35,7 @@ class Table:
     taken: int = 0
     left_out: int = 0
     counted: bool = True
+    notes: Sequence[str] = ()
 
     @property
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -63,6 +65,7 @@ class Tables:
     def __init__(self, work: Work, step: Step, most: int) -> None:
         settings = work.platform.settings
         self._settings, self._step, self._most, self._done = settings, step, most, 0
+        self._unfit: dict[str, dict[str, str]] = {}
         self._source = PostgresSource(
             warehouse_source(work.platform),
             settings.allowed_functions,
@@ -75,11 +78,21 @@ class Tables:
         """The rows of a query, seen at one moment.
 
         Raises:
+            Unfit: a column holds what its type cannot (infinity, a date BC): opened again, it is read as text.
             SourceError: PostgreSQL refuses the query, or it takes longer than ten minutes.
             InsufficientStorage: the disk of exports becomes full meanwhile.
         """
-        with self._source.read(Extraction(ExtractionType.SQL, query)) as reading:
-            yield Table(reading.schema, self._most, self._watched(reading.batches))
+        unfit = self._unfit.setdefault(query, {})
+        source = replace(self._source, as_text=frozenset(unfit))
+        told = "Column '{}' is kept as text: it holds {}, which is no value of its type in Excel"
+        notes = [told.format(name, value) for name, value in unfit.items()]
+        try:
+            with source.read(Extraction(ExtractionType.SQL, query)) as reading:
+                yield Table(reading.schema, self._most, self._watched(reading.batches), notes=notes)
+        except Unfit as error:
+            unfit[error.column] = error.value
+            self._done = 0
+            raise
 
     def _watched(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

@@ -129,6 +129,33 @@ class TestAQuery:
         assert (reply.status_code, reply.json()["code"]) == (422, "SOURCE_ERROR")
         assert "no_such_table" in reply.json()["detail"]
 
+    def test_what_the_query_cannot_give_is_said_of_its_place(self, client: TestClient) -> None:
+        for query in (
+            "SELECT 1 AS a, 2 AS a",
+            "SELECT",
+            "SELECT 1 / (n - 1) AS n FROM generate_series(1, 3) n",
+            "SELECT x",
+        ):
+            body = {"data_source": {"query": query}}
+            reply = client.post(f"{MVP}/export/excel", json=body)
+            section = {"name": "s", "type": "table", "query": query}
+            sections = [{"name": "first", "type": "summary", "data": {"a": 1}}, section]
+            report = client.post(f"{MVP}/export/excel/report", json={"report_name": "r", "sections": sections})
+
+            assert (reply.status_code, reply.json()["errors"][0]["field"]) == (422, "data_source.query")
+            assert (report.status_code, report.json()["errors"][0]["field"]) == (422, "sections.1.query")
+
+    def test_columns_may_be_called_count_and_like_formulas(self, client: TestClient, anybody: TestClient) -> None:
+        query = 'SELECT region, count(*), sum(total_spent) AS "=Provenance!$B$4" FROM analytics.customer_360 GROUP BY 1'
+        output = {"include_charts": True, "include_summary": True}
+
+        made = export(client, body={"data_source": {"query": query}, "output_config": output})
+
+        with ZipFile(io.BytesIO(anybody.get(link(made)).content)) as parts:
+            charts = [parts.read(each).decode() for each in parts.namelist() if each.startswith("xl/charts/chart")]
+        assert charts
+        assert not [each for each in charts if re.search("<c:f>[^<]*Provenance", each)]
+
     def test_file_names_are_made_safe(self, client: TestClient, anybody: TestClient) -> None:
         for name, given in (('a"\r\nSet-Cookie: x', "a_Set-Cookie_ x.xlsx"), ("Отчёт за июнь", "Отчёт за июнь.xlsx")):
             body = {"data_source": {"query": "SELECT 1 AS id"}, "output_config": {"file_name": name}}
@@ -238,6 +265,18 @@ class TestALink:
         assert anybody.get(f"{MVP}/exports/{made['export_id']}").status_code == 401
         assert anybody.delete(link(made)).status_code == 401
 
+    def test_is_looked_at_before_it_is_fetched(self, client: TestClient, anybody: TestClient) -> None:
+        made = export(client)
+        path = link(made).partition("?")[0]
+
+        fetched, seen = anybody.get(link(made)), anybody.head(link(made))
+
+        assert (seen.status_code, seen.content) == (200, b"")
+        for name in ("content-type", "content-length", "content-disposition"):
+            assert seen.headers[name] == fetched.headers[name]
+        assert (client.head(path).status_code, anybody.head(path).status_code) == (200, 401)
+        assert anybody.head(f"{path}?expires=1&signature=x").status_code == 403
+
     def test_that_was_changed_opens_for_nobody(self, client: TestClient, anybody: TestClient) -> None:
         made, other = export(client), export(client)
         path, _, query = link(made).partition("?")
@@ -336,6 +375,18 @@ class TestAnExport:
         made = export(client)
 
         assert client.get(f"{MVP}/exports/{made['export_id']}").json() == made
+
+    def test_whose_file_somebody_removed_is_gone(
+        self, client: TestClient, anybody: TestClient, shim_settings: Settings
+    ) -> None:
+        made = export(client)
+        for each in shim_settings.exports_path.iterdir():
+            each.unlink()
+
+        shown = client.get(f"{MVP}/exports/{made['export_id']}").json()
+
+        assert (shown["status"], "download_url" in shown) == ("gone", False)
+        assert anybody.get(link(made)).status_code == 410
 
     def test_that_failed_says_why(self, client: TestClient, shim_settings: Settings) -> None:
         client.post(f"{MVP}/export/excel", json={"data_source": {"query": "SELECT * FROM no_such_table"}})

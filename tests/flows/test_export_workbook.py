@@ -138,6 +138,20 @@ class TestAQuery:
         assert (told["Rows exported"], told["Rows left out"]) == ("100", "none")
         assert (told["Execution"], told["Asked for by"]) == (work.run_id, "somebody")
 
+    def test_keeps_as_text_what_no_cell_can_hold_as_a_moment(self, world: World) -> None:
+        query = """SELECT n, CASE n WHEN 40000 THEN 'infinity' ELSE timestamp '2024-01-01' END AS until,
+            date '0044-03-15 BC' AS ides, time '24:00' AS midnight, date '2024-01-01' AS day
+            FROM generate_series(1, 40000) n"""
+
+        outcome, book = exported(world, replace(SIMPLE, sections=[replace(TABLE, query=query)]))
+
+        rows = values(book, "Sales")
+        assert rows[1] == (1, "2024-01-01 00:00:00", "0044-03-15 BC", "24:00:00", datetime(2024, 1, 1))
+        assert rows[40000][1] == "infinity"
+        assert (outcome.total_rows, len(rows)) == (40000, 40001)
+        notes = [row[1] for row in values(book, "Provenance")[3:] if row[0] == "Note"]
+        assert "Column 'until' is kept as text: it holds 'infinity', which is no value of its type in Excel" in notes
+
     def test_reads_as_the_role_that_may_only_read(self, world: World) -> None:
         world.sql("CREATE SCHEMA vault; CREATE TABLE vault.secrets AS SELECT 'hidden' AS word")
         wanted = replace(SIMPLE, sections=[replace(TABLE, query="SELECT * FROM vault.secrets")])
@@ -217,7 +231,7 @@ class TestAReport:
     def test_names_the_section_that_fails(self, world: World) -> None:
         broken = replace(self.REPORT, sections=[replace(TABLE, name="Missing", query="SELECT * FROM no_such_table")])
 
-        with pytest.raises(SourceError, match=r"Section 'Missing': .*no_such_table"):
+        with pytest.raises(SourceError, match=r"^sections\.0\.query: section 'Missing': .*no_such_table"):
             export_workbook(world.work(), asked(world, broken))
 
 

@@ -38,8 +38,9 @@ _UNIQUE = sql.SQL(
     " WHERE i.indrelid = ANY({oids}) AND i.indisunique AND i.indisvalid AND i.indnkeyatts = 1"
     " AND i.indpred IS NULL AND i.indexprs IS NULL ORDER BY i.indisprimary"
 )
+# A key that is not enforced (PostgreSQL 18) is never a validated one.
 _FOREIGN = sql.SQL("""
-SELECT k.conrelid, k.confrelid, k.conname,
+SELECT k.conrelid, k.confrelid, k.conname, k.convalidated,
     (SELECT array_agg(a.attname::text ORDER BY p.place) FROM unnest(k.conkey) WITH ORDINALITY p (number, place)
         JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = p.number),
     (SELECT array_agg(a.attname::text ORDER BY p.place) FROM unnest(k.confkey) WITH ORDINALITY p (number, place)
@@ -90,13 +91,13 @@ def find_tables(
             name,
             [ColumnType(*each[1:]) for each in columns if each[0] == found[name]],
             {each[1]: each[2] for each in keys if each[0] == found[name]},
-            frozenset(each[3][0] for each in foreign if each[0] == found[name] and len(each[3]) == 1),
+            frozenset(each[4][0] for each in foreign if each[0] == found[name] and each[3] and len(each[4]) == 1),
         )
         for name in names
     ]
     between = [
-        ForeignKey(oids[child], tuple(columns), oids[parent], tuple(others), name)
-        for child, parent, name, columns, others in foreign
+        ForeignKey(oids[child], tuple(columns), oids[parent], tuple(others), name, enforced)
+        for child, parent, name, enforced, columns, others in foreign
         if parent in oids
     ]
     return tables, between

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataops_defs.adapters.workbook.forms import Form, NumberForm, TextForm, TruthForm
+from dataops_defs.adapters.workbook.forms import Form, NumberForm, TextForm, TruthForm, rounded_words
 from dataops_defs.adapters.workbook.texts import Changes, coded, fitted, odd_ones
 
 _NOTHING = pa.scalar("", pa.string())
@@ -42,12 +42,22 @@ class CellWriter:
         beyond = pc.fill_null(form.beyond(values), False) if form.beyond else None
         count = pc.sum(beyond).as_py() if beyond is not None else None
         if not count:
-            return self._joined(numbers, "><v>", form.numbers(values), "</v></c>", self.style)
+            return self._joined(numbers, "><v>", self._fitting(form, values), "</v></c>", self.style)
         self.numbers_as_text += count
         known = pc.if_else(beyond, pa.scalar(None, values.type), values)
-        cells = self._joined(numbers, "><v>", form.numbers(known), "</v></c>", self.style)
+        cells = self._joined(numbers, "><v>", self._fitting(form, known), "</v></c>", self.style)
         words = self._texts(form.words(values.filter(beyond)), numbers.filter(beyond), self.text_style)
         return pc.replace_with_mask(cells, beyond, words)
+
+    def _fitting(self, form: NumberForm, values: pa.Array) -> pa.Array:
+        """Numbers in words of XML, with no more digits than Excel keeps."""
+        words = form.numbers(values)
+        long = form.long(values) if form.long else None
+        count = pc.sum(long).as_py() if long is not None else None
+        if not count:
+            return words
+        self.changes.rounded += count
+        return pc.replace_with_mask(words, long, rounded_words(values.filter(long)))
 
     def _texts(self, texts: pa.Array, numbers: pa.Array, style: int) -> pa.Array:
         odd = pc.fill_null(odd_ones(texts), False)

@@ -1,7 +1,7 @@
 """Which charts a table gives, and their numbers: chosen from its columns' types, or of the type that was asked for."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ from dataops_defs.domain.export import ChartType
 MOST_BARS = 20
 MOST_SLICES = 7
 OTHER = "all others"
+NO_PIE = "Bars in place of a pie, which has no room for negative numbers"
 
 
 @dataclass(frozen=True)
@@ -58,16 +59,16 @@ def _line(gathered: Gathering, asked: bool) -> ChartTable | None:
 
 def _bar(gathered: Gathering, asked: bool) -> ChartTable | None:
     found = _grouping(gathered, repeated=True)
-    if found is None and gathered.largest is not None and gathered.label and gathered.largest.table is not None:
-        return _largest(gathered.label, gathered.measures[0], gathered.largest.table)
+    largest = gathered.largest[gathered.ranked[0]].table if gathered.largest else None
+    if found is None and largest is not None and gathered.label:
+        return _largest(gathered.label, gathered.ranked[0], largest)
     found = found or _grouping(gathered)
     if found is None:
         line = _line(gathered, asked) if asked else None
-        return None if line is None else ChartTable(**{**vars(line), "type": ChartType.BAR})
+        return None if line is None else replace(line, type=ChartType.BAR)
     name, table = found
-    value = gathered.measures[0] if gathered.measures else COUNT
-    ordered = _descending(table, value)
-    shown = ordered.slice(0, MOST_BARS)
+    value = _telling(gathered, table) or COUNT
+    shown = _descending(table, value).slice(0, MOST_BARS)
     title = f"{_named(value, table)} by {name}"
     series = {_named(value, table): shown[value].to_pylist()}
     return ChartTable(
@@ -80,7 +81,10 @@ def _pie(gathered: Gathering, asked: bool) -> ChartTable | None:
     if found is None:
         return None
     name, table = found
-    value = next((each for each in gathered.measures if _can_be_shared(table[each])), COUNT)
+    sharable = [each for each in gathered.ranked if _can_be_shared(table[each])]
+    if asked and gathered.measures and not sharable:
+        return _instead_of_a_pie(gathered)
+    value = next(iter(sharable), COUNT)
     ordered = _descending(table, value)
     keys, sizes = _keys(ordered), ordered[value].to_pylist()
     if len(keys) > MOST_SLICES + 1:
@@ -90,12 +94,22 @@ def _pie(gathered: Gathering, asked: bool) -> ChartTable | None:
     return ChartTable(ChartType.PIE, title, name, "", keys, {_named(value, table): sizes})
 
 
-def _scatter(gathered: Gathering, asked: bool) -> ChartTable | None:
-    points = gathered.scattered.table if gathered.scattered is not None else None
-    if points is None or points.num_rows < 1 or not (asked or all(_varies(points[each]) for each in "xy")):
+def _instead_of_a_pie(gathered: Gathering) -> ChartTable | None:
+    bars = _bar(gathered, asked=True)
+    if bars is None:
         return None
-    x, y = gathered.measures[:2]
-    stride = gathered.scattered.stride if gathered.scattered is not None else 1
+    return replace(bars, note=f"{NO_PIE}; {bars.note}" if bars.note else NO_PIE)
+
+
+def _scatter(gathered: Gathering, asked: bool) -> ChartTable | None:
+    if gathered.scattered is None:
+        return None
+    # A measure that never varies makes points on a line: only where somebody asked, and there is no other.
+    some = [*gathered.ranked, *(each for each in gathered.measures if each not in gathered.ranked)]
+    x, y = (each for each in gathered.measures if each in some[:2])
+    points, stride = gathered.scattered.of(x, y), gathered.scattered.stride
+    if points.num_rows < 1 or not (asked or all(_varies(points[each]) for each in "xy")):
+        return None
     note = f"One of {stride:,} rows" if stride > 1 else None
     return ChartTable(
         ChartType.SCATTER, f"{y} against {x}", x, y, points["x"].to_pylist(), {y: points["y"].to_pylist()}, note=note
@@ -119,7 +133,7 @@ def _over(
     note: str | None = None,
     unit: str | None = None,
 ) -> ChartTable:
-    names = list(gathered.measures) or [COUNT]
+    names = [each for each in gathered.measures if each in gathered.ranked] or [COUNT]
     series = {_named(name, table): table[name].to_pylist() for name in names}
     title = f"{', '.join(series)} {by}" if len(series) < 3 else f"{', '.join(names)} {by}"
     return ChartTable(
@@ -145,6 +159,12 @@ def _grouping(gathered: Gathering, *, repeated: bool = False, most: int | None =
     found = [(name, table) for name, table in found if not repeated or _adds_up(table)]
     found = [(name, table) for name, table in found if most is None or 2 <= table.num_rows <= most]
     return next((each for each in found if each[1].num_rows <= MOST_BARS), next(iter(found), None))
+
+
+def _telling(gathered: Gathering, table: pa.Table) -> str | None:
+    """The measure by which groups differ: rather one whose sums do, too."""
+    ranked = gathered.ranked
+    return next((each for each in ranked if len(pc.unique(table[each])) > 1), next(iter(ranked), None))
 
 
 def _adds_up(table: pa.Table) -> bool:

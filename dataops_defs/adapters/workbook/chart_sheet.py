@@ -12,6 +12,7 @@ from dataops_defs.adapters.workbook.chart_choice import ChartTable
 from dataops_defs.adapters.workbook.drawing import put_text, put_value
 from dataops_defs.adapters.workbook.headers import letters_wide
 from dataops_defs.adapters.workbook.looks import Lines
+from dataops_defs.adapters.workbook.magnitudes import axis_format
 from dataops_defs.domain.export import ChartType
 
 NAME = "Charts"
@@ -75,7 +76,8 @@ def _put_numbers(book: Book, sheet: Worksheet, table: ChartTable, top: int, colu
     titles = top + (1 if table.note else 0)
     if table.note:
         put_text(sheet, top, column, table.note, book.formats["subtitle"])
-    for place, title in enumerate([table.x_title, *table.series], column):
+    shown = [_series_name(name, small) for name, small in zip(table.series, _on_the_right(table), strict=True)]
+    for place, title in enumerate([table.x_title, *shown], column):
         put_text(sheet, titles, place, title, book.formats["header"])
         sheet.set_column(place, place, max(letters_wide([title]), 14))
     keys = [_key(each) for each in table.keys]
@@ -93,9 +95,26 @@ def _key(value: Any) -> Any:
     return words[value] if value is None or isinstance(value, bool) else value
 
 
+def _series_name(name: str, small: bool) -> str:
+    return f"{name} (right axis)" if small else name
+
+
+def _on_the_right(table: ChartTable) -> list[bool]:
+    """Which lines would lie flat on the ground beside the largest."""
+    sizes = [max((abs(each) for each in numbers if each is not None), default=0.0) for numbers in table.series.values()]
+    return [table.type is ChartType.LINE and each * _FAR_APART < max(sizes) for each in sizes]
+
+
+def _text(title: str) -> str:
+    """A title that stays one: xlsxwriter takes whatever looks like ``Sheet!A1`` for a place, with or without ``=``."""
+    return title.replace("!", "! ")
+
+
 def _put_key(book: Book, sheet: Worksheet, row: int, column: int, key: Any, unit: str | None) -> None:
     if isinstance(key, datetime) and unit in _STYLES:
         sheet.write_datetime(row, column, key, book.formats[_STYLES[unit]])
+    elif isinstance(key, datetime) and unit in ("hour", "minute"):
+        put_text(sheet, row, column, f"{key:%Y-%m-%d %H:%M}", book.formats["text"])
     elif isinstance(key, float):
         put_value(sheet, row, column, key, book.formats)
     else:
@@ -105,12 +124,11 @@ def _put_key(book: Book, sheet: Worksheet, row: int, column: int, key: Any, unit
 def _chart(book: Book, sheet: str, table: ChartTable, titles: int, column: int) -> Any:
     chart = book.chart(_KINDS[table.type])
     first, last = titles + 1, titles + len(table.keys)
-    sizes = [max((abs(each) for each in numbers if each is not None), default=0.0) for numbers in table.series.values()]
-    right = [table.type is ChartType.LINE and each * _FAR_APART < max(sizes) for each in sizes]
-    for place, (name, small) in enumerate(zip(table.series, right, strict=True), 1):
+    right = _on_the_right(table)
+    for place, small in enumerate(right, 1):
         chart.add_series(
             {
-                "name": f"{name} (right axis)" if small else name,
+                "name": [sheet, titles, column + place],
                 "categories": [sheet, first, column, last, column],
                 "values": [sheet, first, column + place, last, column + place],
                 "y2_axis": small,
@@ -118,7 +136,7 @@ def _chart(book: Book, sheet: str, table: ChartTable, titles: int, column: int) 
             }
         )
     chart.set_title(
-        {"name": table.title, "name_font": {"size": 13, "color": book.look.palette.title}, "overlay": False}
+        {"name": _text(table.title), "name_font": {"size": 13, "color": book.look.palette.title}, "overlay": False}
     )
     chart.set_chartarea({"border": {"color": "#D9D9D9"}})
     _legend(chart, table)
@@ -155,9 +173,10 @@ def _axes(chart: Any, table: ChartTable, with_right: bool) -> None:
     if table.type is ChartType.PIE:
         return
     names = {"name_font": {"size": 10, "bold": False, "color": "#404040"}, "num_font": _FONT}
-    numbers = {"num_format": "#,##0.0#########" if _small(table) else "#,##0", "major_gridlines": _GRID, **names}
+    from_zero = table.type is ChartType.BAR and _lowest(table) >= 0
+    numbers = {"num_format": _format(table, from_zero), "major_gridlines": _GRID, **names}
     keys: dict[str, Any] = {
-        "name": table.x_title,
+        "name": _text(table.x_title),
         "label_position": "low",
         "major_gridlines": {"visible": False},
         **names,
@@ -165,22 +184,24 @@ def _axes(chart: Any, table: ChartTable, with_right: bool) -> None:
     if table.unit in _DATES:
         keys |= {"date_axis": True, "num_format": _DATES[table.unit]}
     if table.type is ChartType.SCATTER:
-        keys |= {"num_format": "#,##0.##", "major_gridlines": _GRID}
-    from_zero = {"min": 0} if _lowest(table) >= 0 else {}
+        keys |= {"num_format": axis_format(table.keys, from_zero=False), "major_gridlines": _GRID}
     if table.type is ChartType.BAR:
         # Bars lie: their categories stand at the left, the first one above.
         chart.set_y_axis({**keys, "reverse": True, "crossing": "max"})
-        chart.set_x_axis({"name": table.y_title, **numbers, **from_zero})
+        chart.set_x_axis({"name": _text(table.y_title), **numbers, **({"min": 0} if from_zero else {})})
         return
     chart.set_x_axis(keys)
-    chart.set_y_axis({"name": table.y_title, **numbers})
+    chart.set_y_axis({"name": _text(table.y_title), **numbers})
     if with_right:
-        chart.set_y2_axis(numbers | {"major_gridlines": {"visible": False}})
+        shown = _format(table, from_zero, on_the_right=True)
+        chart.set_y2_axis(numbers | {"num_format": shown, "major_gridlines": {"visible": False}})
 
 
-def _small(table: ChartTable) -> bool:
-    numbers = [abs(each) for series in table.series.values() for each in series if each is not None]
-    return max(numbers, default=0.0) < 10
+def _format(table: ChartTable, from_zero: bool, *, on_the_right: bool = False) -> str:
+    """The number format of the axis along which the numbers of a chart stand, or of its second one."""
+    series = zip(table.series.values(), _on_the_right(table), strict=True)
+    chosen = [each for numbers, right in series if right is on_the_right for each in numbers]
+    return axis_format(chosen, from_zero=from_zero)
 
 
 def _lowest(table: ChartTable) -> float:

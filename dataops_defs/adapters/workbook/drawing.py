@@ -23,21 +23,22 @@ def put_value(sheet: Worksheet, row: int, column: int, value: Any, formats: Form
     """A value in the form of its column, or of its own type; nothing for None."""
     if value is None:
         return
-    values = plain(pa.array([value]))
-    form = form if form is not None and _fits(form, values) else form_of(values.type)
-    if isinstance(form, TruthForm):
-        sheet.write_boolean(row, column, bool(value), formats[form.style])
+    values = _held(value)
+    own = form_of(values.type)
+    style = form.style if form is not None and type(form) is type(own) else own.style
+    if isinstance(own, TruthForm):
+        sheet.write_boolean(row, column, bool(value), formats[style])
         return
     number = number_of(value)
-    if isinstance(form, NumberForm) and number is not None:
-        sheet.write_number(row, column, number, formats[form.style])
+    if isinstance(own, NumberForm) and number is not None:
+        sheet.write_number(row, column, number, formats[style])
         return
-    put_text(sheet, row, column, form.words(values)[0].as_py(), formats["text"])
+    put_text(sheet, row, column, own.words(values)[0].as_py(), formats["text"])
 
 
 def number_of(value: Any) -> float | int | None:
     """The number that Excel keeps for a value; None where it has none."""
-    values = plain(pa.array([value]))
+    values = _held(value)
     form = form_of(values.type)
     if not isinstance(form, NumberForm) or (form.beyond and pc.any(form.beyond(values)).as_py()):
         return None
@@ -45,5 +46,9 @@ def number_of(value: Any) -> float | int | None:
     return None if number is None else float(number)
 
 
-def _fits(form: Form, values: pa.Array) -> bool:
-    return type(form) is type(form_of(values.type))
+def _held(value: Any) -> pa.Array:
+    """The value as the rows of tables are held; a number that is too large for them as text."""
+    try:
+        return plain(pa.array([value]))
+    except (OverflowError, pa.ArrowInvalid):
+        return pa.array([str(value)])

@@ -1,14 +1,15 @@
 """How each Arrow type stands in a workbook: as a number with a format, as true or false, or as text.
 
-What Excel would show wrongly is text: whole numbers and decimals of more than 15 digits, NaN and infinities, days
-before March 1900 and after 9999, negative spans.
+What Excel would show wrongly is text: whole numbers of more than 15 digits, NaN and infinities, days before March 1900
+and after 9999, negative spans. Of decimals with more than 15 digits the last ones are rounded away, as ratios and
+averages have them; where that would change a whole digit or a cent, they are text too.
 """
 
 import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -22,6 +23,10 @@ DIGITS = 15
 MOST_DECIMALS = 10
 _LARGEST, _SMALLEST = 9.99999999999999e307, 2.2250738585072014e-308
 _FLOAT_WORDS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+
+# Decimals that a column of amounts has: rounding leaves them alone.
+_CENTS = 2
+_KEPT = Context(prec=DIGITS)
 
 Convert = Callable[[pa.Array], pa.Array]
 
@@ -45,13 +50,16 @@ class TruthForm:
 
 @dataclass(frozen=True)
 class NumberForm:
-    """``numbers`` makes them as XML writes them; the ``beyond`` ones Excel cannot show, they become ``words``."""
+    """``numbers`` makes them as XML writes them; the ``beyond`` ones Excel cannot show, they become ``words``, and of
+    the ``long`` ones it keeps the first 15 digits.
+    """
 
     numbers: Convert
     kind: str
     style: str
     beyond: Convert | None = None
     words: Convert = lambda values: values.cast(pa.string())
+    long: Convert | None = None
 
 
 Form = TextForm | TruthForm | NumberForm
@@ -92,8 +100,9 @@ def form_of(kind: pa.DataType, *, is_label: bool = False, fine: bool = False) ->
         return NumberForm(_text, "whole number", "label" if is_label else "integer", _long_integers if far else None)
     if pa.types.is_decimal(kind):
         style = f"decimal{min(max(kind.scale, 0), MOST_DECIMALS)}"
-        far = kind.precision > DIGITS
-        return NumberForm(_text, "decimal number", style, _long_decimals if far else None, _decimal_words)
+        far = kind.precision - kind.scale > DIGITS - _CENTS
+        long = _long_decimals if kind.precision > DIGITS else None
+        return NumberForm(_text, "decimal number", style, _beyond_decimals if far else None, _decimal_words, long)
     if pa.types.is_floating(kind):
         return NumberForm(_text, "number", "float", _beyond_float, _float_words)
     if pa.types.is_boolean(kind):
@@ -132,6 +141,13 @@ def _is_bytes(kind: pa.DataType) -> bool:
     return any(each(kind) for each in binary)
 
 
+def as_doubles(values: pa.Array) -> pa.Array:
+    """Numbers as Excel keeps them; a narrow 0.1 is 0.1, not what remains of it among wider ones."""
+    if pa.types.is_float32(values.type):
+        values = _text(values)
+    return values.cast(pa.float64(), safe=False)
+
+
 def _text(values: pa.Array) -> pa.Array:
     return values.cast(pa.string())
 
@@ -152,12 +168,25 @@ def _long_integers(values: pa.Array) -> pa.Array:
 
 def _long_decimals(values: pa.Array) -> pa.Array:
     """A small enough number has few digits; the others are counted, without zeros at their end."""
-    few = pa.scalar(Decimal(1).scaleb(DIGITS - values.type.scale), values.type)
-    perhaps = pc.fill_null(pc.greater_equal(pc.abs(values), few), False)
+    return _of_many_digits(values, Decimal(1).scaleb(DIGITS - values.type.scale))
+
+
+def _beyond_decimals(values: pa.Array) -> pa.Array:
+    """Those of which rounding would change more than what comes after the cents."""
+    return _of_many_digits(values, Decimal(10) ** (DIGITS - _CENTS))
+
+
+def _of_many_digits(values: pa.Array, at_least: Decimal) -> pa.Array:
+    perhaps = pc.fill_null(pc.greater_equal(pc.abs(values), pa.scalar(at_least, values.type)), False)
     if not pc.any(perhaps).as_py():
         return perhaps
     counted = [_digits(each) > DIGITS for each in values.filter(perhaps).to_pylist()]
     return pc.replace_with_mask(perhaps, perhaps, pa.array(counted, pa.bool_()))
+
+
+def rounded_words(values: pa.Array) -> pa.Array:
+    """Decimals with the first 15 of their digits, as XML writes them."""
+    return _each(lambda value: format(_KEPT.plus(value), "f"))(values)
 
 
 def _digits(value: Decimal) -> int:

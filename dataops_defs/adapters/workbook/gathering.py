@@ -6,11 +6,12 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataops_defs.adapters.workbook.forms import plain, plain_type
+from dataops_defs.adapters.workbook.forms import as_doubles, plain, plain_type
 from dataops_defs.adapters.workbook.groups import KEY, Groups, Periods
 from dataops_defs.adapters.workbook.headers import is_label
 
-MOST_MEASURES = 4
+MOST_MEASURES, MOST_SHOWN = 8, 4
+MOST_TOLD_APART = 1_000
 MOST_DIMENSIONS = 8
 MOST_SCATTERED = 500
 LARGEST = 10
@@ -19,24 +20,25 @@ _CODES = re.compile("id$|code|key|hash|mail|url|phone|uuid", re.IGNORECASE)
 
 
 class Scattered:
-    """Some of the points of two measures: every row while they are few, then every second, fourth, eighth …"""
+    """Some of the points of measures: every row while they are few, then every second, fourth, eighth …"""
 
-    def __init__(self) -> None:
+    def __init__(self, measures: Sequence[str]) -> None:
         self.stride = 1
         self._seen = 0
-        self._kept = pa.table({"x": pa.array([], pa.float64()), "y": pa.array([], pa.float64())})
+        self._kept = pa.schema([(name, pa.float64()) for name in measures]).empty_table()
 
-    @property
-    def table(self) -> pa.Table:
-        """Columns ``x`` and ``y``, at most 500 points."""
-        return self._kept.filter(pc.and_(pc.is_finite(self._kept["x"]), pc.is_finite(self._kept["y"])))
+    def of(self, x: str, y: str) -> pa.Table:
+        """Columns ``x`` and ``y``, the measures of those names, at most 500 points."""
+        points = pa.table({"x": self._kept[x], "y": self._kept[y]})
+        return points.filter(pc.and_(pc.is_finite(points["x"]), pc.is_finite(points["y"])))
 
-    def add(self, x: pa.Array, y: pa.Array) -> None:
+    def add(self, numbers: Sequence[pa.Array]) -> None:
         """Look at a batch."""
-        first = -self._seen % self.stride
-        chosen = pa.array(range(first, len(x), self.stride), pa.int64())
-        self._seen += len(x)
-        self._kept = pa.concat_tables([self._kept, pa.table({"x": x.take(chosen), "y": y.take(chosen)})])
+        rows = len(numbers[0])
+        chosen = pa.array(range(-self._seen % self.stride, rows, self.stride), pa.int64())
+        self._seen += rows
+        some = pa.table([each.take(chosen) for each in numbers], schema=self._kept.schema)
+        self._kept = pa.concat_tables([self._kept, some])
         while self._kept.num_rows > MOST_SCATTERED:
             self._kept = self._kept.take(pa.array(range(0, self._kept.num_rows, 2), pa.int64()))
             self.stride *= 2
@@ -63,12 +65,39 @@ class Largest:
         self._kept = both.take(order)
 
 
+class Variation:
+    """How many different values a measure has; beyond 1,000 they all have many."""
+
+    def __init__(self) -> None:
+        self._found = pa.array([], pa.float64())
+
+    @property
+    def values(self) -> int:
+        """The number of different values, 1,000 at most."""
+        return min(len(self._found), MOST_TOLD_APART)
+
+    def add(self, numbers: pa.Array) -> None:
+        """Look at a batch."""
+        if len(self._found) < MOST_TOLD_APART:
+            both = pa.concat_arrays([self._found, numbers.drop_null()])
+            self._found = pc.unique(both).slice(0, MOST_TOLD_APART)
+
+
 class Gathering:
     """Everything that charts of one table may need; which columns play which part is read from their types.
 
     ``measures`` are numbers that can be added up, ``time`` the first date or moment, ``dimensions`` columns whose
     values name groups (texts, yes and no, whole numbers such as years and ids).
     """
+
+    @property
+    def ranked(self) -> list[str]:
+        """The measures that say most, those with more different values first; without those that never vary, unless
+        none does.
+        """
+        found = {name: each.values for name, each in zip(self.measures, self._variation, strict=True)}
+        varying = [name for name, values in found.items() if values > 1] or list(found)
+        return sorted(varying, key=lambda name: -found[name])[:MOST_SHOWN]
 
     def __init__(self, schema: pa.Schema) -> None:
         kinds = {each.name: plain_type(each.type) for each in schema}
@@ -77,9 +106,10 @@ class Gathering:
         self.dimensions = [name for name, kind in kinds.items() if _is_dimension(name, kind)][:MOST_DIMENSIONS]
         self.periods = Periods(self.measures, "day" if self.time and pa.types.is_date(kinds[self.time]) else "second")
         self.groups = {name: Groups(self.measures) for name in self.dimensions}
-        self.scattered = Scattered() if len(self.measures) > 1 else None
+        self.scattered = Scattered(self.measures) if len(self.measures) > 1 else None
         self.label = _label([name for name, kind in kinds.items() if pa.types.is_string(kind)])
-        self.largest = Largest(self.measures[0]) if self.label and self.measures else None
+        self.largest = {name: Largest(name) for name in self.measures} if self.label else {}
+        self._variation = [Variation() for _ in self.measures]
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Look at a batch."""
@@ -90,9 +120,11 @@ class Gathering:
             if not groups.too_many:
                 groups.add(plain(batch.column(name)), numbers)
         if self.scattered is not None:
-            self.scattered.add(numbers[0], numbers[1])
-        if self.largest is not None and self.label:
-            self.largest.add(plain(batch.column(self.label)), numbers[0])
+            self.scattered.add(numbers)
+        for each, values in zip(self._variation, numbers, strict=True):
+            each.add(values)
+        for largest, values in zip(self.largest.values(), numbers, strict=False):
+            largest.add(plain(batch.column(self.label)), values)
 
 
 def _is_measure(name: str, kind: pa.DataType) -> bool:
@@ -115,6 +147,6 @@ def _label(texts: Sequence[str]) -> str | None:
 
 
 def _as_float(values: pa.Array) -> pa.Array:
-    numbers = values.cast(pa.float64(), safe=False)
+    numbers = as_doubles(values)
     # One NaN would be the sum of its whole group.
     return pc.if_else(pc.is_finite(numbers), numbers, pa.scalar(None, pa.float64()))

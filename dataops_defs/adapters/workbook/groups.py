@@ -7,7 +7,8 @@ import pyarrow.compute as pc
 
 from dataops_defs.adapters.workbook.serials import beyond_calendar
 
-KEY, COUNT = "key", "count"
+# Beside users' columns in one table: no name of theirs holds a NUL.
+KEY, COUNT = "\0key", "\0count"
 MOST_GROUPS = 2_000
 MOST_POINTS = 400
 # No weeks: they begin in one month and end in another, so months could not be made of them.
@@ -31,7 +32,7 @@ class Groups:
 
     @property
     def table(self) -> pa.Table | None:
-        """``key``, ``count`` and the measures' sums; None before the first batch, and beyond 2,000 groups."""
+        """`KEY`, `COUNT` and the measures' sums; None before the first batch, and beyond 2,000 groups."""
         return None if self.too_many else self._state
 
     def _merge(self, keys: pa.Array, numbers: Sequence[pa.Array]) -> None:
@@ -50,7 +51,7 @@ class Periods(Groups):
     def add(self, keys: pa.Array, numbers: Sequence[pa.Array]) -> None:
         """Count a batch; rows without a time that Excel knows are in no period."""
         there = pc.fill_null(pc.invert(beyond_calendar(keys)), False)
-        self._merge(self._floored(keys.filter(there)), [each.filter(there) for each in numbers])
+        self._merge(_floored(keys.filter(there), self.unit), [each.filter(there) for each in numbers])
         self._widen(MOST_GROUPS)
 
     @property
@@ -59,16 +60,27 @@ class Periods(Groups):
         if self._state is None:
             return None
         self._widen(MOST_POINTS)
+        self.unit = self._longest_unit(self._state[KEY])
         return self._state.sort_by(KEY)
+
+    def _longest_unit(self, keys: pa.ChunkedArray) -> str:
+        """The longest unit at whose beginnings all periods begin: months where they are first days of months."""
+        coarser = UNITS[UNITS.index(self.unit) :]
+        if len(keys) < 2:
+            # A single point is the beginning of a year by chance.
+            coarser = coarser[: max(UNITS.index("day") - UNITS.index(self.unit), 0) + 1]
+        fitting = (each for each in reversed(coarser) if _floored(keys, each).equals(_floored(keys, self.unit)))
+        return next(fitting, self.unit)
 
     def _widen(self, most: int) -> None:
         while self._state is not None and self._state.num_rows > most and self.unit != UNITS[-1]:
             self.unit = UNITS[UNITS.index(self.unit) + 1]
-            keys = self._floored(self._state[KEY])
+            keys = _floored(self._state[KEY], self.unit)
             self._state = summed(self._state.set_column(0, KEY, keys), self.measures)
 
-    def _floored(self, keys: pa.Array) -> pa.Array:
-        return pc.floor_temporal(keys.cast(pa.timestamp("us"), safe=False), unit=self.unit)
+
+def _floored(keys: pa.Array, unit: str) -> pa.Array:
+    return pc.floor_temporal(keys.cast(pa.timestamp("us"), safe=False), unit=unit)
 
 
 def summed(table: pa.Table, measures: Sequence[str]) -> pa.Table:

@@ -1,27 +1,48 @@
-"""The header of a table: titles, forms and widths of its columns, from their types and their first rows."""
+"""The header of a table: titles, forms and widths of its columns, from their types and their first rows.
+
+A sheet's widths stand before its rows: a text that comes later may be longer and is cut, in the picture only. Excel
+shows a number that is too wide as ``###``, so columns of numbers are wide enough for whatever their type holds.
+"""
 
 import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataops_defs.adapters.workbook.forms import Form, NumberForm, TruthForm, form_of, in_utc, plain
+from dataops_defs.adapters.workbook.forms import (
+    DIGITS,
+    MOST_DECIMALS,
+    Form,
+    NumberForm,
+    TruthForm,
+    form_of,
+    in_utc,
+    plain,
+)
 from dataops_defs.errors import Invalid
 
 ROWS_LOOKED_AT = 500
 NARROWEST, WIDEST = 8, 60
 _ROOM_FOR_THE_FILTER = 4
 _EXCEL_COLUMNS = 16_384
+_LONGEST_LOOKED_AT = 4_000
+_FLOAT_LETTERS = 12
+# Up to six decimals a format shows all, also zeros, and beyond that two.
+_ALL_SHOWN, _SHOWN = 6, 2
+_AIR = 2.5
+# What a line that ends at a word leaves empty.
+_BROKEN_OFF = 5
 _WIDE_LETTERS = ("W", "F")
 # Whole numbers that name something and measure nothing.
 _LABEL = re.compile(
     r"(?:^|_)(?:id|ids|key|code|no|nr|num|number|year|month|day|week|quarter|zip|postcode|plz|version|phone|isbn|ean)$"
     r"|(?<=[a-z])(?:Id|Key|Code|No|Number|Year)$",
 )
-_WIDTHS = {"date": 12.0, "moment": 20.0, "moment_fine": 24.0, "time": 10.0, "time_fine": 14.0, "span": 11.0}
+_WIDTHS = {"date": 12.0, "moment": 20.0, "moment_fine": 24.0, "time": 10.0, "time_fine": 14.0, "span": 14.0}
 
 
 @dataclass(frozen=True)
@@ -82,18 +103,49 @@ def _width(form: Form, values: pa.Array) -> float:
         return _WIDTHS[form.style]
     if isinstance(form, TruthForm):
         return NARROWEST
-    shown = form.words(values).drop_null().to_pylist()
-    longest = max(map(_letters, shown), default=0)
-    # Separators of thousands, and a little air.
-    return longest * (1.25 if isinstance(form, NumberForm) else 1.05) + 2
+    if isinstance(form, NumberForm):
+        return max(_widest_number(values.type, form), *map(_letters, _texts_among(form, values)), 0) + _AIR
+    return max(map(_letters, form.words(values).drop_null().to_pylist()), default=0) * 1.05 + 2
+
+
+def _widest_number(kind: pa.DataType, form: NumberForm) -> float:
+    """Letters of the longest number of a type: sign, digits, separators of thousands, decimals.
+
+    What does not fit the format "General" is rounded for the picture, so floating numbers need only some room.
+    """
+    if pa.types.is_floating(kind):
+        return _FLOAT_LETTERS
+    scale = kind.scale if pa.types.is_decimal(kind) else 0
+    digits = kind.precision if pa.types.is_decimal(kind) else len(str(2 ** (kind.bit_width - 1)))
+    decimals = min(max(scale, 0), MOST_DECIMALS)
+    whole = max(min(digits - scale, DIGITS), 1)
+    if decimals > _ALL_SHOWN:
+        # The others show only where the whole digits leave some of the 15 over.
+        decimals = max(min(decimals, DIGITS - whole), _SHOWN)
+    separators = 0 if form.style == "label" else (whole - 1) // 3
+    return 1 + whole + separators + (1 + decimals if decimals else 0)
+
+
+def _texts_among(form: NumberForm, values: pa.Array) -> list[str]:
+    """Numbers that are kept as text."""
+    if form.beyond is None or not len(values):
+        return []
+    found: list[str] = form.words(values.filter(pc.fill_null(form.beyond(values), False))).to_pylist()
+    return found
 
 
 def _letters(text: str) -> int:
     """Width of the longest line, in letters of usual width."""
-    lines = text[: 10 * WIDEST].splitlines() or [""]
+    lines = text[:_LONGEST_LOOKED_AT].splitlines() or [""]
     return max(sum(1 + (unicodedata.east_asian_width(each) in _WIDE_LETTERS) for each in line) for line in lines)
 
 
 def letters_wide(texts: Sequence[str]) -> float:
     """A width that shows these texts whole, within bounds."""
     return float(min(max(map(_letters, texts), default=0) * 1.1 + 2, WIDEST))
+
+
+def lines_of(text: str, width: float) -> int:
+    """How many lines a text takes that is wrapped at a width in letters; rather one too many than one too few."""
+    room = max(width - _BROKEN_OFF, 1)
+    return sum(max(ceil(_letters(line) / room), 1) for line in text.splitlines() or [""])

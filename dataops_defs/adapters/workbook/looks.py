@@ -75,8 +75,10 @@ def _styles(palette: Palette) -> dict[str, dict[str, Any]]:
     soft = {"bg_color": palette.soft} if palette.soft else {}
     line = {"bottom": 1, "bottom_color": palette.line}
     figure: dict[str, Any] = {"font_size": 14, "bold": True, "align": "right", "valign": "vcenter", "indent": 1}
+    wrapped = {"num_format": "@", "align": "left", "indent": 1, "text_wrap": True}
     return {
         "text": {"num_format": "@", "align": "left", "indent": 1},
+        "text_whole": {**wrapped, "valign": "top"},
         # Excel shows TRUE and FALSE whatever the format; LibreOffice asks for one.
         "truth": {"num_format": '"TRUE";"TRUE";"FALSE"', "align": "center"},
         **{name: {"num_format": shown} for name, shown in _NUMBERS.items()},
@@ -99,7 +101,9 @@ def _styles(palette: Palette) -> dict[str, dict[str, Any]]:
         },
         "figure": {**figure, "num_format": "#,##0", **line},
         "figure_part": {**figure, "num_format": "#,##0.00", **line},
-        "figure_text": {**figure, "num_format": "@", **line},
+        "figure_small": {**figure, "num_format": "0.00######", **line},
+        "figure_far": {**figure, "num_format": "0.00##E+00", **line},
+        "figure_text": {**wrapped, "valign": "vcenter", **line},
         "note": {"italic": True, "font_color": "#595959", "num_format": "@", "text_wrap": True, "valign": "top"},
     }
 

@@ -7,15 +7,17 @@ from datetime import datetime
 
 from dataops_defs.adapters.workbook.book import Book, Poured
 from dataops_defs.adapters.workbook.drawing import put_text
+from dataops_defs.adapters.workbook.headers import lines_of
 
 NAME = "Provenance"
-_LETTERS = 100
+_NAME_LETTERS, _LETTERS = 24, 100
 _LONGEST_PIECE = 2_400
 _LINE, _TALLEST = 15.0, 400.0
 _NOTES = (
-    "Whole and decimal numbers of more than 15 digits, NaN, infinities, days before March 1900 and negative spans are"
-    " kept as text: Excel would show others. Empty cells are empty in the data. Times are in UTC where the column's"
-    " title says so, and else as they are in the data."
+    "Whole numbers of more than 15 digits, NaN, infinities, days before March 1900 and negative spans are kept as text:"
+    " Excel would show others. Decimal numbers of more than 15 digits are rounded to 15, unless whole digits or the"
+    " first two decimals would change: those are text, too. Empty cells are empty in the data. Times are in UTC"
+    " where the column's title says so, and else as they are in the data."
 )
 
 
@@ -37,9 +39,10 @@ def draw_provenance(book: Book, origin: Origin) -> None:
         for number, piece in enumerate(_pieces(value)):
             put_text(sheet, row, 0, name if number == 0 else "", book.formats["key"])
             put_text(sheet, row, 1, piece, book.formats["value"])
-            sheet.set_row(row, min(_LINE * _lines(piece), _TALLEST))
+            lines = max(lines_of(piece, _LETTERS), lines_of(name, _NAME_LETTERS) if number == 0 else 1)
+            sheet.set_row(row, min(_LINE * lines, _TALLEST))
             row += 1
-    sheet.set_column(0, 0, 20)
+    sheet.set_column(0, 0, _NAME_LETTERS)
     sheet.set_column(1, 1, _LETTERS)
     book.look.paper(sheet, landscape=False)
 
@@ -52,6 +55,8 @@ def notes_on(poured: Poured) -> list[str]:
         column = f"column '{name}' of {where}"
         if as_text:
             said.append(f"{as_text:,} values of {column} are kept as text, because Excel would show others")
+        if changes.rounded:
+            said.append(f"{changes.rounded:,} numbers of {column} are rounded to 15 digits: Excel keeps no more")
         if changes.cut:
             said.append(f"{changes.cut:,} texts of {column} are cut: a cell holds 32,767 characters")
         if changes.quoted:
@@ -65,10 +70,6 @@ def notes_on(poured: Poured) -> list[str]:
 def stamp(moment: datetime) -> str:
     """A moment for people."""
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _lines(text: str) -> int:
-    return sum(max(len(line) // _LETTERS + 1, 1) for line in text.splitlines() or [""])
 
 
 def _pieces(text: str) -> list[str]:

@@ -8,8 +8,11 @@ from xlsxwriter.worksheet import Worksheet
 
 from dataops_defs.adapters.workbook.book import Book
 from dataops_defs.adapters.workbook.drawing import number_of, put_text
-from dataops_defs.adapters.workbook.headers import letters_wide
+from dataops_defs.adapters.workbook.headers import letters_wide, lines_of
 from dataops_defs.adapters.workbook.looks import Lines
+from dataops_defs.adapters.workbook.magnitudes import figure_style
+
+_LINE, _LOWEST, _TALLEST = 16.0, 24.0, 400.0
 
 
 def draw_values(book: Book, name: str, values: Mapping[str, Any], above: Lines) -> None:
@@ -17,22 +20,30 @@ def draw_values(book: Book, name: str, values: Mapping[str, Any], above: Lines) 
     sheet = book.sheet(name, above)
     sheet.hide_gridlines(2)
     labels = [_label(each) for each in values]
+    texts = [_words(each) for each in values.values() if _figure(each) is None]
+    left, right = max(letters_wide(labels) + 4, 32), max(letters_wide(texts) + 2, 28)
     for row, (label, value) in enumerate(zip(labels, values.values(), strict=True), len(above)):
         put_text(sheet, row, 0, label, book.formats["label_of_figure"])
-        _put_figure(book, sheet, row, value)
-        sheet.set_row(row, 24)
-    sheet.set_column(0, 0, max(letters_wide(labels) + 4, 32))
-    sheet.set_column(1, 1, 28)
+        said = _put_figure(book, sheet, row, value)
+        lines = max(lines_of(label, left), lines_of(said, right))
+        sheet.set_row(row, min(max(_LINE * lines, _LOWEST), _TALLEST))
+    sheet.set_column(0, 0, left)
+    sheet.set_column(1, 1, right)
     book.look.paper(sheet, landscape=False)
 
 
-def _put_figure(book: Book, sheet: Worksheet, row: int, value: Any) -> None:
-    number = number_of(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+def _put_figure(book: Book, sheet: Worksheet, row: int, value: Any) -> str:
+    """Write it; the text, where it is one."""
+    number = _figure(value)
     if number is not None:
-        style = "figure" if float(number).is_integer() else "figure_part"
-        sheet.write_number(row, 1, number, book.formats[style])
-        return
+        sheet.write_number(row, 1, number, book.formats[figure_style(number)])
+        return ""
     put_text(sheet, row, 1, _words(value), book.formats["figure_text"])
+    return _words(value)
+
+
+def _figure(value: Any) -> float | int | None:
+    return number_of(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def _words(value: Any) -> str:

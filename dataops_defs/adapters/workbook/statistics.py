@@ -3,12 +3,13 @@
 import math
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
+from fractions import Fraction
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataops_defs.adapters.workbook.forms import plain
+from dataops_defs.adapters.workbook.forms import as_doubles, plain
 
 MOST_DISTINCT = 10_000
 MOST_DISTINCT_OF_ALL = 200_000
@@ -16,6 +17,7 @@ MOST_DISTINCT_OF_ALL = 200_000
 _EXACT = Context(prec=100)
 _WHOLE_BITS = 63
 _DIGITS_TO_ADD = 30
+_PARTS = 2**64
 
 
 @dataclass
@@ -34,7 +36,7 @@ class ColumnStatistics:
     _numbers: int = 0
     _exact: Decimal = Decimal(0)
     _distinct: set[Any] | None = field(default_factory=set)
-    _parts: list[float] = field(default_factory=list)
+    _inexact: Fraction | None = None
 
     @property
     def distinct(self) -> int | None:
@@ -44,14 +46,16 @@ class ColumnStatistics:
     @property
     def sum(self) -> Decimal | float | None:
         """Of numbers; None where there are none."""
-        if self._parts:
-            return math.fsum(self._parts)
+        if self._inexact is not None:
+            return _as_float(self._inexact)
         return self._exact if self._numbers else None
 
     @property
     def mean(self) -> float | None:
         """Of numbers."""
-        return None if self.sum is None else float(self.sum) / self._numbers
+        if self._inexact is not None:
+            return _as_float(self._inexact / self._numbers)
+        return float(self._exact) / self._numbers if self._numbers else None
 
     def add(self, column: pa.Array) -> None:
         """Count one batch."""
@@ -62,7 +66,7 @@ class ColumnStatistics:
             return
         self._tell_apart(values)
         if pa.types.is_floating(values.type):
-            values = values.filter(pc.fill_null(pc.is_finite(values), False))
+            values = as_doubles(values.filter(pc.fill_null(pc.is_finite(values), False)))
         if len(values) and not (pa.types.is_nested(values.type) or _is_bytes(values.type)):
             self._order(values)
             self._sum(values)
@@ -88,7 +92,7 @@ class ColumnStatistics:
 
     def _sum(self, values: pa.Array) -> None:
         if pa.types.is_floating(values.type):
-            self._parts.append(pc.sum(values.cast(pa.float64())).as_py())
+            self._inexact = (self._inexact or Fraction(0)) + _inexact_sum(values)
         elif pa.types.is_integer(values.type) or pa.types.is_decimal(values.type):
             self._exact = _EXACT.add(self._exact, _sum(values))
         else:
@@ -115,6 +119,21 @@ def _sum(values: pa.Array) -> Decimal:
     for each in values.drop_null().to_pylist():
         total = _EXACT.add(total, Decimal(each))
     return total
+
+
+def _inexact_sum(values: pa.Array) -> Fraction:
+    """Of doubles; where they run over together, of small parts of them."""
+    found = pc.sum(values).as_py()
+    if math.isfinite(found):
+        return Fraction(found)
+    return Fraction(pc.sum(pc.multiply(values, 1 / _PARTS)).as_py()) * _PARTS
+
+
+def _as_float(value: Fraction) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _is_bytes(kind: pa.DataType) -> bool:

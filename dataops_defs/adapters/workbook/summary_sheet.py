@@ -1,6 +1,7 @@
 """The sheet that tells what each column holds."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from xlsxwriter.worksheet import Worksheet
 
@@ -8,13 +9,15 @@ from dataops_defs.adapters.workbook.book import Book, Poured
 from dataops_defs.adapters.workbook.drawing import put_text, put_value
 from dataops_defs.adapters.workbook.forms import Form, NumberForm, TextForm
 from dataops_defs.adapters.workbook.headers import Header, letters_wide
+from dataops_defs.adapters.workbook.magnitudes import is_far
 from dataops_defs.adapters.workbook.statistics import ColumnStatistics
 
 NAME = "Summary"
 TITLES = ("Column", "Type", "Filled", "Empty", "Distinct", "Min", "Max", "Mean", "Sum")
-_WIDTHS = (0, 18, 11, 11, 14, 22, 22, 16, 20)
+_WIDTHS = (0, 18, 11, 11, 16, 24, 24, 24, 24)
 _LONGEST_TEXT = 80
 _AVERAGE = NumberForm(lambda values: values.cast("string"), "number", "decimal8")
+_FAR = NumberForm(lambda values: values.cast("string"), "number", "float")
 _COUNT = NumberForm(lambda values: values.cast("string"), "whole number", "integer")
 
 
@@ -43,9 +46,13 @@ def _line(book: Book, sheet: Worksheet, row: int, column: Header, found: ColumnS
     )
     sums = None if column.is_label else found.sum
     mean = None if column.is_label else found.mean
+    forms = {**forms, "Mean": _readable(mean, forms["Mean"]), "Sum": _readable(sums, forms["Sum"])}
     cells = (found.filled, found.empty, distinct, _shown(found.low), _shown(found.high), mean, sums)
     for place, value in enumerate(cells, 2):
-        put_value(sheet, row, place, value, book.formats, forms.get(TITLES[place]))
+        if isinstance(value, str):
+            put_text(sheet, row, place, value, book.formats["text_whole"])
+        else:
+            put_value(sheet, row, place, value, book.formats, forms.get(TITLES[place]))
 
 
 def _forms(column: Header) -> Mapping[str, Form]:
@@ -54,6 +61,10 @@ def _forms(column: Header) -> Mapping[str, Form]:
     total = _AVERAGE if own.style == "float" else own
     counts = {"Filled": _COUNT, "Empty": _COUNT, "Distinct": _COUNT}
     return {**counts, "Min": own, "Max": own, "Mean": _AVERAGE, "Sum": total}
+
+
+def _readable(value: Any, form: Form) -> Form:
+    return form if value is None or not is_far(float(value)) else _FAR
 
 
 def _comparable(column: Header) -> bool:

@@ -12,27 +12,31 @@ import pyarrow.compute as pc
 LONGEST = 32_767
 """UTF-16 units that a cell holds."""
 
+# All that looks empty in front of a formula; written out, for Arrow's patterns know fewer blanks than Python's.
+_BLANKS = "\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200b\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
+_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"
 # A cell is a formula in a workbook only if it is written as one, and ours are not. Saved as CSV and opened again,
 # text that begins like one would be: a quote in front survives that, a text format does not.
-_RUNS = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
-_HARMLESS = re.compile(r"\s*(?:[+\-]?[\d\s.,:%]*|-+)")
+_RUNS = re.compile(f"[{_BLANKS}]*[{_SIGNS}]|[\t\r\n]")
+_HARMLESS = re.compile(rf"[{_BLANKS}]*(?:[+\-]?[\d\s.,:%]*|-+)")
 _CODED = re.compile("_(?=x[0-9A-Fa-f]{4}_)|[\x00-\x08\x0b-\x1f\ufffe\uffff]")
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 # What plain text does not hold; the same rules for a whole column at once.
-_PERHAPS_ODD = (
-    r"[&<>\x00-\x08\x0b-\x1f\x{fffe}\x{ffff}]|_x[0-9A-Fa-f]{4}_|^[=+\-@\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}\s]|\s$"
-)
+_PERHAPS_ODD = rf"[&<>\x00-\x08\x0b-\x1f\x{{fffe}}\x{{ffff}}]|_x[0-9A-Fa-f]{{4}}_|^[{_SIGNS}{_BLANKS}]|\s$"
 
 
 @dataclass
 class Changes:
-    """How many texts were changed to fit: cut to what a cell holds, or given a quote in front."""
+    """How many values were changed to fit: texts cut to what a cell holds, or given a quote in front; numbers rounded
+    to the digits that Excel keeps.
+    """
 
     cut: int = 0
     quoted: int = 0
+    rounded: int = 0
 
     def __add__(self, other: "Changes") -> "Changes":
-        return Changes(self.cut + other.cut, self.quoted + other.quoted)
+        return Changes(self.cut + other.cut, self.quoted + other.quoted, self.rounded + other.rounded)
 
 
 def odd_ones(texts: pa.Array) -> pa.Array:

@@ -1,13 +1,13 @@
 """Which columns refer to which keys: all that is declared, and the likeliest of all that may be inferred."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dataops_defs.domain.relationship import Cardinality, DetectionMethod, Relationship, RelationshipType
 from dataops_defs.matching.fields import Embed
-from dataops_defs.matching.relationships.candidates import Candidate, by_child, candidates
+from dataops_defs.matching.relationships.candidates import Candidate, by_child, candidates, inclusions
 from dataops_defs.matching.relationships.composites import Composite, composites
-from dataops_defs.matching.relationships.evidence import evidence, evidence_together
+from dataops_defs.matching.relationships.evidence import evidence, evidence_claimed, evidence_together
 from dataops_defs.matching.relationships.features import Features
 from dataops_defs.matching.relationships.names import read_names
 from dataops_defs.matching.relationships.profiles import Profile, TableProfile, Values
@@ -21,13 +21,14 @@ SUREST = 0.99
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """A foreign key that the database itself declares."""
+    """A foreign key that the database itself declares; not ``enforced``: rows may be there that it forbids."""
 
     table: str
     columns: tuple[str, ...]
     parent: str
     parent_columns: tuple[str, ...]
     name: str
+    enforced: bool = True
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def detect(
     """Declared relationships, then inferred ones, the surest first; the order of the tables does not matter.
 
     Every column, and every set of columns that refers to a composite key, has one parent at most; what the database
-    declares to refer to something is not inferred anew.
+    enforces is not inferred anew. What it only declares is believed as far as the values are there.
 
     Args:
         embed: meanings of names as a further sign.
@@ -56,14 +57,18 @@ def detect(
     features = Features(ordered, names, embed)
     method = DetectionMethod.STATISTICAL if embed is None else DetectionMethod.AI
     singles = [_inferred(each, method) for each in _one_direction(_best_of(ordered, features, values, embed))]
-    known = {(each.table, frozenset(each.columns)) for each in declared}
+    known = {(each.table, frozenset(each.columns)) for each in declared if each.enforced}
     together = [
         _inferred_together(each, method)
         for each in composites(ordered, features, values)
         if (each.pair.child.table, frozenset(each.pair.child.columns)) not in known
     ]
-    certain = [_declared(each, values, {table.name: table for table in ordered}) for each in declared]
-    return sorted([*certain, *singles, *together], key=_order)
+    by_name = {table.name: table for table in ordered}
+    certain = [_declared(each, values, by_name) for each in declared if each.enforced]
+    inferred = [*singles, *together]
+    for each in (key for key in declared if not key.enforced):
+        inferred = _with_claimed(inferred, _claimed(each, values, by_name, method), each)
+    return sorted([*certain, *inferred], key=_order)
 
 
 def _order(found: Relationship) -> tuple[object, ...]:
@@ -115,6 +120,29 @@ def _declared(key: ForeignKey, values: Values, tables: dict[str, TableProfile]) 
     )
     said = [f"the database enforces it: foreign key {key.name}"]
     return _relationship(child, parent, 1.0, DetectionMethod.DECLARED, said)
+
+
+def _claimed(key: ForeignKey, values: Values, tables: dict[str, TableProfile], method: DetectionMethod) -> Relationship:
+    """A key that is declared but not enforced: as sure as its values are there."""
+    child, parent = (
+        _profile(tables[table], columns, values)
+        for table, columns in ((key.table, key.columns), (key.parent, key.parent_columns))
+    )
+    pair = Candidate(child, parent, next(inclusions([child], parent, values)))
+    return _relationship(child, parent, min(pair.included.share, SUREST), method, evidence_claimed(pair, key.name))
+
+
+def _with_claimed(inferred: list[Relationship], claimed: Relationship, key: ForeignKey) -> list[Relationship]:
+    """A claim in place of what was inferred of the same columns, unless that refers elsewhere with more confidence."""
+    same = [each for each in inferred if (each.table, set(each.columns)) == (key.table, set(key.columns))]
+    parent = (key.parent, set(key.parent_columns))
+    agreeing = [each for each in same if (each.parent, set(each.parent_columns)) == parent]
+    if agreeing:
+        surest = max(claimed.confidence, agreeing[0].confidence)
+        claimed = replace(claimed, confidence=surest, evidence=[claimed.evidence[0], *agreeing[0].evidence])
+    elif any(each.confidence > claimed.confidence for each in same):
+        return inferred
+    return [*(each for each in inferred if each not in same), claimed]
 
 
 def _profile(table: TableProfile, columns: tuple[str, ...], values: Values) -> Profile:

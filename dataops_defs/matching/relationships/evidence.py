@@ -25,6 +25,12 @@ def evidence_together(found: Composite) -> list[str]:
     return [named, _included(found.pair), _of_key(found.pair), *_of_sample(found.pair)]
 
 
+def evidence_claimed(pair: Candidate, name: str) -> list[str]:
+    """The same for a foreign key that the database declares and has not checked."""
+    claim = f"the database declares it, but has not checked every row: foreign key {name} is not valid or not enforced"
+    return [claim, _included(pair), _of_key(pair), *_of_sample(pair)]
+
+
 def shown(profile: Profile) -> str:
     """``orders.customer_id``, or ``flights.(origin, hour)`` for several columns."""
     names = profile.columns

@@ -24,6 +24,9 @@ LETTERS_AND_DIGITS = 36
 SHORT_TEXT = 24
 LONG_TEXT = 12
 ALL = 0.995
+NAMES_IT = 0.8
+# What is left of the likeness of two names that are the same but for a number.
+OTHER_NUMBER = 0.2
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,14 @@ class Likeness:
     """How alike names are, 0 to 1: rows are columns that may refer, columns are what they may refer to.
 
     ``named`` is how much a column's name and a table's name say the same; ``within`` how much of the table's name is
-    in the column's, whose last word has to be the table's; ``keys`` how much the names of two columns say the same;
-    ``meaning`` how near the meanings are, where embeddings are used. "This is a key" counts nowhere.
+    in the column's, whose last word has to be the table's, and ``holds`` the same wherever in the column's name it is;
+    ``keys`` how much the names of two columns say the same; ``meaning`` how near the meanings are, where embeddings
+    are used. "This is a key" counts nowhere.
     """
 
     named: Matrix
     within: Matrix
+    holds: Matrix
     keys: Matrix
     meaning: Matrix
     rows: Mapping[tuple[str, str], int]
@@ -54,13 +59,16 @@ class Likeness:
         )
         found = word_likeness(left.words, right.words)
         within = coverage(right, found.T, left).T
-        named = _same_letters(columns, of_tables, _both(coverage(left, found, right), within))
+        named = _both(coverage(left, found, right), within)
+        same, last = _same_letters(columns, of_tables), _last_words(left, found, right)
         own = word_likeness(left.words, left.words)
         covered = coverage(left, own, left)
+        fitting = _numbers_fit(columns, of_tables)
         return cls(
-            named * (1 + _last_words(left, found, right)) / 2,
-            within * _last_words(left, found, right),
-            _both(covered, covered.T) * (1 + _last_words(left, own, left)) / 2,
+            np.maximum(named * (1 + last) / 2 * fitting, same),
+            np.maximum(within * last * fitting, same),
+            np.maximum(within * fitting, same),
+            _both(covered, covered.T) * (1 + _last_words(left, own, left)) / 2 * _numbers_fit(columns, columns),
             _meanings(columns, of_tables, embed),
             {place: row for row, place in enumerate(places)},
             {name: column for column, name in enumerate(names)},
@@ -87,12 +95,22 @@ def _last_words(left: Names, found: Matrix, right: Names) -> Matrix:
     return last
 
 
-def _same_letters(columns: Sequence[ColumnName], tables: Sequence[TableName], found: Matrix) -> Matrix:
-    """Names that are the same but for where their words end: ``orderItem`` and ``orderitems``."""
-    joined = np.array(["".join(word.stem for word in each.words) for each in tables])
-    for row, column in enumerate(columns):
-        found[row, joined == "".join(word.stem for word in column.core)] = 1.0
-    return found
+def _same_letters(columns: Sequence[ColumnName], tables: Sequence[TableName]) -> Matrix:
+    """1 where names are the same but for where their words end: ``orderItem`` and ``orderitems``, ``dim1`` too."""
+    left, right = (np.array([each.letters for each in names], dtype=object) for names in (columns, tables))
+    same: Matrix = ((left[:, None] == right[None, :]) & (left[:, None] != "")).astype(float)
+    return same
+
+
+def _numbers_fit(left: Sequence[ColumnName], right: Sequence[ColumnName | TableName]) -> Matrix:
+    """How well the numbers in names go together: ``dim1_id`` is none of ``dim2``. One with none says nothing of it."""
+    return np.array([[_fit(one.numbers, other.numbers) for other in right] for one in left]).reshape(
+        len(left), len(right)
+    )
+
+
+def _fit(numbers: frozenset[str], others: frozenset[str]) -> float:
+    return OTHER_NUMBER if numbers and others and numbers.isdisjoint(others) else 1.0
 
 
 def _meanings(columns: Sequence[ColumnName], tables: Sequence[TableName], embed: Embed | None) -> Matrix:
@@ -127,6 +145,8 @@ class Features:
         """All features of one candidate by name."""
         best = float(self._best[pair.parent.table] == pair.parent.column)
         names = self._of_names(pair)
+        if self._is_natural(pair):
+            best, names = 1.0, {**names, "measure": 0.0}
         said = max(names["named"], names["within"], names["keys"] * names["same name"])
         hinted = max(said, *(names[each] for each in ("keys", "part", "own kind", "meaning")))
         keyed, tells = names["keyed"], telling(pair)
@@ -146,6 +166,25 @@ class Features:
             "borrowed": self._borrowed(pair.parent),
             "moment": float(pair.child.family in (Family.DATE, Family.MOMENT)),
         }
+
+    def _is_natural(self, pair: Candidate) -> bool:
+        """Whether a text takes the place of a key: ``product_name`` of sales, where products has each name once, and
+        nothing else in sales names a product.
+        """
+        child, parent = pair.child, pair.parent
+        if child.column.casefold() != parent.column.casefold() or child.family is not Family.TEXT:
+            return False
+        place = self.likeness.tables[parent.table]
+        own = (child.table, child.column)
+        others = [row for each, row in self.likeness.rows.items() if each[0] == child.table and each != own]
+        return bool(
+            child.table != parent.table
+            and self._best[child.table] != child.column
+            and parent.once == 1
+            and pair.included.share >= ALL
+            and self.likeness.holds[self._place(child), place] >= NAMES_IT
+            and self.likeness.named[others, place].max(initial=0.0) < NAMES_IT
+        )
 
     def alike(self, child: Profile, parent: Profile) -> float:
         """How much the names of two columns say the same, 0 to 1; 1 where they are the same."""

@@ -12,6 +12,7 @@ from dataops_defs.adapters.profiles.profiler import Profiler
 from dataops_defs.adapters.profiles.tables import find_tables
 from dataops_defs.adapters.warehouse.connection import libpq_url
 from dataops_defs.errors import Invalid, SourceError
+from dataops_defs.matching.relationships.detect import detect
 from dataops_defs.matching.relationships.profiles import Profile, TableProfile
 from dataops_defs.matching.relationships.sketches import inclusion
 from dataops_defs.settings import Settings
@@ -104,6 +105,34 @@ class TestAColumn:
         ]
         assert (parents["id"].primary, parents["code"].primary, parents["code"].unique) == (True, False, True)
         assert (children["parent"].points_out, children["id"].points_out) == (True, False)
+
+    def test_is_only_said_to_refer_where_the_database_has_not_checked(self, world: World, reader: Connection) -> None:
+        world.sql("CREATE TABLE parents (id int PRIMARY KEY); INSERT INTO parents SELECT generate_series(1, 100)")
+        world.sql("CREATE TABLE children (id int PRIMARY KEY, a int, b int)")
+        world.sql("INSERT INTO children SELECT n, 1 + n %% 90, n + 1000 FROM generate_series(1, 300) n")
+        for name in "ab":
+            world.sql(
+                f"ALTER TABLE children ADD CONSTRAINT of_{name} FOREIGN KEY ({name}) REFERENCES parents NOT VALID"
+            )
+
+        tables, declared = find_tables(reader, "public", ["children", "parents"])
+        profiler = Profiler(reader, tables)
+        profiles = profiler.profiles()
+        found = {each.columns: each for each in detect(profiles, profiler, declared)}
+
+        assert [each.enforced for each in declared] == [False, False]
+        assert not any(each.points_out for each in profiles[0].columns)
+        assert (found["a",].confidence, found["b",].confidence) == (0.99, 0.0)
+        assert "has not checked every row: foreign key of_a" in found["a",].evidence[0]
+        assert found["b",].evidence[1] == "0.0% of 300 different values of children.b are in parents.id"
+
+        reader.rollback()
+        world.sql("ALTER TABLE children VALIDATE CONSTRAINT of_a")
+        assert [each.enforced for each in find_tables(reader, "public", ["children", "parents"])[1]] == [True, False]
+        reader.rollback()
+        if reader.server_version >= 180_000:
+            world.sql("ALTER TABLE children ALTER CONSTRAINT of_a NOT ENFORCED")
+            assert not any(each.enforced for each in find_tables(reader, "public", ["children", "parents"])[1])
 
 
 class TestATable:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dataops_defs.adapters.workbook.provenance_sheet import notes_on
 from dataops_defs.adapters.workbook.texts import Changes, fitted
 from tests.adapters.workbook.books import as_excel_reads, poured
 
@@ -32,6 +33,29 @@ class TestNumbers:
 
         assert made.column() == [0.1, -12345678901234.5, None, "123456789012345.67"]
         assert made.sheet["A2"].number_format == "#,##0.00"
+
+    def test_ratios_are_numbers_rounded_to_what_excel_keeps(self) -> None:
+        values = [
+            Decimal("0.5"),
+            Decimal("0.33333333333333333333"),
+            None,
+            Decimal("-12345678901.66666666"),
+            Decimal("1e-20"),
+        ]
+        made = poured({"n": pa.array(values, pa.decimal128(38, 20))})
+
+        assert made.column() == [0.5, 0.333333333333333, None, -12345678901.6667, 1e-20]
+        assert made.poured.told["n"] == (0, Changes(rounded=2))
+        assert notes_on(made.poured) == [
+            "2 numbers of column 'n' of 'Data' are rounded to 15 digits: Excel keeps no more"
+        ]
+
+    def test_no_cent_and_no_whole_digit_is_rounded_away(self) -> None:
+        values = [Decimal("12345678901234.567"), Decimal("1234567890123.4567"), Decimal("12345678901234567.5")]
+        made = poured({"n": pa.array(values, pa.decimal128(30, 4))})
+
+        assert made.column() == ["12345678901234.5670", 1234567890123.46, "12345678901234567.5000"]
+        assert made.poured.told["n"] == (2, Changes(rounded=1))
 
     def test_zeros_at_the_end_are_no_digits(self) -> None:
         values = [Decimal("123456789012345.00000"), Decimal("0.000000000000000001")]

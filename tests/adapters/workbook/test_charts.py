@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from dataops_defs.adapters.workbook.book import Book
-from dataops_defs.adapters.workbook.chart_choice import OTHER, ChartTable, choose_charts
+from dataops_defs.adapters.workbook.chart_choice import NO_PIE, OTHER, ChartTable, choose_charts
 from dataops_defs.adapters.workbook.chart_sheet import NOTHING_TO_DRAW, draw_charts
 from dataops_defs.adapters.workbook.gathering import MOST_SCATTERED, Gathering
 from dataops_defs.domain.export import ChartType, Template
@@ -131,6 +131,58 @@ class TestChoosing:
 
         assert sorted(zip(found.keys, found.series["revenue"], strict=True)) == [("2024-01", 10.0), ("2024-02", 20.0)]
 
+    @pytest.mark.parametrize("wanted", ALL)
+    def test_columns_may_be_called_like_anything_inside(self, wanted: ChartType) -> None:
+        columns = {
+            "at": SALES["sold_on"],
+            "kind": SALES["region"],
+            "count": SALES["revenue"],
+            "key": [n / 2 for n in NUMBERS],
+        }
+
+        assert chart(columns, wanted, asked=True).keys
+
+    @pytest.mark.parametrize(
+        ("moments", "unit"),
+        [
+            ([datetime(2022 + each // 12, 1 + each % 12, 1) for each in range(24)], "month"),
+            ([datetime(2020 + each, 1, 1) for each in range(4)], "year"),
+            ([datetime(2024, 1, 1 + each) for each in range(9)], "day"),
+            ([datetime(2024, 1, 1) + timedelta(hours=each) for each in range(48)], "hour"),
+            ([datetime(2024, 1, 1, 12, 0, each) for each in range(9)], "second"),
+            ([datetime(2024, 1, 1)], "day"),
+        ],
+    )
+    def test_periods_are_as_long_as_the_moments_are_apart(self, moments: list[datetime], unit: str) -> None:
+        line = chart({"at": moments, "v": [float(each) for each in range(len(moments))]}, ChartType.LINE, asked=True)
+
+        assert (line.unit, len(line.keys)) == (unit, len(moments))
+        assert line.title == f"v by {unit}"
+
+    def test_the_measure_that_says_most_is_drawn(self) -> None:
+        columns = {
+            "kind": ["a", "b"] * 50,
+            "rate": [1] * 100,
+            "level": [n % 3 for n in NUMBERS],
+            "spent": SALES["revenue"],
+        }
+
+        assert chart(columns, ChartType.BAR).title == "Sum of spent by kind"
+        assert chart(columns, ChartType.PIE).title == "Shares of spent by kind"
+        assert chart(columns, ChartType.SCATTER, asked=True).title == "spent against level"
+        assert "rate" not in chart({"day": SALES["sold_on"], **columns}, ChartType.LINE).title
+
+    def test_so_is_one_whose_sums_differ_between_the_groups(self) -> None:
+        columns = {"kind": ["a", "b", "a", "b"], "even": [1, 2, 4, 3], "odd": [1, 1, 1, 2]}
+
+        assert chart(columns, ChartType.BAR).title == "Sum of odd by kind"
+
+    def test_a_pie_of_negative_numbers_becomes_bars_and_says_so(self) -> None:
+        bars = chart({"kind": ["a", "b", "c"], "profit": [1, -5, 2]}, ChartType.PIE, asked=True)
+
+        assert (bars.type, bars.note) == (ChartType.BAR, NO_PIE)
+        assert list(bars.series["profit"]) == [2, 1, -5]
+
     @pytest.mark.parametrize("columns", [{"v": [1, 2]}, {"a": pa.nulls(2)}, {"a": pa.array([], pa.string())}])
     def test_some_tables_give_nothing(self, columns: dict[str, Any]) -> None:
         assert choose_charts(gathered(columns), ALL) == []
@@ -167,12 +219,56 @@ class TestDrawing:
         xml = self.drawn([line]).read("xl/charts/chart1.xml").decode()
 
         assert "Sum of small (right axis)" in xml
+        assert xml.count("<c:tx><c:strRef>") == 2
         assert xml.count("<c:valAx>") == 2
 
     def test_where_there_is_nothing_to_draw_the_sheet_says_so(self) -> None:
         sheet = openpyxl.load_workbook(self.drawn([]).fp)["Charts"]  # type: ignore[arg-type]
 
         assert sheet["A1"].value == NOTHING_TO_DRAW
+
+    @pytest.mark.parametrize(
+        "name", ["='\\\\evil.example\\s\\[x.xlsx]S'!$A$1", "=Provenance!$B$4", "Sheet1!A1", "=1+1", "a!b!B2"]
+    )
+    def test_names_of_columns_are_texts_in_every_chart(self, name: str) -> None:
+        columns = {"n": ["a", "b", "a"], name: [1.5, 2.5, 3.0], f"{name} ": [1, 2, 3], "day": SALES["sold_on"][:3]}
+        for kind, x in ((ChartType.BAR, {name: ["a", "b"]}), (ChartType.SCATTER, {}), (ChartType.LINE, {})):
+            file = self.drawn([chart({**columns, **x} if not x else {**x, f"{name} ": [1, 2]}, kind, asked=True)])
+
+            for part in (each for each in file.namelist() if each.startswith("xl/charts/chart")):
+                formulas = re.findall("<c:f>(.*?)</c:f>", file.read(part).decode())
+                assert formulas
+                assert all(re.fullmatch(r"Charts!\$[A-Z]+\$\d+(?::\$[A-Z]+\$\d+)?", each) for each in formulas)
+            assert not [each for each in file.namelist() if "externalLink" in each]
+
+    def test_a_sheet_may_be_called_like_a_formula(self) -> None:
+        file = io.BytesIO()
+        book = Book(file, Template.CORPORATE)
+        draw_charts(book, "=A1!B2", [chart(SALES, ChartType.BAR)])
+        book.close()
+
+        xml = ZipFile(file).read("xl/charts/chart1.xml").decode()
+        assert set(re.findall("<c:f>(.*?)</c:f>", xml)) == {
+            "'=A1!B2'!$P$2:$P$4",
+            "'=A1!B2'!$Q$1",
+            "'=A1!B2'!$Q$2:$Q$4",
+        }
+
+    @pytest.mark.parametrize(
+        ("x", "shown"),
+        [
+            ([0.00012 * each for each in range(9)], "#,##0.0#########"),
+            ([1000.1 + each / 10 for each in range(9)], "#,##0.0#########"),
+            ([1000.0 * each for each in range(9)], "#,##0"),
+            ([1e300 * each for each in range(9)], "0.0E+00"),
+        ],
+    )
+    def test_axes_show_what_tells_their_marks_apart(self, x: list[float], shown: str) -> None:
+        points = chart({"x": x, "y": [float(each) for each in range(9)]}, ChartType.SCATTER, asked=True)
+
+        xml = self.drawn([points]).read("xl/charts/chart1.xml").decode()
+
+        assert re.findall('<c:numFmt formatCode="(.*?)"', xml)[0] == shown
 
     def test_names_of_groups_are_texts(self) -> None:
         bars = chart({"kind": ["=1+1", "=1+1", "b"], "v": [1, 2, 3]}, ChartType.BAR)

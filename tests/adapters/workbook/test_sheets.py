@@ -2,6 +2,7 @@
 
 import io
 import random
+from decimal import Decimal
 from zipfile import ZipFile
 
 import openpyxl
@@ -75,6 +76,24 @@ class TestTheFrame:
         assert a < 10 < b < 35
         assert c <= 61
         assert 30 < d < 40
+
+    @pytest.mark.parametrize(
+        ("kind", "largest", "letters"),
+        [
+            (pa.int64(), -(10**15) + 1, 20),
+            (pa.int32(), -(2**31), 14),
+            (pa.decimal128(12, 2), Decimal("-9999999999.99"), 17),
+            (pa.decimal128(30, 20), Decimal("-1234567890.12345"), 20),
+            (pa.decimal128(38, 6), Decimal("-999999999999999"), 27),
+            (pa.float64(), -1.23456789e300, 12),
+        ],
+    )
+    def test_columns_of_numbers_are_wide_enough_for_those_that_come_later(
+        self, kind: pa.DataType, largest: object, letters: int
+    ) -> None:
+        made = poured({"n": pa.array([1] * 600 + [largest], kind)})
+
+        assert made.sheet.column_dimensions["A"].width >= letters + 1
 
     def test_readers_are_not_told_a_wrong_size(self) -> None:
         made = poured({"a": list(range(1000))})

@@ -39,6 +39,19 @@ class TestNumbers:
         assert (found.filled, found.empty, found.distinct) == (4, 1, 3)
         assert (found.low, found.high, found.sum, found.mean) == (1.5, 1.5, 1.5, 1.5)
 
+    def test_doubles_that_run_over_together_are_added_up_all_the_same(self) -> None:
+        found = counted([1e308] * 3, [-1e308] * 3, [2.0])
+
+        assert (found.sum, found.mean) == (2.0, 2.0 / 7)
+        beyond = counted([1e308] * 3)
+        assert (beyond.sum, beyond.mean) == (math.inf, 1e308)
+        assert counted([-1e308] * 3).sum == -math.inf
+
+    def test_narrow_floats_are_what_was_written(self) -> None:
+        found = counted([0.1, 0.1], [0.3], kind=pa.float32())
+
+        assert (found.low, found.high, found.sum, found.mean) == (0.1, 0.3, 0.5, 0.5 / 3)
+
     def test_a_column_of_nan_only_has_no_sum(self) -> None:
         found = counted([math.nan])
 

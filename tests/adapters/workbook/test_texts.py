@@ -22,6 +22,10 @@ FORMULAS = [
     '=IMPORTXML("http://x","//a")',
     "=",
     "- a list's item",
+    "\u00a0=1+1",
+    "\u2003+1+1",
+    "\u200b=1+1",
+    "\ufeff@SUM(A1)",
 ]
 HARMLESS = ["-5", "+49 170 1234567", "-", "---", "-12.5 %", "{=1+1}", "http://example.com", "a=b", "'=1+1", "1-1"]
 
@@ -41,6 +45,15 @@ class TestFormulas:
 
         assert made.column() == HARMLESS
         assert made.poured.told["a"][1] == Changes()
+
+    def test_a_text_alone_and_a_column_of_them_go_by_one_rule(self) -> None:
+        blanks = [chr(each) for each in range(0x3001) if chr(each).isspace()]
+        texts = [f"{blank}{sign}1+1" for blank in blanks for sign in "=+-@\uff1d"]
+
+        made = poured({"a": texts})
+
+        assert [as_excel_reads(each) for each in made.column()] == [fitted(each, Changes()) for each in texts]
+        assert made.poured.told["a"][1] == Changes(quoted=len(texts))
 
     def test_titles_are_texts_of_somebody_too(self) -> None:
         made = poured({"=1+1": [1], "<b>&": [2]})

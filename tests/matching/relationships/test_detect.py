@@ -73,6 +73,74 @@ class TestAColumnThatNamesATable:
         assert Made(tables).found(0.01) == {}
 
 
+class TestNumbersInNames:
+    def test_tell_tables_apart(self) -> None:
+        star = {
+            f"dim{n}": {f"dim{n}_id": list(NUMBERS), "title": [f"{n} {each}" for each in NUMBERS]} for n in (1, 2, 3)
+        }
+        facts = {"fact_id": list(range(1, 3001)), **{f"dim{n}_id": picked(NUMBERS, 3000, n) for n in (1, 2, 3)}}
+
+        found = Made({**star, "facts": facts}).found()
+
+        assert set(found) == {f"facts.dim{n}_id -> dim{n}.dim{n}_id" for n in (1, 2, 3)}
+        assert min(found.values()) >= 0.95
+
+    def test_tell_many_tables_apart(self) -> None:
+        tables = {f"t{n}": {f"t{n}_id": list(NUMBERS), "v": [f"{n} {each}" for each in NUMBERS]} for n in range(30)}
+        links = {"t_m_id": list(range(1, 1001)), "t3_id": picked(NUMBERS, 1000), "t14_id": picked(NUMBERS, 1000, 2)}
+
+        found = Made({**tables, "t_m": links}).found()
+
+        assert set(found) == {"t_m.t3_id -> t3.t3_id", "t_m.t14_id -> t14.t14_id"}
+
+    def test_of_a_column_may_say_which(self) -> None:
+        tables = {
+            "addresses": {"address_id": list(NUMBERS), "street": [f"S {n}" for n in NUMBERS]},
+            "orders": {
+                "order_id": list(range(1, 801)),
+                "address1_id": picked(NUMBERS, 800),
+                "address_id_2": picked(NUMBERS, 800, 2),
+            },
+        }
+
+        assert set(Made(tables).found(0.8)) == {
+            "orders.address1_id -> addresses.address_id",
+            "orders.address_id_2 -> addresses.address_id",
+        }
+
+    def test_names_in_other_letters_are_read_too(self) -> None:
+        tables = {
+            "клиенты": {"клиент_id": list(NUMBERS), "имя": [f"N {n}" for n in NUMBERS]},
+            "заказы": {"заказ_id": list(range(1, 801)), "клиент_id": picked(NUMBERS, 800)},
+        }
+
+        assert set(Made(tables).found(0.8)) == {"заказы.клиент_id -> клиенты.клиент_id"}
+
+
+class TestATextInPlaceOfAKey:
+    def sales(self, **more: list[object]) -> dict[str, dict[str, list[object]]]:
+        names = [f"Product {n}" for n in NUMBERS]
+        return {
+            "products": {"product_id": list(NUMBERS), "product_name": names},
+            "sales": {"sale_id": list(range(1, 801)), "product_name": picked(names, 800), **more},
+        }
+
+    def test_is_found_where_it_is_all_that_names_a_row(self) -> None:
+        assert list(Made(self.sales()).found()) == ["sales.product_name -> products.product_name"]
+
+    def test_is_a_copy_where_the_key_is_there_too(self) -> None:
+        tables = self.sales(product_id=picked(NUMBERS, 800))
+
+        assert list(Made(tables).found()) == ["sales.product_id -> products.product_id"]
+
+    def test_is_none_where_names_repeat_or_are_missing(self) -> None:
+        for change in (lambda name: name.replace("Product 1", "Product 2"), lambda name: f"Old {name}"):
+            tables = self.sales()
+            tables["products"]["product_name"] = [change(str(name)) for name in tables["products"]["product_name"]]
+
+            assert Made(tables).found() == {}
+
+
 class TestNumbersThatMerelyOverlap:
     def test_are_no_relationship(self) -> None:
         """1 to n is found in every key that counts from 1: the names must speak then."""
