@@ -39,8 +39,11 @@ def check_use(session: Session, caller: Caller, *sources: str | None) -> None:
     Grants(session).check_use(caller.holder, sources)
 
 
-def check_file_use(session: Session, shim: Shim, caller: Caller, path: str) -> None:
+def check_file_use(session: Session, shim: Shim, caller: Caller, path: str, *, folder: bool = False) -> None:
     """Refuse whoever may not use a source of files that holds this file: a path leads to the same rows.
+
+    Args:
+        folder: the path is a folder's, and files below it are meant too.
 
     Raises:
         Forbidden: the source's name is not told.
@@ -52,8 +55,9 @@ def check_file_use(session: Session, shim: Shim, caller: Caller, path: str) -> N
         SourceRow.type.in_((SourceType.CSV, SourceType.EXCEL)), SourceRow.restricted
     )
     for id, base in session.execute(query):
-        folder = Glob(base).folder if is_pattern(base) else base
-        if any(is_below(one, other) for one in wanted for other in _spelled(shim, folder or ".")):
+        kept = _spelled(shim, (Glob(base).folder if is_pattern(base) else base) or ".")
+        pairs = [(one, other) for one in wanted for other in kept]
+        if any(is_below(one, other) or (folder and is_below(other, one)) for one, other in pairs):
             check_use(session, caller, id)
 
 

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from api_shim.answers import Family
 from api_shim.bounded import bounded
-from api_shim.dependencies import PROTECTED, ActorDep, ReadingDep, ShimDep
+from api_shim.dependencies import PROTECTED, ActorDep, CallerDep, ReadingDep, ShimDep
+from api_shim.grants import check_file_use
 from api_shim.rejects import RejectPage, rejected_rows
 from api_shim.repairs import corrections_of, wishes_of
 from api_shim.runs import Execution, Order, WorkDep, succeeded
@@ -57,19 +58,20 @@ class ImportRejectPage(BaseModel):
     response_model=ImportOut,
     responses={**refusals(404, 409, 429, 502, 503, 507), 202: {"model": ImportPending, "description": "It goes on"}},
 )
-async def import_file(body: ImportRequest, work: WorkDep, shim: ShimDep, actor: ActorDep) -> JSONResponse:
+async def import_file(
+    body: ImportRequest, work: WorkDep, shim: ShimDep, actor: ActorDep, caller: CallerDep
+) -> JSONResponse:
     """Import a file, in types that are proven over all of it. Waits for the end, 25 seconds at most.
 
     A table that an earlier import of the same file made becomes the new version; the same content again changes
     nothing. What something else has made is refused (409).
     """
     target = await bounded(lambda: _checked(shim, body))
-    made: list[str] = []
 
     def order(session: Session) -> Order:
+        check_file_use(session, shim, caller, body.file_path)
         row = _row(body, target, actor.name)
         Imports(session).add(row)
-        made.append(row.id)
 
         def note(run: RunRow) -> None:
             row.run_id = run.id

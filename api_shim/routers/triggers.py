@@ -15,6 +15,7 @@ from api_shim.dependencies import (
     ShimDep,
     known_parameters_only,
 )
+from api_shim.grants import check_file_use
 from api_shim.schemas.base import refusals
 from api_shim.schemas.triggers import (
     HistoryEntry,
@@ -56,6 +57,8 @@ def create_trigger(body: TriggerCreate, change: ChangeDep) -> TriggerCreated:
     check_pipeline_use(change.session, change.caller, pipeline)
     check_parameters(body.parameters, body.trigger_type)
     check_own_fields(body)
+    if body.file is not None:
+        check_file_use(change.session, change.shim, change.caller, body.file.folder_path, folder=True)
     row = row_of(body, pipeline)
     triggers = Triggers(change.session)
     triggers.add(row)

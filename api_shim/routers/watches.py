@@ -8,6 +8,7 @@ from sqlalchemy import make_url
 from sqlalchemy.orm import Session
 
 from api_shim.dependencies import PROTECTED, ChangeDep, ReadingDep
+from api_shim.grants import check_file_use
 from api_shim.routers.imports import check_csv_settings
 from api_shim.schemas.base import refusals
 from api_shim.schemas.imports import PREFIX
@@ -43,6 +44,7 @@ def watch_folder(body: WatchRequest, change: ChangeDep) -> WatchMade:
     check_csv_settings(config.delimiter, config.encoding, "import_config.")
     schema, table = _target(change.shim, body)
     _check_connector(change.session, change.shim, config.target_connector)
+    check_file_use(change.session, change.shim, change.caller, body.folder_path, folder=True)
     _check_folder(change.shim, body.folder_path)
     row = WatchRow(
         name=_name(body),

@@ -240,6 +240,33 @@ class TestWhoMayNotSeeASource:
         assert scene.sees.refused("DELETE", f"/sources/{scene.source}")[0] == 403
 
 
+class TestPaths:
+    """A path leads to the rows of a restricted source of files: it takes the same right."""
+
+    ASKED = (
+        ("POST", "preview/path", {"file_path": "registry.csv"}),
+        ("POST", "storage/import", {"file_path": "./registry.csv", "target_table": "raw.taken"}),
+        ("POST", "storage/watch", {"folder_path": ".", "file_patterns": ["*.csv"], "auto_import": True}),
+    )
+
+    @pytest.mark.parametrize("asked", ASKED, ids=[path for _, path, _ in ASKED])
+    def test_to_its_file_or_folder_are_refused_without_its_name(self, scene: Scene, asked: Asked) -> None:
+        method, path, body = asked
+
+        refused = scene.stranger.client.request(method, f"/api/v1/mvp/{path}", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (403, "FORBIDDEN")
+        assert "Registry" not in refused.text
+
+        assert scene.uses.client.request(method, f"/api/v1/mvp/{path}", json=body).status_code == 200
+
+    def test_to_another_file_are_not(self, scene: Scene) -> None:
+        (scene.api.files / "open").mkdir()
+        (scene.api.files / "open" / "other.csv").write_text(REGISTRY)
+
+        reply = scene.stranger.client.post("/api/v1/mvp/preview/path", json={"file_path": "open/other.csv"})
+        assert reply.status_code == 200
+
+
 class TestGrants:
     def test_without_any_everybody_may_what_their_role_lets_them(self, scene: Scene) -> None:
         told = grant(scene.api, scene.source)

@@ -129,10 +129,10 @@ class TestDeletingASource:
         assert reply.status_code == 409
         assert "Aircraft Inventory" in reply.json()["detail"]
 
-    def test_cascade_is_refused_rather_than_ignored(self, api: Api) -> None:
+    def test_a_wish_that_is_not_known_is_refused_rather_than_ignored(self, api: Api) -> None:
         made = api.source()
 
-        assert api.refused("DELETE", f"/sources/{made['id']}?cascade=true") == (422, ["cascade"])
+        assert api.refused("DELETE", f"/sources/{made['id']}?force=true") == (422, ["force"])
 
 
 class TestTestingASource:
