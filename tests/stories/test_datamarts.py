@@ -1,5 +1,6 @@
 """Datamarts on the whole platform: they follow the tables they read, and their schedules are Dagster's."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,8 @@ SCHEDULES = """{ schedulesOrError(repositorySelector: {repositoryLocationName: "
   repositoryName: "__repository__"}) { ... on Schedules { results { name scheduleState { id status } } } } }"""
 STOP = """mutation ($id: String!) { stopRunningSchedule(id: $id) { ... on ScheduleStateResult {
   scheduleState { status } } } }"""
+TICKS = """{ sensorOrError(sensorSelector: {repositoryLocationName: "dataops", repositoryName: "__repository__",
+  sensorName: "on_commit_datamarts"}) { ... on Sensor { sensorState { ticks(limit: 5) { endTimestamp } } } } }"""
 LINEAGE = """query ($k: AssetKeyInput!) { assetNodeOrError(assetKey: $k) { ... on AssetNode {
   dependencyKeys { path } metadataEntries { label } } } }"""
 
@@ -47,6 +50,9 @@ def followers(stack: RunningStack, pipeline: str) -> Iterator[None]:
         body = {"name": name, "query": query, "type": "table", "refresh_strategy": "on_commit"}
         assert stack.api.post(f"{PATH}/create", json=body).status_code == 200
     wait_for(lambda: all(node(stack, each) for each in marts), 60)
+    # What is written before they were looked at once is no change to them.
+    begun = time.time()
+    wait_for(lambda: len([each for each in ticks(stack) if each > begun]) > 1, 120)
     yield
     assert stack.api.delete(f"{PATH}/story_notes?cascade=true&drop=true").status_code == 200
 
@@ -65,6 +71,12 @@ def node(stack: RunningStack, name: str) -> dict[str, Any]:
     key = {"path": ["warehouse", "analytics", name]}
     found: dict[str, Any] = graphql(stack, LINEAGE, k=key)["assetNodeOrError"]
     return found
+
+
+def ticks(stack: RunningStack) -> list[float]:
+    """When the sensor that refreshes them last ended a tick."""
+    found = graphql(stack, TICKS)["sensorOrError"]["sensorState"]["ticks"]
+    return [each["endTimestamp"] for each in found if each["endTimestamp"]]
 
 
 def listed(stack: RunningStack, name: str) -> dict[str, Any]:
