@@ -44,6 +44,7 @@ async def run_pipeline(
 ) -> RunStarted:
     """Run a pipeline at once, also one that is disabled or paused for triggers; the run's status URL tells the rest."""
     given = body or ManualRun()
+    told: list[Any] = []
 
     def order(session: Session) -> Order:
         pipeline = find_pipeline(session, pipeline_id)
@@ -51,6 +52,7 @@ async def run_pipeline(
         trigger = _trigger_of(session, given.trigger_id, pipeline)
         parameters = {**(trigger.parameters if trigger else {}), **given.parameters}
         check_parameters(parameters, TriggerType.MANUAL)
+        told.append(parameters.get(EMAIL))
         made = order_of(session, pipeline, TriggerType.MANUAL, parameters, trigger=trigger, moment=now())
         return _as_order(session, made)
 
@@ -64,7 +66,7 @@ async def run_pipeline(
         started_at=run.started_at or run.created_at,
         parameters=shown_parameters(run),
         status_url=f"/api/v1/dataops/executions/{run.id}",
-        notification=_notification(shim, given.parameters.get(EMAIL)),
+        notification=_notification(shim, told[0] if told else given.parameters.get(EMAIL)),
     )
 
 

@@ -62,7 +62,9 @@ def create_trigger(body: TriggerCreate, change: ChangeDep) -> TriggerCreated:
     row = row_of(body, pipeline)
     triggers = Triggers(change.session)
     triggers.add(row)
-    cron = triggers.schedule(row, body.cron_schedule or "").cron if row.type is TriggerType.CRON else None
+    cron = None
+    if row.type is TriggerType.CRON:
+        cron = triggers.schedule(row, " ".join((body.cron_schedule or "").split())).cron
     secret = triggers.new_secret(row, change.shim.platform.keyring) if row.type is TriggerType.WEBHOOK else None
     if row.file is not None:
         Firings(change.session).pass_over(row.id, occasions_there(change.shim.platform, row.file))

@@ -103,14 +103,15 @@ class Triggers(Definitions[TriggerRow]):
         return Schedules(self.session).put(SUBJECT, row.id, row.slug, wanted)
 
     def pause(self, row: TriggerRow) -> None:
-        """Let it fire no more; one that is paused already stays so, since when it was."""
-        if row.paused_at is None:
-            self._turn(row, now())
+        """Let it fire no more; one that is paused already stays so, since when it was.
+
+        Dagster is told in any case: somebody may have started it there a moment ago.
+        """
+        self._turn(row, row.paused_at or now())
 
     def resume(self, row: TriggerRow) -> None:
-        """Let it fire again."""
-        if row.paused_at is not None:
-            self._turn(row, None)
+        """Let it fire again; Dagster is told in any case."""
+        self._turn(row, None)
 
     def follow(self, id: str, running: bool) -> None:
         """Note that somebody has started or stopped it in Dagster."""

@@ -49,7 +49,8 @@ def schedule(value: Mapping[str, Any]) -> Schedule:
     Raises:
         Invalid: no five-field cron line, or an unknown time zone.
     """
-    cron, timezone = " ".join(str(value.get("cron", "")).split()), str(value.get("timezone") or "UTC")
+    cron, zone = " ".join(str(value.get("cron", "")).split()), value.get("timezone")
+    timezone = "UTC" if zone is None else str(zone)
     if len(cron.split()) != 5 or BY_CHANCE.search(cron) or not croniter.is_valid(cron):
         raise Invalid.field("schedule.cron", f"'{cron[:60]}' is no cron line of five fields")
     if timezone not in _time_zones():

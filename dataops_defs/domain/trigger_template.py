@@ -133,7 +133,8 @@ def _filters(text: str, at: int, is_moment: bool) -> list[Filter]:
         words = next((each for each in quoted if each is not None), None)
         made = Filter(read.group(1), words if whole is None else int(whole))
         _check(made, is_moment)
-        is_moment = is_moment and made.name != "format"
+        # What stands in for a missing moment is a text or a number.
+        is_moment = is_moment and made.name not in ("format", "default")
         found.append(made)
         at = read.end()
     return found

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from dataops_defs.catalogue.base import new_id
 from dataops_defs.catalogue.models import AuditRow, RunRow, ScheduleRow
 from dataops_defs.domain.run import RunKind, RunState
+from dataops_defs.domain.trigger import EMAIL
 from tests.api_shim.conftest import Api
 from tests.api_shim.holders import holder
 from tests.api_shim.in_process import InProcessLauncher
@@ -31,6 +32,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"cron_schedule": "60 24 32 13 8"}, "cron_schedule"),
     ({"cron_schedule": None}, "cron_schedule"),
     ({"timezone": "Mars/Olympus"}, "timezone"),
+    ({"timezone": ""}, "timezone"),
+    ({"trigger_type": "manual", "cron_schedule": None, "timezone": ""}, "timezone"),
     ({"trigger_type": "webhook"}, "cron_schedule"),
     ({"trigger_type": "file", "cron_schedule": None}, "file"),
     ({"file": {"folder_path": "x"}}, "file"),
@@ -45,6 +48,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"parameters": {"date": "{{ payload.x }}"}}, "parameters.date"),
     ({"parameters": {"date": "{{ execution_date.__class__ }}"}}, "parameters.date"),
     ({"parameters": {"date": "30.06.2024"}}, "parameters.date"),
+    ({"parameters": {"year": '{{ previous_execution_date | default("none") | format("%Y") }}'}}, "parameters.year"),
+    ({"parameters": {"year": "{{ previous_execution_date | default(1) | days(1) }}"}}, "parameters.year"),
     ({"parameters": {"full_refresh": "yes"}}, "parameters.full_refresh"),
     ({"parameters": {"notification_email": "a@b.c\r\nBcc: x@y.z"}}, "parameters.notification_email"),
     ({"parameters": {"deep": {"er": ["{{ nothing }}"]}}}, "parameters.deep"),
@@ -164,6 +169,17 @@ class TestPausing:
         resumed = triggers.put(f"/{id}/resume")
         assert (resumed["status"], resumed["next_execution"] is None) == ("active", False)
         assert triggers.get(f"/{id}")["status"] == "active"
+
+    def test_dagster_is_told_again_of_what_the_row_says_already(self, triggers: Triggers) -> None:
+        """Somebody may have turned it there a moment ago: the last one who asks is right."""
+        id = triggers.make()["trigger_id"]
+        for turn, enabled in (("pause", False), ("pause", False), ("resume", True), ("resume", True)):
+            with triggers.world.platform.catalogue() as session:
+                session.query(ScheduleRow).one().pending = False
+            triggers.put(f"/{id}/{turn}")
+            with triggers.world.platform.catalogue() as session:
+                row = session.query(ScheduleRow).one()
+                assert (row.enabled, row.pending) == (enabled, True)
 
     def test_a_deleted_one_is_gone_and_its_runs_stay(self, triggers: Triggers) -> None:
         id = triggers.make()["trigger_id"]
@@ -293,6 +309,9 @@ class TestRunningByHand:
         answer = triggers.manual(trigger_id=made["trigger_id"], parameters={"region": "us"})
         assert answer["parameters"] == {"region": "us", "by": "daily_customer_sync"}
         assert triggers.get(f"/{made['trigger_id']}/history")["total_executions"] == 1
+        triggers.finished(answer["run_id"])
+        told = triggers.make(trigger_type="manual", cron_schedule=None, name="t", parameters={EMAIL: "ann@example.com"})
+        assert triggers.manual(trigger_id=told["trigger_id"])["notification"]["email"] == "ann@example.com"
         triggers.pipeline(name="other")
         refused = triggers.client.post(f"{TRIGGERS}/manual/other", json={"trigger_id": made["trigger_id"]})
         assert problem(refused) == (422, ["trigger_id"])
