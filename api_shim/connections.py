@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from api_shim.auth import Caller
-from api_shim.checks import connection_in_order, merged
+from api_shim.checks import connection_in_order
 from api_shim.shim import Shim
 from dataops_defs.catalogue.models import SourceRow
 from dataops_defs.catalogue.secrets import Secrets
@@ -24,6 +24,15 @@ class Checked:
     opened: Mapping[str, Any] = field(repr=False)
     approved: frozenset[str]
     """Settings whose secret an admin lets be sent wherever the connection leads."""
+
+
+def laid_over(kind: SourceType, kept: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept, with the settings that a request gives laid over it; null takes out.
+
+    Names that are no settings stay, also with null: the check refuses them.
+    """
+    known = CONNECTIONS[kind].names()
+    return {name: value for name, value in {**kept, **given}.items() if value is not None or name not in known}
 
 
 def checked(
@@ -73,7 +82,7 @@ def rechecked(
         As `checked` does.
     """
     kind = source_type(row.type)
-    connection = merged({**row.connection, **kept}, given)
+    connection = laid_over(kind, {**row.connection, **kept}, given)
     connection_in_order(shim, session, kind, connection)
     moved = [name for name in CONNECTIONS[kind].names("place") if connection.get(name) != row.connection.get(name)]
     # Whoever may change where it is sent must not learn the password by having it sent elsewhere.

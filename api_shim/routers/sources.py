@@ -9,8 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api_shim.bounded import bounded
 from api_shim.changes import refuse_nulls
-from api_shim.checks import merged
-from api_shim.connections import checked, rechecked
+from api_shim.connections import checked, laid_over, rechecked
 from api_shim.deleting import DeletionDep
 from api_shim.dependencies import PROTECTED, ActorDep, CallerDep, Change, ChangeDep, ReadingDep, ShimDep
 from api_shim.grants import check_use, sources_for
@@ -52,7 +51,8 @@ def list_sources(
 def create_source(body: SourceCreate, change: ChangeDep) -> SourceOut:
     """Add a source. Its secrets are sealed and never shown again; ``secret:NAME`` refers to one that an admin keeps."""
     kind = source_type(body.type)
-    connection = checked(change.shim, change.session, change.caller, kind, merged({}, camelled(body.connection)))
+    settings = laid_over(kind, {}, camelled(body.connection))
+    connection = checked(change.shim, change.session, change.caller, kind, settings)
     row = SourceRow(
         id=new_id(),
         name=body.name,
@@ -76,7 +76,7 @@ async def test_unsaved_source(body: SourceTest, shim: ShimDep, caller: CallerDep
 
     def source() -> Source:
         with shim.platform.catalogue() as session:
-            connection = checked(shim, session, caller, kind, merged({}, camelled(body.connection)))
+            connection = checked(shim, session, caller, kind, laid_over(kind, {}, camelled(body.connection)))
         shown, hidden = split_secrets(connection.opened)
         name = body.name or "unsaved"
         return Source(new_id(), name, slug(name), kind, body.app or "default", shown, hidden)

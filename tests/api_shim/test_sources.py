@@ -67,6 +67,13 @@ class TestCreatingASource:
         }
         assert api.get("/sources") == []
 
+    def test_a_setting_that_is_none_is_refused_though_it_is_null(self, api: Api) -> None:
+        wrong = {**AIRCRAFT_DB, "connection": {**AIRCRAFT_DB["connection"], "colour": None}}
+        assert api.refused("POST", "/sources", wrong) == (422, ["connection.colour"])
+        made = api.post("/sources", AIRCRAFT_DB)
+        change = {"connection": {"colour": None}}
+        assert api.refused("PATCH", f"/sources/{made['id']}", change) == (422, ["connection.colour"])
+
     def test_an_unknown_type_or_field_is_refused(self, api: Api) -> None:
         assert api.refused("POST", "/sources", {"name": "x", "type": "no_such", "connection": {}}) == (422, ["type"])
         assert api.refused("POST", "/sources", {**AIRCRAFT_DB, "id": "mine"}) == (422, ["id"])
