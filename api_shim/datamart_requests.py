@@ -5,18 +5,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from psycopg2 import Error, errors, sql
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from sqlalchemy.orm import Session
 
 from api_shim.shim import Shim
-from dataops_defs.adapters.datamarts.relations import columns_of, query_columns
+from dataops_defs.adapters.datamarts import ours
+from dataops_defs.adapters.datamarts.relations import columns_of, find, query_columns
 from dataops_defs.adapters.sql.guard import check_query, tables_of
 from dataops_defs.catalogue.datamarts import Datamarts
 from dataops_defs.catalogue.models import DatamartRow
 from dataops_defs.domain.columns import Column
-from dataops_defs.errors import Conflict, Invalid
+from dataops_defs.errors import Conflict, DependencyUnavailable, Invalid
 from dataops_defs.flows.lineage import lineage_of
 
 PLAN_TIME_LIMIT = "15s"
+LOCK_TIMEOUT = "3s"
 CLOSED_SCHEMAS = ("information_schema", "dataops", "objects")
 _PLACE = (
     "SELECT has_schema_privilege(n.oid, 'CREATE'),"
@@ -57,12 +60,28 @@ def check_place(shim: Shim, schema: str, table: str) -> None:
         )
 
 
+def check_version_place(shim: Shim, schema: str, table: str, version_id: str | None) -> None:
+    """Refuse a version whose table would have the name of something else.
+
+    Args:
+        version_id: the version of that name that is known already, whose table may be there.
+    """
+    with shim.platform.warehouse("dataops datamart") as connection, connection.cursor() as cursor:
+        found = find(cursor, schema, table)
+        if found is not None and not (version_id and ours.is_of_version(cursor, found, version_id)):
+            raise Conflict(
+                f"{schema}.{table} exists already and is not this version's table: rename or drop it, or take another"
+                " name for the version"
+            )
+
+
 def planned(shim: Shim, given: str) -> Planned:
     """Check a query, and tell what it gives.
 
     Raises:
         UnsafeQuery: it does more than read.
         Invalid: PostgreSQL refuses it; what it reads may still have to be made.
+        DependencyUnavailable: somebody holds a lock on what it reads.
     """
     query = check_query(given, allowed_functions=shim.settings.allowed_functions)
     tables = tables_of(given)
@@ -70,7 +89,8 @@ def planned(shim: Shim, given: str) -> Planned:
     try:
         with shim.platform.warehouse("dataops datamart", role="builder") as connection, connection.cursor() as cursor:
             cursor.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(PLAN_TIME_LIMIT)))
-            columns = query_columns(cursor, query)
+            cursor.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
+            columns = _described(cursor, query, upstream)
             known = columns_of(cursor, tables)
     except (errors.UndefinedTable, errors.InvalidSchemaName):
         return Planned(upstream, None, {})
@@ -82,6 +102,16 @@ def planned(shim: Shim, given: str) -> Planned:
         for name, origins in lineage_of(shim.platform, query, known).items()
     }
     return Planned(upstream, columns, lineage)
+
+
+def _described(cursor: Cursor, query: str, upstream: list[dict[str, str]]) -> list[Column]:
+    try:
+        return query_columns(cursor, query)
+    except errors.LockNotAvailable:
+        read = ", ".join(f"{each['schema']}.{each['table']}" for each in upstream)
+        raise DependencyUnavailable(
+            f"The query cannot be checked now: somebody has locked what it reads ({read}); try again shortly"
+        ) from None
 
 
 def refuse_circle(session: Session, schema: str, table: str, plan: Planned) -> None:

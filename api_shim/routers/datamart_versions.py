@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from api_shim.answers import Family
-from api_shim.datamart_requests import Planned, check_place, planned, refuse_circle
+from api_shim.datamart_requests import Planned, check_place, check_version_place, planned, refuse_circle
 from api_shim.dependencies import PROTECTED, ReadingDep, ShimDep
 from api_shim.runs import Execution, Order, WorkDep, succeeded
 from api_shim.schemas.base import refusals
@@ -125,7 +125,11 @@ def _checked(shim: Shim, body: VersionedCreate) -> Planned:
     plan = planned(shim, body.query)
     table = relation_name(body.name)
     check_place(shim, body.schema_name, table)
-    version_table(table, slug(body.version, "version"))
+    with shim.platform.catalogue() as session:
+        row = Datamarts(session).by_slug(table)
+        known = DatamartVersions(session).find(row.id, body.version) if row is not None else None
+    name = version_table(table, slug(body.version, "version"))
+    check_version_place(shim, body.schema_name, name, known.id if known else None)
     return plan
 
 
@@ -138,6 +142,7 @@ def _kept(shim: Shim, body: VersionedCreate) -> VersionedCreated | None:
         version = DatamartVersions(session).find(row.id, body.version)
         if version is None or version.status is not VersionStatus.READY:
             return None
+        _refuse_twin(row, version, body)
         _refuse_another(row, version, body)
         return VersionedCreated.of_version(row, version)
 
@@ -146,6 +151,7 @@ def _datamart(session: Session, body: VersionedCreate, plan: Planned) -> Datamar
     """The datamart of the version: the one of that name, or a new one."""
     datamarts, table = Datamarts(session), relation_name(body.name)
     refuse_circle(session, body.schema_name, table, plan)
+    datamarts.take_name(table)
     row = datamarts.by_slug(table)
     if row is not None:
         if not row.versioned:
@@ -185,8 +191,9 @@ def _version(session: Session, row: DatamartRow, body: VersionedCreate, plan: Pl
                 retention_days=body.retention_days,
             )
         )
+    _refuse_twin(row, found, body)
     if versions.being_built(found):
-        raise Conflict(f"Version '{found.version}' of '{row.name}' is being built")
+        raise Conflict(f"Version '{found.version}' of '{row.name}' is being built; try again when it is done")
     if found.status is VersionStatus.FAILED or found.status is VersionStatus.BUILDING:
         # Nobody has seen it: it may be another query than the one that failed.
         found.query, found.upstream, found.retention_days = body.query, plan.upstream, body.retention_days
@@ -194,6 +201,14 @@ def _version(session: Session, row: DatamartRow, body: VersionedCreate, plan: Pl
         return found
     _refuse_another(row, found, body)
     return found
+
+
+def _refuse_twin(row: DatamartRow, version: DatamartVersionRow, body: VersionedCreate) -> None:
+    if version.version != body.version:
+        raise Conflict(
+            f"Versions '{body.version}' and '{version.version}' of '{row.name}' make one table name, {version.table}:"
+            " take another name"
+        )
 
 
 def _refuse_another(row: DatamartRow, version: DatamartVersionRow, body: VersionedCreate) -> None:

@@ -177,7 +177,8 @@ def delete_datamart(
     for each in doomed:
         if datamarts.at_work(each):
             raise Conflict(f"Datamart '{each.name}' is being refreshed: wait for that, or cancel it")
-    tables = {each.id: [version.table for version in DatamartVersions(change.session).of(each.id)] for each in doomed}
+    versions = DatamartVersions(change.session)
+    tables = {each.id: {version.table: version.id for version in versions.of(each.id)} for each in doomed}
     for each in doomed:
         clear_schedule(change, each)
         datamarts.remove(each)

@@ -63,7 +63,7 @@ class DatamartVersions:
                 self._session.add(row)
                 self._session.flush()
         except IntegrityError:
-            raise Conflict(f"Version '{row.version}' is being built") from None
+            raise Conflict(f"Version '{row.version}' is being built; try again when it is done") from None
         return row
 
     def to_roll_back_to(self, row: DatamartRow, version: str | None) -> DatamartVersionRow:

@@ -8,7 +8,7 @@ from dataops_defs.catalogue.base import Named
 from dataops_defs.catalogue.definitions import MOST_NAMED, Definitions
 from dataops_defs.catalogue.models import DatamartRow, RunRow
 from dataops_defs.domain.naming import slug
-from dataops_defs.errors import Invalid, NotFound
+from dataops_defs.errors import Duplicate, Invalid, NotFound
 
 
 class Datamarts(Definitions[DatamartRow]):
@@ -32,6 +32,10 @@ class Datamarts(Definitions[DatamartRow]):
         if row is None or (schema is not None and row.schema != schema):
             raise missing
         return row
+
+    def take_name(self, name: str) -> None:
+        """Have requests that make a datamart of one name come one after the other, until the transaction ends."""
+        self.session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"datamart name {name}", 0))))
 
     def readers(self, row: DatamartRow) -> Sequence[DatamartRow]:
         """Other datamarts whose query reads this one."""
@@ -78,6 +82,10 @@ class Datamarts(Definitions[DatamartRow]):
         """Whether a refresh of it has begun, or waits."""
         query = select(func.count()).where(RunRow.subject_id == row.id, RunRow.finished_at.is_(None))
         return bool(self.session.scalar(query))
+
+    def _twin(self, name: str, twin: DatamartRow) -> Duplicate:
+        told = str(super()._twin(name, twin))
+        return Duplicate(f"{told}, in the schema {twin.schema}; names of datamarts are unique over schemas")
 
     def _reads(self, schema: str, table: str) -> ColumnElement[bool]:
         return DatamartRow.upstream.contains([{"schema": schema, "table": table}])

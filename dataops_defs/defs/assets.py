@@ -29,11 +29,15 @@ KEYS_MATCH_SOURCE = "The copy has the keys that its source has"
 LEDGER_BALANCED = "Every row that was read is accounted for"
 # Once for all that was written upstream since the last time, in the order of the graph. Not while something upstream
 # is still at work; tables that nobody is known to write are no reason to wait. What was written upstream since the last
-# tick counts, even if the datamart was refreshed since then: nobody can tell which of the two came first.
+# tick counts, even if the datamart was refreshed since then: nobody can tell which of the two came first. So does what
+# was written before Dagster looks at it for the first time, which a reload of the code location is not.
 _WRITTEN = dg.AutomationCondition.any_deps_updated()
+_WRITTEN_BEFORE = dg.AutomationCondition.initial_evaluation() & dg.AutomationCondition.any_deps_match(
+    ~dg.AutomationCondition.missing()
+)
 _REFRESHED = dg.AutomationCondition.newly_requested() | dg.AutomationCondition.newly_updated()
 ON_COMMIT = (
-    _WRITTEN.since((_REFRESHED & ~_WRITTEN) | dg.AutomationCondition.initial_evaluation())
+    (_WRITTEN | _WRITTEN_BEFORE).since(_REFRESHED & ~_WRITTEN)
     & ~dg.AutomationCondition.any_deps_in_progress()
     & ~dg.AutomationCondition.in_progress()
 ).with_label("on_commit")

@@ -21,7 +21,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from dataops_defs.adapters.datamarts import dependants, keys, swap, turns
+from dataops_defs.adapters.datamarts import keys, ours, swap, turns
 from dataops_defs.adapters.datamarts.locks import patiently
 from dataops_defs.adapters.datamarts.merge import merge
 from dataops_defs.adapters.datamarts.relations import (
@@ -41,6 +41,7 @@ from dataops_defs.domain.ledger import Ledger
 from dataops_defs.errors import Conflict, DependencyUnavailable, SourceError
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.work import Work
+from dataops_defs.settings import BUILDER
 
 BUILD_TIME_LIMIT = "30min"
 _IN_ORDER = (RefreshMethod.SWAP, RefreshMethod.CONCURRENTLY, RefreshMethod.REFRESH)
@@ -94,6 +95,11 @@ def place(work: Work, owner: Connection, row: DatamartRow, query: str, concurren
         old = find(cursor, row.schema, row.slug)
         if old is not None and old.type is not row.type:
             raise SourceError(f"{row.schema}.{row.slug} exists already and is no {row.type}; rename the datamart")
+        if old is not None and not ours.is_made_by_us(cursor, old):
+            raise Conflict(
+                f"{row.schema}.{row.slug} exists already and no datamart has made it: it does not belong to the role"
+                f" {BUILDER}. Rename or drop it, or give the datamart another name"
+            )
         if old is None:
             return _swapped(site, cursor, None, RefreshMethod.BUILD, "There was nothing to replace")
         with site.builder() as builder:
@@ -221,9 +227,9 @@ def _refresh_by_key(builder: Cursor, old: Relation) -> tuple[int, int]:
 
 
 def _swap_if_free(site: _Site, cursor: Cursor, old: Relation) -> Placed:
-    fixed = dependants.dependants_of(cursor, old).fixed
-    if fixed:
-        raise NotPossible(f"swapped: it is read by {', '.join(fixed)}")
+    hindrance = swap.hindrance_to_swap(cursor, old)
+    if hindrance:
+        raise NotPossible(f"swapped: {hindrance}")
     return _swapped(site, cursor, old, RefreshMethod.SWAP, "built beside and put in place in an instant")
 
 

@@ -4,8 +4,11 @@ from datetime import datetime
 from uuid import UUID
 
 import psycopg2
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from dataops_defs.adapters.datamarts import relations, swap, turns
+from dataops_defs.adapters.datamarts import ours, relations, swap, turns
+from dataops_defs.adapters.datamarts.locks import patiently
+from dataops_defs.adapters.datamarts.relations import Relation
 from dataops_defs.catalogue.datamart_rows import DatamartVersionRow
 from dataops_defs.catalogue.datamart_versions import DatamartVersions
 from dataops_defs.catalogue.datamarts import Datamarts
@@ -16,6 +19,8 @@ from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.purge import NOTHING, Purged, Say
 
 LOCK_TIMEOUT = "5s"
+"""For a turn; who waits for that holds up no reader."""
+PATIENCE_SECONDS = 10.0
 
 
 def purge_versions(platform: Platform, say: Say, moment: datetime) -> Purged:
@@ -46,8 +51,8 @@ def _purge(platform: Platform, version: DatamartVersionRow, datamart: DatamartRo
             if row is None or row.current_version_id == found.id or found.status is not VersionStatus.READY:
                 return NOTHING
             table = relations.find(cursor, row.schema, found.table)
-            if table is not None:
-                swap.drop(cursor, table)
+            if table is not None and ours.is_of_version(cursor, table, found.id):
+                _drop(cursor, table)
             found.status, found.removed_at = VersionStatus.EXPIRED, moment
             return Purged(1, found.size_bytes)
 
@@ -65,12 +70,15 @@ def purge_drafts(platform: Platform, say: Say) -> Purged:
     for schema, name in drafts:
         try:
             with platform.warehouse("dataops retention") as owner, owner.cursor() as cursor:
-                cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
                 if turns.take_free_turn(cursor, str(UUID(datamart_of_draft(name)))):
                     draft = relations.find(cursor, schema, name)
                     if draft is not None:
-                        swap.drop(cursor, draft)
+                        _drop(cursor, draft)
                         gone += 1
-        except (psycopg2.Error, DependencyUnavailable):
+        except (psycopg2.Error, Conflict, DependencyUnavailable):
             say(f"The unfinished {schema}.{name} stays: it is in use")
     return Purged(gone)
+
+
+def _drop(cursor: Cursor, found: Relation) -> None:
+    patiently(cursor, f"{found.schema}.{found.name}", lambda: swap.drop(cursor, found), PATIENCE_SECONDS)

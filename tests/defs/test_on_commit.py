@@ -1,4 +1,4 @@
-"""Datamarts that follow the tables they read: asked for once for each change, in order, and not when they are made."""
+"""Datamarts that follow the tables they read: asked for once for each change, in order, also for what was before."""
 
 from collections.abc import Sequence
 
@@ -26,6 +26,9 @@ class Follower:
         self._cursor: dg.AutomationConditionCursor | None = None
         self._instance = dg.DagsterInstance.ephemeral()
 
+    def reload(self) -> None:
+        self._defs = build_definitions(read_state())
+
     def written(self, *keys: dg.AssetKey) -> None:
         for key in keys:
             self._instance.report_runless_asset_event(dg.AssetMaterialization(key))
@@ -49,17 +52,39 @@ def define(world: World, name: str, upstream: Sequence[str], strategy: RefreshSt
 
 
 @pytest.fixture
-def follower(world: World) -> Follower:
+def newcomer(world: World) -> Follower:
+    """Nothing was looked at yet."""
     define(world, "both", ["public.orders", "public.customers"], RefreshStrategy.ON_COMMIT)
     define(world, "above", ["analytics.both", "public.orders"], RefreshStrategy.ON_COMMIT)
     define(world, "by_hand", ["public.orders"], RefreshStrategy.ON_DEMAND)
-    made = Follower(world)
-    made.tick()
-    return made
+    return Follower(world)
 
 
-def test_a_new_one_waits_for_the_next_change(follower: Follower) -> None:
+@pytest.fixture
+def follower(newcomer: Follower) -> Follower:
+    newcomer.tick()
+    return newcomer
+
+
+def test_a_new_one_over_tables_that_were_never_written_waits_for_the_next_change(follower: Follower) -> None:
     assert follower.tick() == set()
+
+
+def test_what_was_written_before_dagster_looked_for_the_first_time_is_not_lost(newcomer: Follower) -> None:
+    newcomer.written(CUSTOMERS, mart("both"), CUSTOMERS)  # filled, and then written again: nobody has looked yet
+
+    assert newcomer.tick() == {mart("both"), mart("above")}
+    assert newcomer.is_calm()
+
+
+def test_a_reload_of_the_definitions_asks_for_nothing(newcomer: Follower) -> None:
+    newcomer.written(CUSTOMERS)
+    newcomer.tick()
+    assert newcomer.is_calm()
+
+    newcomer.reload()
+
+    assert newcomer.tick() == set()
 
 
 def test_a_change_refreshes_it_and_what_is_built_on_it_once(follower: Follower) -> None:

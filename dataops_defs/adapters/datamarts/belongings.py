@@ -1,25 +1,14 @@
 """What people gave to a table or view, as statements that give it to the one which takes its place.
 
-Indexes (with their names), grants, comments and storage options. The query is the datamart's own, rows are new.
+Grants, comments, storage options and how the columns are kept; indexes are told of in ``indexes``. The query is the
+datamart's own, rows are new.
 """
-
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from dataops_defs.adapters.datamarts.keys import made_name
 from dataops_defs.adapters.datamarts.relations import Relation
 
-_INDEXES = """
-SELECT i.relname, pg_get_indexdef(i.oid),
-    format('CREATE %%sINDEX %%I ON %%I.%%I ', CASE WHEN x.indisunique THEN 'UNIQUE ' ELSE '' END,
-        i.relname, n.nspname, c.relname)
-FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
-    JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE x.indrelid = %s ORDER BY i.oid
-"""
 _GRANTS = """
 SELECT coalesce(r.rolname, 'PUBLIC'), a.grantee = 0, a.privilege_type, a.is_grantable, t.attname
 FROM (
@@ -35,62 +24,24 @@ SELECT a.attname, d.description FROM pg_description d LEFT JOIN pg_attribute a
     ON a.attrelid = d.objoid AND a.attnum = d.objsubid AND d.objsubid > 0
 WHERE d.classoid = 'pg_class'::regclass AND d.objoid = %s AND (d.objsubid = 0 OR NOT a.attisdropped)
 """
-
-
-@dataclass(frozen=True)
-class Index:
-    """An index: its name, the start of its definition, and the rest, which names columns only."""
-
-    name: str
-    head: str
-    rest: str
-
-    @property
-    def unique(self) -> bool:
-        """Whether it refuses two rows of one key."""
-        return self.head.startswith("CREATE UNIQUE")
-
-
-def indexes_of(cursor: Cursor, relation: Relation) -> list[Index]:
-    """The indexes that people made, and not the key that we found."""
-    cursor.execute(_INDEXES, (relation.oid,))
-    return [
-        Index(name, head, definition.removeprefix(head))
-        for name, definition, head in cursor.fetchall()
-        if name != made_name(relation)
-    ]
-
-
-def give_indexes(cursor: Cursor, draft: Relation, indexes: Sequence[Index]) -> list[sql.Composable]:
-    """Build the same indexes on the draft; the statements that give them their names, once these are free.
-
-    Raises:
-        psycopg2.errors.UniqueViolation: the new rows have one key twice.
-        psycopg2.errors.UndefinedColumn: the new rows lack a column.
-    """
-    naming: list[sql.Composable] = []
-    for number, index in enumerate(indexes):
-        interim = f"{draft.name[:50]}_{number}"
-        cursor.execute(
-            sql.SQL("CREATE {}INDEX {} ON {} {}").format(
-                sql.SQL("UNIQUE " if index.unique else ""),
-                sql.Identifier(interim),
-                draft.identifier,
-                sql.SQL(index.rest),
-            )
-        )
-        naming.append(
-            sql.SQL("ALTER INDEX {} RENAME TO {}").format(
-                sql.Identifier(draft.schema, interim), sql.Identifier(index.name)
-            )
-        )
-    return naming
+_COLUMNS = """
+SELECT attname, attnotnull, attstattarget, array_to_string(attoptions, ', ') FROM pg_attribute
+WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped ORDER BY attnum
+"""
 
 
 def give_the_rest(cursor: Cursor, old: Relation, draft: Relation) -> None:
-    """Give grants, comments and storage options to the draft; those of a column that is gone go with it."""
+    """Give grants, comments and storage options to the draft; those of a column that is gone go with it.
+
+    Raises:
+        psycopg2.errors.NotNullViolation: the new rows have a null where none is allowed.
+    """
     names = {each.name for each in draft.columns}
-    for statement in [*_grants(cursor, old, draft, names), *_comments(cursor, old, draft, names)]:
+    for statement in [
+        *_grants(cursor, old, draft, names),
+        *_comments(cursor, old, draft, names),
+        *_columns(cursor, old, draft, names),
+    ]:
         cursor.execute(statement)
     cursor.execute("SELECT array_to_string(reloptions, ', ') FROM pg_class WHERE oid = %s", (old.oid,))
     [(options,)] = cursor.fetchall()
@@ -132,4 +83,20 @@ def _comments(cursor: Cursor, old: Relation, draft: Relation, names: set[str]) -
         elif column in names:
             place = sql.Identifier(draft.schema, draft.name, column)
             made.append(sql.SQL("COMMENT ON COLUMN {} IS {}").format(place, sql.Literal(text)))
+    return made
+
+
+def _columns(cursor: Cursor, old: Relation, draft: Relation, names: set[str]) -> list[sql.Composable]:
+    cursor.execute(_COLUMNS, (old.oid,))
+    made: list[sql.Composable] = []
+    for name, never_null, target, options in cursor.fetchall():
+        if name not in names:
+            continue
+        column = sql.SQL("ALTER {} {} ALTER COLUMN {} ").format(draft.kind, draft.identifier, sql.Identifier(name))
+        if never_null:
+            made.append(column + sql.SQL("SET NOT NULL"))
+        if target is not None and target >= 0:
+            made.append(column + sql.SQL("SET STATISTICS {}").format(sql.Literal(target)))
+        if options:
+            made.append(column + sql.SQL(f"SET ({options})"))
     return made

@@ -15,12 +15,15 @@ FROM pg_depend d JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND d.o
 WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = %(oid)s AND c.oid <> %(oid)s
 ORDER BY c.oid
 """
+# What goes with the relation, such as its own constraints and policies, is not built on it.
 _OTHERS = """
 SELECT DISTINCT pg_describe_object(d.classid, d.objid, 0)
 FROM pg_depend d JOIN pg_class c ON c.oid = %(oid)s
 WHERE d.deptype = 'n' AND d.classid <> 'pg_rewrite'::regclass
     AND ((d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid)
         OR (d.refclassid = 'pg_type'::regclass AND d.refobjid = c.reltype))
+    AND NOT EXISTS (SELECT FROM pg_depend own WHERE own.classid = d.classid AND own.objid = d.objid
+        AND own.deptype IN ('a', 'i') AND own.refclassid = 'pg_class'::regclass AND own.refobjid = c.oid)
 """
 MANY = 20
 

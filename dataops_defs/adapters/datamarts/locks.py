@@ -19,13 +19,17 @@ PAUSES = (0.2, 0.5, 1.0, 2.0)
 BUSY = (psycopg2.errors.LockNotAvailable, psycopg2.errors.DeadlockDetected)
 
 
-def patiently(cursor: Cursor, name: str, act: Callable[[], None]) -> None:
+def patiently(cursor: Cursor, name: str, act: Callable[[], None], seconds: float | None = None) -> None:
     """Do what takes an exclusive lock; while somebody reads, undo it, let others read too, and try again.
+
+    Args:
+        seconds: how long our patience lasts; five minutes when left out.
 
     Raises:
         Conflict: somebody has read for longer than our patience lasts.
     """
-    ends, tries = time.monotonic() + PATIENCE_SECONDS, 0
+    patience = PATIENCE_SECONDS if seconds is None else seconds
+    ends, tries = time.monotonic() + patience, 0
     while True:
         try:
             with _in_brief(cursor):
@@ -34,8 +38,8 @@ def patiently(cursor: Cursor, name: str, act: Callable[[], None]) -> None:
         except BUSY:
             if time.monotonic() >= ends:
                 raise Conflict(
-                    f"{name} has been read for {PATIENCE_SECONDS / 60:.0f} minutes without a pause, so that nothing "
-                    "could be put in its place; refresh it again, or end what reads it"
+                    f"{name} has been read for {patience:.0f} seconds without a pause, so that it could not be"
+                    " replaced or dropped; try again, or end what reads it"
                 ) from None
         time.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
         tries += 1
@@ -48,7 +52,7 @@ def _in_brief(cursor: Cursor) -> Iterator[None]:
     try:
         yield
         cursor.execute("SET LOCAL lock_timeout = 0")
-    except psycopg2.Error:
+    except Exception:
         cursor.execute("ROLLBACK TO SAVEPOINT in_brief")
         raise
     finally:

@@ -9,8 +9,9 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from dataops_defs.adapters.datamarts import belongings, dependants
+from dataops_defs.adapters.datamarts import belongings, dependants, indexes
 from dataops_defs.adapters.datamarts.locks import patiently
+from dataops_defs.adapters.datamarts.losses import losses_of
 from dataops_defs.adapters.datamarts.relations import KINDS, Relation
 from dataops_defs.domain.datamart import DatamartType
 from dataops_defs.errors import Conflict
@@ -45,26 +46,32 @@ def drop(cursor: Cursor, relation: Relation) -> None:
         raise Conflict(f"{relation.schema}.{relation.name} cannot be dropped: {told}") from None
 
 
+def hindrance_to_swap(cursor: Cursor, old: Relation) -> str | None:
+    """Why another one cannot take its place; None where nothing is in the way."""
+    lost = losses_of(cursor, old)
+    if lost:
+        return f"it would lose what was given to it: {', '.join(lost)}"
+    fixed = dependants.dependants_of(cursor, old).fixed
+    return f"it is read by {', '.join(fixed)}" if fixed else None
+
+
 def put_in_place(cursor: Cursor, draft: Relation, name: str, old: Relation | None) -> None:
     """Give the draft the name, and all that the old one has; readers wait for a moment at most.
 
     Raises:
         Conflict: something is built on the old one that does not fit, or cannot be bound to, the new one; or somebody
-            reads it without a pause.
+            reads it without a pause; or it has what cannot be carried over, such as policies and triggers.
     """
     rename = sql.SQL("ALTER {} {} RENAME TO {}").format(draft.kind, draft.identifier, sql.Identifier(name))
     if old is None:
         cursor.execute(rename)
         return
+    hindrance = hindrance_to_swap(cursor, old)
+    if hindrance:
+        raise Conflict(f"{old.schema}.{name} cannot be replaced: {hindrance}")
     found = dependants.dependants_of(cursor, old)
-    if found.fixed:
-        raise Conflict(f"{old.schema}.{name} cannot be replaced: it is read by {', '.join(found.fixed)}")
     rebinding = dependants.rebinding(cursor, found)
-    try:
-        naming = belongings.give_indexes(cursor, draft, belongings.indexes_of(cursor, old))
-    except (psycopg2.errors.UniqueViolation, psycopg2.errors.UndefinedColumn) as error:
-        raise Conflict(f"{old.schema}.{name} cannot be replaced: {error.diag.message_primary}") from None
-    belongings.give_the_rest(cursor, old, draft)
+    naming = _give_all(cursor, old, draft)
     aside = f"{draft.name}_old"
 
     def swap() -> None:
@@ -81,6 +88,18 @@ def put_in_place(cursor: Cursor, draft: Relation, name: str, old: Relation | Non
         raise Conflict(_misfit(old, dependants.all_of(found), error)) from None
     except (psycopg2.errors.UndefinedColumn, psycopg2.errors.UndefinedFunction) as error:
         raise Conflict(_misfit(old, dependants.all_of(found), error)) from None
+
+
+def _give_all(cursor: Cursor, old: Relation, draft: Relation) -> list[sql.Composable]:
+    """Give the draft what people gave to the old one; the statements that name its indexes after the swap."""
+    try:
+        naming = indexes.give_indexes(cursor, draft, indexes.indexes_of(cursor, old))
+        belongings.give_the_rest(cursor, old, draft)
+    except Conflict as error:
+        raise Conflict(f"{old.schema}.{old.name} cannot be replaced: {error}") from None
+    except psycopg2.errors.NotNullViolation as error:
+        raise Conflict(f"{old.schema}.{old.name} cannot be replaced: {error.diag.message_primary}") from None
+    return naming
 
 
 def _misfit(old: Relation, readers: list[str], error: psycopg2.Error) -> str:
