@@ -1,5 +1,6 @@
 """Imports of files: document 000, "Auto-Import File"; their rejects are listed, mended and replayed."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -7,7 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from api_shim.answers import Family
+from api_shim.answers import Family, Refused
 from api_shim.bounded import bounded
 from api_shim.dependencies import PROTECTED, ActorDep, CallerDep, ReadingDep, ShimDep
 from api_shim.grants import check_file_use
@@ -29,15 +30,17 @@ from api_shim.schemas.rejects import replay_schema
 from api_shim.shim import Shim
 from dataops_defs.adapters.importing.content import checked_format
 from dataops_defs.adapters.sources.csv.dialect import check_delimiter, named_encoding
+from dataops_defs.adapters.storage.roots import one_spelling
 from dataops_defs.adapters.warehouse.corrections import keep_corrections
 from dataops_defs.catalogue.import_rows import ImportRow
 from dataops_defs.catalogue.imports import Imports
 from dataops_defs.catalogue.models import RunRow
+from dataops_defs.domain.extraction import FileFormat
 from dataops_defs.domain.importing import ImportTarget, public_import_id, target_of
 from dataops_defs.domain.rejects import RejectState
 from dataops_defs.domain.run import RunKind
 from dataops_defs.domain.sql_types import sql_types
-from dataops_defs.errors import Invalid, SourceError
+from dataops_defs.errors import FieldProblem, Invalid, SourceError
 from dataops_defs.flows.places import open_place
 from dataops_defs.flows.replay_import import CHOSEN
 
@@ -70,7 +73,7 @@ async def import_file(
 
     def order(session: Session) -> Order:
         check_file_use(session, shim, caller, body.file_path)
-        row = _row(body, target, actor.name)
+        row = _row(shim, body, target, actor.name)
         Imports(session).add(row)
 
         def note(run: RunRow) -> None:
@@ -79,7 +82,7 @@ async def import_file(
         return Order(RunKind.IMPORT, row.id, row.path, "file.import", {"target": str(target)}, noted=note)
 
     def finished(execution: Execution) -> BaseModel:
-        return _with_import(shim, succeeded(execution, Family.MVP), ImportOut)
+        return _with_import(shim, _done(execution, body), ImportOut)
 
     return await work.carry_out(order, finished, lambda execution: _with_import(shim, execution, ImportPending))
 
@@ -96,11 +99,12 @@ def get_import(import_id: str, session: ReadingDep) -> ImportOut:
 
 @router.get("/imports/{import_id}/rejects", responses=refusals(404, 503), response_model_exclude_none=True)
 def list_import_rejects(
-    import_id: str, page: Annotated[ImportRejectPage, Query()], shim: ShimDep, response: Response
+    import_id: str, page: Annotated[ImportRejectPage, Query()], shim: ShimDep, caller: CallerDep, response: Response
 ) -> ImportRejects:
     """Rows that could not be taken, with the column, the value and the reason; open ones first."""
     with shim.platform.catalogue() as session:
         row = Imports(session).get(import_id)
+        check_file_use(session, shim, caller, row.path)
     wanted = RejectPage(state=page.state, limit=page.limit, offset=page.offset)
     found = rejected_rows(shim, row.id, wanted, response)
     rejects = [ImportReject.model_validate(each.model_dump(by_alias=False)) for each in found]
@@ -114,7 +118,9 @@ def list_import_rejects(
     responses={**refusals(404, 409, 502, 503), 202: {"model": ImportReplaying, "description": "It goes on"}},
     openapi_extra={"requestBody": {"required": False, "content": {"application/json": {"schema": replay_schema()}}}},
 )
-async def replay_import_rejects(import_id: str, request: Request, work: WorkDep, shim: ShimDep) -> JSONResponse:
+async def replay_import_rejects(
+    import_id: str, request: Request, work: WorkDep, shim: ShimDep, caller: CallerDep
+) -> JSONResponse:
     """Try rejected rows again, with corrections by column, or all open ones as they are.
 
     Rows that fit become part of the table, once: the same request may be sent twice.
@@ -123,6 +129,7 @@ async def replay_import_rejects(import_id: str, request: Request, work: WorkDep,
 
     def order(session: Session) -> Order:
         row = Imports(session).get(import_id)
+        check_file_use(session, shim, caller, row.path)
         wishes = wishes_in(list(row.inferred_schema or {}))
         if wishes is None:
             return Order(RunKind.REPLAY, row.id, row.path, "import.replay_rejects")
@@ -138,10 +145,26 @@ async def replay_import_rejects(import_id: str, request: Request, work: WorkDep,
     return await work.carry_out(order, _replayed, _replaying)
 
 
+def _done(execution: Execution, body: ImportRequest) -> Execution:
+    """An import that succeeded; a refusal names the column of `data_types` that it is about."""
+    try:
+        return succeeded(execution, Family.MVP)
+    except Refused as error:
+        refusal = error.refusal
+        fields = (f"data_types.{name[:60]}" for name in body.data_types)
+        problems = [
+            FieldProblem(field, refusal.message.removeprefix(f"{field}: "))
+            for field in fields
+            if refusal.message.startswith(f"{field}: ")
+        ]
+        raise Refused(replace(refusal, problems=problems[:1])) from None
+
+
 def _checked(shim: Shim, body: ImportRequest) -> ImportTarget:
     """The target of a request whose every field can be served, and whose file is there."""
     sql_types(body.data_types)
-    checked_format(body.file_path)
+    if checked_format(body.file_path) is not FileFormat.EXCEL and body.sheet is not None:
+        raise Invalid.field("sheet", "is for workbooks (.xlsx): a file of another format has none")
     check_csv_settings(body.delimiter, body.encoding)
     target = target_of(body.target_format, body.target_table, body.file_path, shim.settings.import_targets)
     with open_place(shim.platform, body.file_path) as place:
@@ -161,23 +184,23 @@ def check_csv_settings(delimiter: str | None, encoding: str | None, prefix: str 
             raise Invalid.field(f"{prefix}{name}", message) from None
 
 
-def _row(body: ImportRequest, target: ImportTarget, requested_by: str) -> ImportRow:
+def _row(shim: Shim, body: ImportRequest, target: ImportTarget, requested_by: str) -> ImportRow:
     return ImportRow(
         path=body.file_path,
         target_format=target.format,
         target_schema=target.schema,
         target_table=target.table,
         mode=body.mode,
-        owner=f"{'gathered' if body.mode == 'append' else 'file'}:{_owned(body, target)}",
+        owner=f"{'gathered' if body.mode == 'append' else 'file'}:{_owned(shim, body, target)}",
         options=body.options().as_json(),
         requested_by=requested_by,
         notification_email=body.notification_email,
     )
 
 
-def _owned(body: ImportRequest, target: ImportTarget) -> str:
+def _owned(shim: Shim, body: ImportRequest, target: ImportTarget) -> str:
     """Whose rows a table holds: one file's, or those of all that are imported into it in this mode."""
-    return str(target) if body.mode == "append" else body.file_path
+    return str(target) if body.mode == "append" else one_spelling(shim.settings.roots, body.file_path)
 
 
 def _with_import(shim: Shim, execution: Execution, form: type[ImportOut | ImportPending]) -> BaseModel:

@@ -18,6 +18,13 @@ def json_value(value: Any) -> Any:
     return show(value) if show else value
 
 
+def kept_value(value: Any) -> Any:
+    """As `json_value`, for a value that is to be read back: NaN and the infinities are kept as words."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return json_value(value)
+
+
 def exact_number(text: str) -> float | int | str:
     """A number as JSON wrote it: itself where a double (or a whole number up to 2^53) keeps it, else its text."""
     if text.lstrip("-").isdigit():

@@ -5,7 +5,7 @@ Source: document 000, "Network Storage Monitoring" and "Auto-Import File".
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from hashlib import sha256
@@ -20,6 +20,7 @@ IMPORT_PREFIX, WATCH_PREFIX = "import_", "watch_"
 PACKED = (".gz", ".bz2", ".zst", ".xz")
 """Endings that say how a file is compressed; they are no part of its format."""
 MAX_TABLE_NAME = 63
+_UNREAD = re.compile(r"(line|record)(_\d+)?")
 _NAME = re.compile(r"[^\W\d][\w$]*")
 
 
@@ -84,6 +85,11 @@ class ImportTarget:
         return shown if self.format is TargetFormat.POSTGRES else f"{self.format}:{shown}"
 
     @property
+    def uri(self) -> str:
+        """As the ledger names it: ``warehouse:raw.customers``."""
+        return f"warehouse:{self.shown}" if self.format is TargetFormat.POSTGRES else str(self)
+
+    @property
     def shown(self) -> str:
         """As answers print it."""
         return f"{self.schema}.{self.table}"
@@ -118,6 +124,20 @@ class ImportOptions:
         """What is known of a CSV file, by the names that its reader has for it."""
         given = {"delimiter": self.delimiter, "encoding": self.encoding}
         return {name: value for name, value in given.items() if value is not None}
+
+
+def unread_name(name: str, taken: Collection[str]) -> str:
+    """The name under which a reject keeps a line that could not be read as a row; none of a column."""
+    made, number = name, 1
+    while made in taken:
+        number += 1
+        made = f"{name}_{number}"
+    return made
+
+
+def is_unread_name(name: str) -> bool:
+    """Whether a reject may keep a line under this name, see `unread_name`."""
+    return _UNREAD.fullmatch(name) is not None
 
 
 def public_import_id(id: str) -> str:

@@ -15,7 +15,7 @@ SMALLINT, INTEGER, BIGINT, NUMERIC = "smallint", "integer", "bigint", "numeric"
 REAL, DOUBLE, BOOLEAN = "real", "double precision", "boolean"
 DATE, TIME = "date", "time without time zone"
 TIMESTAMP, TIMESTAMPTZ = "timestamp without time zone", "timestamp with time zone"
-UUID, JSON, JSONB = "uuid", "json", "jsonb"
+UUID, JSON, JSONB, BYTEA = "uuid", "json", "jsonb", "bytea"
 
 _WORDS: dict[str, str] = {
     "VARCHAR": VARCHAR,
@@ -109,6 +109,16 @@ def sql_type_of(text: str) -> SqlType:
         raise ValueError(f"'{text[:40]}' is no type that an import gives; such are {', '.join(sorted(_SHOWN))}")
     numbers = tuple(int(each) for each in matched.groups()[1:] if each is not None)
     return SqlType(name, _parameters(name, numbers))
+
+
+def stored_type(printed: str) -> SqlType:
+    """The type of a column that there is, from how answers print it: also one that no request may name."""
+    try:
+        return sql_type_of(printed)
+    except ValueError:
+        name, _, numbers = printed.lower().partition("(")
+        found = tuple(int(each) for each in numbers.rstrip(")").split(",") if each.strip().isdigit())
+        return SqlType(name, found if name == NUMERIC else ())
 
 
 def _parameters(name: str, numbers: tuple[int, ...]) -> tuple[int, ...]:

@@ -3,10 +3,9 @@
 Under the target's lock it is seen whose rows the target holds, and whether it holds this content already.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 import pyarrow as pa
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -27,6 +26,8 @@ from dataops_defs.domain.ledger import Ledger
 from dataops_defs.domain.naming import import_key, raw_key
 from dataops_defs.domain.sql_types import printed_type
 from dataops_defs.errors import Conflict, SourceError
+from dataops_defs.flows.import_found import Found, named_as, sample_of
+from dataops_defs.flows.import_gathering import Gathering
 from dataops_defs.flows.outcome import Outcome
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.work import Step, Work
@@ -35,30 +36,6 @@ SUBJECT_KIND = "import"
 BUCKET = "imports"
 _UNDO = "SAVEPOINT dataops_import"
 _UNDONE = "ROLLBACK TO SAVEPOINT dataops_import"
-
-
-@dataclass(frozen=True)
-class Found:
-    """What an import found, for its row: see `ImportRow`."""
-
-    content: Content
-    schema: Mapping[str, str]
-    explanations: Mapping[str, str]
-    unchanged: bool = False
-    copy_of: str | None = None
-
-    def details(self) -> dict[str, Any]:
-        """The form that is kept with the step."""
-        return {
-            "contentHash": self.content.digest,
-            "sizeBytes": self.content.size,
-            # As pairs: an object of jsonb has no order.
-            "schema": list(self.schema.items()),
-            "explanations": list(self.explanations.items()),
-            "suspect": self.content.suspect,
-            "unchanged": self.unchanged,
-            "copyOf": self.copy_of,
-        }
 
 
 def load_import(work: Work, step: Step, row: ImportRow, content: Content) -> Outcome:
@@ -101,24 +78,43 @@ class _Loading:
     def _check_owner(self) -> None:
         target = self.row.target
         owner = loaded_files.owner_of(self.connection, str(target))
-        exists = owner is not None
+        exists, another = owner is not None, False
         if target.format is TargetFormat.POSTGRES:
-            exists = loaded_files.table_exists(self.connection, target.schema, target.table)
+            relation = loaded_files.relation_of(self.connection, target.schema, target.table)
+            exists = relation is not None
+            another = relation is not None and loaded_files.is_another(self.connection, str(target), relation)
         elif target.format is TargetFormat.ICEBERG:
             # The lake knows better: a worker may have died before it could enter here what it had written there.
             found = iceberg_of(self.work, self.row).found_owner()
             exists, owner = found is not None, found or owner
         if owner is not None and not exists:
             loaded_files.forget_target(self.connection, str(target))  # somebody has dropped it
+        elif another:
+            raise Conflict(
+                f"{target} is not the table that was imported: that one was dropped, and somebody made this one;"
+                " drop it too, or import into another table"
+            )
         elif owner is None and exists:
             raise Conflict(f"{target} exists already, and no import has made it; import into another table")
         elif owner is not None and owner != self.row.owner:
             raise Conflict(f"{target} holds the rows of {_shown(owner)}; import into another table")
 
     def _still_so(self, held: LoadedFile) -> bool:
+        if self.row.target_format is TargetFormat.POSTGRES and not self._holds_it_still():
+            return False
         return held.options == self.row.reading.fingerprint and (
             held.uri is None or not held.uri.startswith("raw:") or self.work.platform.raw_store.exists(held.uri)
         )
+
+    def _holds_it_still(self) -> bool:
+        """Whether the table is as it was left. Which file's rows are missing of those it gathers, nothing tells."""
+        target = self.row.target
+        if self.row.mode is LoadMode.REPLACE:
+            return loaded_files.is_untouched(self.connection, str(target), target.schema, target.table)
+        if not loaded_files.is_empty(self.connection, target.schema, target.table):
+            return True
+        loaded_files.forget_target(self.connection, str(target))
+        return False
 
     def _copy(self) -> LoadedFile | None:
         """A copy under another name, of a file that the same watch has found."""
@@ -145,8 +141,10 @@ class _Loading:
     def _kept(self, written: Written, explanations: dict[str, str]) -> tuple[Outcome, bool]:
         """What was written, entered with its rejects; of nothing useful only these."""
         self.content.check_unchanged()
+        names = self._names(written)
+        written = replace(written, rejected=[named_as(names, each) for each in written.rejected])
         useful = written.ledger.inserted > 0 or written.ledger.rejected == 0
-        entry = self.step.entry(SUBJECT_KIND, self.row.id, written.uri or str(self.row.target))
+        entry = self.step.entry(SUBJECT_KIND, self.row.id, written.uri or self.row.target.uri)
         if useful:
             self._note(written)
         else:
@@ -157,9 +155,15 @@ class _Loading:
         enter(self.connection, entry, written.ledger, outcome.as_json() if useful else None)
         return outcome, useful
 
+    def _names(self, written: Written) -> dict[str, str]:
+        """By column of the file, its name in the target: PostgreSQL takes not all."""
+        given = written.columns.names
+        in_warehouse = self.row.target_format is TargetFormat.POSTGRES
+        return dict(zip(given, column_names(given) if in_warehouse else given, strict=True))
+
     def _written(self) -> tuple[Written, dict[str, str]]:
         mode: Literal["append", "replace"] = "append" if self.row.mode is LoadMode.APPEND else "replace"
-        target, content = self.row.target, self.content
+        target, content = self.row.target, self._gathering.fitted(self.content)
         if content.is_plain_csv and target.format is TargetFormat.POSTGRES:
             (ledger, rejected), columns = load_csv_file(
                 self.connection,
@@ -174,11 +178,17 @@ class _Loading:
             return written, explained_csv(content, columns, ledger.inserted)
         with content.reading() as reading:
             self.step.expect(reading.expected_rows)
-            nested = reading.json
+            if mode == "append" and not content.is_csv:
+                reading = self._gathering.fitted_reading(content, reading)
+            self._gathering.check(reading.schema)
             written = self._sink().write(reading, mode=mode, writer=self._writer, progress=self.step.progress)
         if content.is_csv:
             return written, explained_csv(content, written.columns, written.ledger.read)
-        return written, explained(content, written.columns, nested)
+        return written, explained(content, written.columns, reading.empty)
+
+    @property
+    def _gathering(self) -> Gathering:
+        return Gathering(self.connection, self.work.platform.raw_store, self.row)
 
     @property
     def _writer(self) -> str:
@@ -199,6 +209,9 @@ class _Loading:
     def _note(self, written: Written) -> None:
         """Note what the target holds now; rejects of what it held before are of no use any more."""
         target = str(self.row.target)
+        relation = None
+        if self.row.target_format is TargetFormat.POSTGRES:
+            relation = loaded_files.relation_of(self.connection, self.row.target_schema, self.row.target_table)
         if self.row.mode is LoadMode.REPLACE:
             before = loaded_files.forget_target(self.connection, target)
             supersede_all(self.connection, SUBJECT_KIND, before, self.work.run_id)
@@ -213,6 +226,7 @@ class _Loading:
             watch_id=self.row.watch_id,
             rows=written.ledger.inserted,
             uri=written.uri,
+            relation=relation,
         )
         loaded_files.note_loaded(self.connection, made)
 
@@ -229,7 +243,9 @@ class _Loading:
         self, written: Written, explanations: dict[str, str], *, unchanged: bool = False, copy_of: str | None = None
     ) -> Outcome:
         schema = self._schema(written)
-        found = Found(self.content, schema, _renamed(explanations, written), unchanged, copy_of)
+        names = self._names(written)
+        told = {names[column]: text for column, text in explanations.items() if column in names}
+        found = Found(self.content, schema, told, unchanged, copy_of)
         target = self.row.target
         ledger = written.ledger.balanced()
         return Outcome(
@@ -237,7 +253,7 @@ class _Loading:
             assets=[] if copy_of else [import_key(target.format, target.schema, target.table)],
             uri=written.uri,
             columns=columns_of(written.columns),
-            rejected=written.rejected[:10],
+            rejected=[sample_of(each) for each in written.rejected[:10]],
             bytes=self.content.size,
             total_rows=ledger.inserted + ledger.unchanged,
             details=found.details(),
@@ -260,12 +276,6 @@ class _Loading:
             )
             told = dict(cursor.fetchall())
         return {name: printed_type(told[name]) for name in names if name in told}
-
-
-def _renamed(explanations: Mapping[str, str], written: Written) -> dict[str, str]:
-    names = column_names(written.columns.names)
-    given = zip(names, written.columns.names, strict=True)
-    return {name: explanations[column] for name, column in given if column in explanations}
 
 
 def iceberg_of(work: Work, row: ImportRow) -> IcebergSink:

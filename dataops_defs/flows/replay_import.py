@@ -8,7 +8,8 @@ import pyarrow as pa
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from dataops_defs.adapters.importing.casting import Bad, arrow_type, cast_values
+from dataops_defs.adapters.importing.casting import arrow_type, cast_values
+from dataops_defs.adapters.importing.texts import Bad
 from dataops_defs.adapters.sinks.copying import by_halves, copy_batch
 from dataops_defs.adapters.sinks.table_shape import with_declared_type
 from dataops_defs.adapters.sources.base import Reading
@@ -28,12 +29,12 @@ from dataops_defs.catalogue.import_rows import ImportRow
 from dataops_defs.catalogue.imports import Imports
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.columns import RejectedRow
-from dataops_defs.domain.importing import TargetFormat
+from dataops_defs.domain.importing import TargetFormat, is_unread_name
 from dataops_defs.domain.ledger import Ledger
 from dataops_defs.domain.naming import import_key
 from dataops_defs.domain.rejects import RejectState
 from dataops_defs.domain.run import RunKind
-from dataops_defs.domain.sql_types import SqlType, sql_type_of
+from dataops_defs.domain.sql_types import SqlType, stored_type
 from dataops_defs.errors import Conflict
 from dataops_defs.flows.import_load import iceberg_of
 from dataops_defs.flows.intake import BATCH_ROWS
@@ -74,6 +75,8 @@ def _replay(work: Work, step: Step, row: ImportRow, chosen: bool) -> Outcome:
         held = loaded_files.holds_import(connection, row.id)
         if held is None:
             raise Conflict(f"{target} no longer holds this import's rows: a later version has taken their place")
+        if target.format is TargetFormat.POSTGRES:
+            _check_table(connection, row)
         settled = settled_before(connection, work.run_id, row.id) if chosen else {}
         adopt_corrections(connection, work.run_id)
         replay = _Replay(connection, row)
@@ -88,8 +91,17 @@ def _replay(work: Work, step: Step, row: ImportRow, chosen: bool) -> Outcome:
         loaded_files.add_rows(connection, held.step_id, len(replay.repaired))
         ledger = _ledger(replay, settled)
         outcome = _outcome(connection, row, replay, ledger)
-        enter(connection, step.entry(SUBJECT_KIND, row.id, str(target)), ledger, outcome.as_json())
+        enter(connection, step.entry(SUBJECT_KIND, row.id, held.uri or target.uri), ledger, outcome.as_json())
     return outcome
+
+
+def _check_table(connection: Connection, row: ImportRow) -> None:
+    target = row.target
+    relation = loaded_files.relation_of(connection, target.schema, target.table)
+    if relation is None:
+        raise Conflict(f"{target} is no longer there: somebody has dropped it; import {row.path} again")
+    if loaded_files.is_another(connection, str(target), relation):
+        raise Conflict(f"{target} is not the table that was imported: somebody has dropped that and made this one")
 
 
 Batches = Iterator[tuple[list[int], pa.RecordBatch]]
@@ -108,7 +120,7 @@ class _Replay:
 
     def __post_init__(self) -> None:
         self.columns: dict[str, SqlType] = {
-            name: sql_type_of(printed) for name, printed in (self.row.inferred_schema or {}).items()
+            name: stored_type(printed) for name, printed in (self.row.inferred_schema or {}).items()
         }
 
     @property
@@ -123,8 +135,8 @@ class _Replay:
         for rows in batches:
             arrays, bad = [], dict[int, tuple[str, str | None]]()
             for place, each in enumerate(rows):
-                if not set(each.content) & set(self.columns):
-                    bad[place] = ("none of its columns is given: it could not be read as a row", None)
+                if reason := self._unplaced(each.content):
+                    bad[place] = (reason, None)
             for name, kind in self.columns.items():
                 array, ill = _typed([each.content.get(name) for each in rows], kind)
                 arrays.append(array)
@@ -138,11 +150,18 @@ class _Replay:
             if left:
                 yield [rows[place].id for place in left], batch.take(pa.array(left, pa.int64()))
 
+    def _unplaced(self, content: Mapping[str, Any]) -> str | None:
+        """Why a content is no row of the table: nothing that it holds may get lost."""
+        if not set(content) & set(self.columns):
+            return "none of its columns is given: it could not be read as a row"
+        strange = [name for name in content if name not in self.columns and not is_unread_name(name)]
+        return f"holds '{strange[0]}', which is no column of {self.row.target}" if strange else None
+
     def insert(self, ids: list[int], batch: pa.RecordBatch) -> None:
         """Add rows to the table; what PostgreSQL itself refuses stays a reject."""
         target = sql.Identifier(self.row.target_schema, self.row.target_table)
         with self.connection.cursor() as cursor:
-            bad = by_halves(cursor, batch, ids, lambda part, _numbers: copy_batch(cursor, target, part))
+            bad = by_halves(cursor, batch, ids, lambda part, _numbers: copy_batch(cursor, target, _plain(part)))
         failed = {each.number: each for each in bad}
         still_rejected(self.connection, [Refused(id, each.reason, each.column) for id, each in failed.items()])
         self.refused += len(failed)
@@ -153,6 +172,17 @@ class _Replay:
         self.refused += len(refused)
         self.samples += [RejectedRow(row.row_number, reason, column, row.content) for row, reason, column in refused]
         del self.samples[10:]
+
+
+def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Bytes as PostgreSQL reads them from text."""
+    columns = [
+        pa.array([None if each is None else "\\x" + each.hex() for each in column.to_pylist()], pa.string())
+        if pa.types.is_binary(column.type)
+        else column
+        for column in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
 def _typed(values: Sequence[Any], kind: SqlType) -> tuple[pa.Array, Bad]:

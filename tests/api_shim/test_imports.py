@@ -79,6 +79,12 @@ class TestAnImport:
         answer = storage.imported(storage.put("Orders June.csv", CUSTOMERS))
         assert answer["target_table"] == "raw.orders_june"
 
+    def test_of_the_same_file_in_other_words_is_of_the_same_rows(self, storage: Storage) -> None:
+        storage.put("customers.csv", CUSTOMERS)
+        for path in ("customers.csv", "./customers.csv", f"{storage.files}//customers.csv"):
+            answer = storage.imported(path, target_table="raw.customers")
+            assert (answer["file_path"], answer["rows_imported"]) == (path, 2)
+
     def test_that_goes_on_answers_202_and_where_to_look(self, storage: Storage, launcher: InProcessLauncher) -> None:
         launcher.held = True
         path = storage.put("customers.csv", CUSTOMERS)
@@ -112,6 +118,7 @@ class TestARefusal:
             ({"target_format": "oracle"}, "target_format"),
             ({"encoding": "rot13"}, "encoding"),
             ({"delimiter": "a"}, "delimiter"),
+            ({"sheet": "Sheet1"}, "sheet"),
             ({"notification_email": "a@b.c\nBcc: all@example.com"}, "notification_email"),
             ({"mystery": 1}, "mystery"),
             ({"file_path": "../../../etc/passwd"}, "file_path"),
@@ -123,6 +130,12 @@ class TestARefusal:
         storage.put("customers.csv", CUSTOMERS)
         status, answer = storage.send("POST", "/import", {"file_path": "customers.csv", **body})
         assert (status, answer["detail"].partition(":")[0]) == (422, field)
+
+    def test_of_a_type_for_no_column_names_it(self, storage: Storage) -> None:
+        storage.put("customers.csv", CUSTOMERS)
+        body = {"file_path": "customers.csv", "data_types": {"shoe": "TEXT"}}
+        status, answer = storage.send("POST", "/import", body)
+        assert (status, [each["field"] for each in answer["errors"]]) == (422, ["data_types.shoe"])
 
     def test_of_what_is_no_file(self, storage: Storage) -> None:
         (storage.files / "folder.csv").mkdir()
@@ -193,7 +206,7 @@ class TestRejects:
         _, done = storage.send("POST", f"{path}/replay", {"rows": [{"id": first, "raw": {"age": "99999"}}]})
         assert (done["rows_repaired"], done["rows_failed"], done["rows_open"]) == (0, 1, 2)
         reason = storage.send("GET", path)[1]["rejects"][0]["reason"]
-        assert reason == "'99999' does not fit the column's type int16"
+        assert reason == "'99999' does not fit the column's type SMALLINT"
 
     def test_of_the_lake_are_mended_there_and_of_a_parquet_file_nowhere(self, storage: Storage) -> None:
         storage.put("people.csv", PEOPLE)

@@ -20,7 +20,7 @@ from dataops_defs.catalogue.leases import Leases
 from dataops_defs.catalogue.models import RunRow
 from dataops_defs.domain.importing import ImportState, LoadMode, TargetFormat
 from dataops_defs.domain.run import RunState
-from dataops_defs.errors import Conflict, DataOpsError, SourceError
+from dataops_defs.errors import Conflict, DataOpsError, Invalid, SourceError
 from dataops_defs.flows import import_load
 from dataops_defs.flows.import_file import import_file
 from dataops_defs.flows.lease import Lease
@@ -225,6 +225,47 @@ class TestTypesThatAreGiven:
         assert len(rejects(world, id)) == 3
 
 
+class TestEmptyLines:
+    @pytest.mark.parametrize("before", [b"\n", b"\r\n", b"\n\n", b"\xef\xbb\xbf\n", b"   \r\n", b"\xff\xfe\n\0"])
+    @pytest.mark.parametrize("given", [{}, {"a": "INTEGER"}])
+    def test_before_the_names_are_no_rows(self, world: World, before: bytes, given: dict[str, str]) -> None:
+        wide = before.startswith(b"\xff")
+        text = "a,b\n1,2\n3,4\n"
+        path = put(world, "late.csv", before + (text.encode("utf-16-le") if wide else text.encode()))
+        done = imported(world, path, "late", data_types=given)
+        assert (done.rows_imported, done.rows_rejected) == (2, 0)
+        assert world.sql("SELECT a, b FROM raw.late ORDER BY a") == [(1, 2), (3, 4)]
+
+
+class TestExplanations:
+    def test_of_json_tell_lists_objects_and_columns_without_a_value(self, world: World) -> None:
+        content = '[{"id": 1, "at": {"x": 1}, "none": null}, {"id": 2, "at": [1], "none": null}]'
+        told = imported(world, put(world, "n.json", content), "n").explanations or {}
+        assert told["at"] == "JSON: values are lists or objects, kept as they are"
+        assert told["none"] == "text: no row has a value"
+
+    def test_of_parquet_name_the_types_of_the_file(self, world: World, tmp_path: Path) -> None:
+        moments = pa.array([0], pa.timestamp("us", "UTC"))
+        pq.write_table(pa.table({"l": [[1]], "t": moments, "s": [{"a": 1}]}), tmp_path / "f")
+        told = imported(world, put(world, "p.parquet", (tmp_path / "f").read_bytes()), "p").explanations or {}
+        assert told["t"] == "timestamp[us, tz=UTC]: as the Parquet file declares it"
+        assert told["l"].startswith("list<")
+        assert told["s"].startswith("struct<")
+
+    def test_of_mixed_text_count_what_stands_in_the_way(self, world: World) -> None:
+        path = put(world, "m.csv", "half,few,n\n1,x,1\nx,y,\n2,3,\ny,z,\n")
+        told = imported(world, path, "m").explanations or {}
+        assert told["half"] == "text: 2 of 4 values are not numbers, first in row 2"
+        assert told["few"] == "text: 3 of 4 values are not numbers, first in row 1"
+        assert told["n"] == "whole number: all values that its 4 rows have are whole numbers of at most 64 bits"
+
+    def test_stand_under_the_names_of_the_target(self, world: World) -> None:
+        path = put(world, "s.csv", "ctid,b\n1,2\n")
+        for format, name in ((TargetFormat.POSTGRES, "ctid_2"), (TargetFormat.ICEBERG, "ctid")):
+            done = imported(world, path, "s", format=format)
+            assert list(done.explanations or {}) == list(done.inferred_schema or {}) == [name, "b"]
+
+
 class TestTheSameFileAgain:
     def test_changes_nothing_and_says_so(self, world: World) -> None:
         path = put(world, "customers.csv", CUSTOMERS)
@@ -303,6 +344,24 @@ class TestATable:
         imported(world, put(world, "b.csv", "id,n,more\n2,2,x\n"), "all", mode=LoadMode.APPEND)
         assert world.sql("SELECT id, n, more FROM raw.all ORDER BY 1") == [(1, 1, None), (2, 2, "x")]
 
+    def test_that_gathers_rejects_rows_that_do_not_fit_its_columns(self, world: World) -> None:
+        imported(world, put(world, "a.csv", "id,day,n\n1,2024-01-01,1\n"), "all", mode=LoadMode.APPEND)
+        later = put(world, "b.csv", "id,day,n\n2,2024-01-02,2.5\nx,2024-01-03,3\n4,soon,4\n")
+        done = imported(world, later, "all", mode=LoadMode.APPEND)
+        assert (done.rows_imported, done.rows_rejected) == (1, 2)
+        assert [(number, column) for number, column, *_ in rejects(world, done.id)] == [(2, "id"), (3, "day")]
+        lines = '{"id": 5, "day": "2024-01-05"}\n{"id": "y", "day": "2024-01-06"}\n'
+        done = imported(world, put(world, "c.jsonl", lines), "all", mode=LoadMode.APPEND)
+        assert (done.rows_imported, done.rows_rejected) == (1, 1)
+        assert world.sql("SELECT id, n::text FROM raw.all ORDER BY 1") == [(1, "1.0"), (2, "2.5"), (5, None)]
+
+    def test_of_parquet_gathers_files_of_the_same_columns_only(self, world: World) -> None:
+        more: dict[str, Any] = {"mode": LoadMode.APPEND, "format": TargetFormat.PARQUET}
+        imported(world, put(world, "a.csv", "id,n\n1,1\n"), "all", **more)
+        imported(world, put(world, "b.csv", "id,n\n2,2\n"), "all", **more)
+        with pytest.raises(Conflict, match="'n' is text, there bigint"):
+            imported(world, put(world, "c.csv", "id,n\n3,x\n"), "all", **more)
+
 
 class TestOtherStores:
     def test_parquet_goes_to_the_raw_store(self, world: World) -> None:
@@ -312,6 +371,15 @@ class TestOtherStores:
         with world.platform.raw_store.parquet(done.uri) as file:
             assert (file.metadata.num_rows, file.schema_arrow.names) == (3, list(TYPES))
         assert imported(world, path, format=TargetFormat.PARQUET).uri == done.uri
+
+    @pytest.mark.parametrize("kind", [pa.decimal256(60, 2), pa.duration("s")])
+    def test_the_lake_names_a_column_that_it_cannot_keep(self, world: World, tmp_path: Path, kind: pa.DataType) -> None:
+        pq.write_table(pa.table({"odd": pa.array([1], pa.int64()).cast(kind)}), tmp_path / "f")
+        path = put(world, "odd.parquet", (tmp_path / "f").read_bytes())
+        with pytest.raises(Invalid, match=r"data_types\.odd"):
+            imported(world, path, "odd", format=TargetFormat.ICEBERG)
+        done = imported(world, path, "odd", format=TargetFormat.ICEBERG, data_types={"odd": "TEXT"})
+        assert done.rows_imported == 1
 
     def test_the_lake_has_a_snapshot_for_each_version(self, world: World) -> None:
         path = put(world, "customers.csv", CUSTOMERS)

@@ -4,18 +4,17 @@ Nothing is rounded, cut or guessed: a decimal with more digits than its type has
 a zone where none is kept, is a reject with its row, column and value.
 """
 
-import json
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataops_defs.adapters.json_values import json_value
+from dataops_defs.adapters.importing.floats import nearest, out_of_range
+from dataops_defs.adapters.importing.texts import SHOWN, TEXTS, Bad, checked
+from dataops_defs.adapters.json_values import json_value, kept_value
 from dataops_defs.adapters.sinks.table_shape import column_type, with_declared_type
 from dataops_defs.adapters.sources.base import Reading
 from dataops_defs.adapters.sources.csv.types import Kind, prove, typed
@@ -26,8 +25,8 @@ from dataops_defs.domain.sql_types import SqlType
 from dataops_defs.errors import SourceError
 
 MAX_REJECTED = 100_000
-MAX_RAW = 10_000
-_SHOWN = 60
+MAX_REJECTED_BYTES = 256 * 1024**2
+MAX_ARROW_DIGITS = 76
 _ARROW: dict[str, pa.DataType] = {
     sql.SMALLINT: pa.int16(),
     sql.INTEGER: pa.int32(),
@@ -35,16 +34,18 @@ _ARROW: dict[str, pa.DataType] = {
     sql.REAL: pa.float32(),
     sql.DOUBLE: pa.float64(),
     sql.BOOLEAN: pa.bool_(),
+    sql.BYTEA: pa.binary(),
     sql.DATE: pa.date32(),
     sql.TIME: pa.time64("us"),
     sql.TIMESTAMP: pa.timestamp("us"),
     sql.TIMESTAMPTZ: pa.timestamp("us", tz="UTC"),
 }
+_FLOATS = (sql.REAL, sql.DOUBLE)
 _NUMBERS = (Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT)
 # What proves that a cast gives each value as PostgreSQL would read it: then a column is cast as a whole.
 _PROVES: dict[str, tuple[Kind, ...]] = {
     **dict.fromkeys((sql.SMALLINT, sql.INTEGER, sql.BIGINT), (Kind.INTEGER,)),
-    sql.DOUBLE: _NUMBERS,
+    **dict.fromkeys(_FLOATS, _NUMBERS),
     sql.NUMERIC: (Kind.INTEGER, Kind.DECIMAL),
     sql.DATE: (Kind.DATE,),
     sql.TIMESTAMP: (Kind.DATE, Kind.TIMESTAMP),
@@ -52,9 +53,6 @@ _PROVES: dict[str, tuple[Kind, ...]] = {
 }
 _TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
-# PostgreSQL's jsonb holds no NUL, no half of a character, and no number of more than 131,072 digits.
-_NOT_IN_JSONB = re.compile(r"\\u0000|\\u[dD][89a-fA-F]|[eE][+-]?\d{5,}")
-Bad = dict[int, str]
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ def cast_reading(reading: Reading, columns: Columns) -> Reading:
     if not given:
         return reading
     schema = pa.schema([_field(each, given.get(each.name)) for each in reading.schema])
-    made = Reading(schema, iter(()), [], reading.expected_rows)
+    made = Reading(schema, iter(()), [], reading.expected_rows, empty=reading.empty)
     made.batches = _Casting(reading, made, given).batches()
     return made
 
@@ -111,7 +109,10 @@ def _field(column: pa.Field, wanted: SqlType | None) -> pa.Field:
 def arrow_type(wanted: SqlType) -> pa.DataType:
     """The Arrow type that carries a column's values; text, where Arrow has none like it."""
     if wanted.name == sql.NUMERIC and wanted.parameters:
-        return pa.decimal128(*wanted.parameters)
+        precision, scale = wanted.parameters
+        if precision > MAX_ARROW_DIGITS:
+            return pa.string()
+        return pa.decimal128(precision, scale) if precision <= sql.MAX_DIGITS else pa.decimal256(precision, scale)
     return _ARROW.get(wanted.name, pa.string())
 
 
@@ -122,6 +123,7 @@ class _Casting:
     given: Mapping[str, SqlType]
     met: int = 0
     mine: list[RejectedRow] = field(default_factory=list)
+    held: int = 0
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         for batch in self.reading.batches:
@@ -146,22 +148,19 @@ class _Casting:
         return made.filter(pa.array([place not in bad for place in range(batch.num_rows)])) if bad else made
 
     def _reject(self, batch: pa.RecordBatch, place: int, column: str, reason: str) -> None:
-        if len(self.mine) >= MAX_REJECTED:
+        if len(self.mine) >= MAX_REJECTED or self.held > MAX_REJECTED_BYTES:
             first = self.mine[0]
             raise SourceError(
-                f"more than {MAX_REJECTED:,} rows do not fit their types; the first is row {first.number}:"
+                f"{len(self.mine):,} rows and more do not fit their types; the first is row {first.number}:"
                 f" {first.column} {first.reason}"
             )
-        raw = {name: json_value(value) for name, value in batch.slice(place, 1).to_pylist()[0].items()}
-        number = self.reading.number(self.met + place)
-        self.mine.append(RejectedRow(number, reason, column, {name: _short(value) for name, value in raw.items()}))
+        # Whole, however long: what is mended is what was there.
+        raw = {name: kept_value(value) for name, value in batch.slice(place, 1).to_pylist()[0].items()}
+        self.held += sum(len(value) for value in raw.values() if isinstance(value, str))
+        self.mine.append(RejectedRow(self.reading.number(self.met + place), reason, column, raw))
 
     def _tell(self) -> None:
         self.made.rejected[:] = sorted([*self.reading.rejected, *self.mine], key=lambda row: row.number)
-
-
-def _short(value: Any) -> Any:
-    return value[:MAX_RAW] if isinstance(value, str) else value
 
 
 def cast_column(column: pa.Array, wanted: SqlType) -> tuple[pa.Array, Bad]:
@@ -172,21 +171,30 @@ def cast_column(column: pa.Array, wanted: SqlType) -> tuple[pa.Array, Bad]:
         return whole, {}
     if pa.types.is_nested(column.type):
         texts = [None if value is None else _dumped(json_value(value)) for value in column.to_pylist()]
-        return _checked(texts, wanted, {}) if wanted.name in _TEXTS else typed_column(texts, arrow_type(wanted))
-    return cast_values([json_value(value) for value in column.to_pylist()], wanted)
+        return checked(texts, wanted, {}) if wanted.name in TEXTS else cast_values(texts, wanted)
+    return cast_values([kept_value(value) for value in column.to_pylist()], wanted)
 
 
 def cast_values(values: Sequence[Any], wanted: SqlType) -> tuple[pa.Array, Bad]:
     """JSON values in a type, as `cast_column` does it."""
-    if wanted.name in _TEXTS and not (wanted.name == sql.NUMERIC and wanted.parameters):
+    kind = arrow_type(wanted)
+    if wanted.name in TEXTS and pa.types.is_string(kind):
         if wanted.name in (sql.JSON, sql.JSONB):
-            return _checked(
-                [value if isinstance(value, str | None) else _dumped(value) for value in values], wanted, {}
-            )
+            return checked([value if isinstance(value, str | None) else _dumped(value) for value in values], wanted, {})
         array, bad = typed_column(values, pa.string())
-        return _checked(array.to_pylist(), wanted, bad)
+        return checked(array.to_pylist(), wanted, bad)
     given = [_truth(value) for value in values] if wanted.name == sql.BOOLEAN else values
-    return typed_column(given, arrow_type(wanted))
+    made, bad = typed_column(given, kind)
+    if wanted.name in _FLOATS:
+        texts = pa.array([None if value is None else str(value) for value in values], pa.string())
+        beyond = pc.indices_nonzero(out_of_range(texts, made)).to_pylist()
+        bad |= {place: f"'{str(values[place])[:SHOWN]}' does not fit the column's type {kind}" for place in beyond}
+    # In the words of SQL, not in those of Arrow.
+    return made, {place: _told(reason, kind, wanted) for place, reason in bad.items()}
+
+
+def _told(reason: str, kind: pa.DataType, wanted: SqlType) -> str:
+    return f"{reason.removesuffix(str(kind))}{wanted.printed}" if reason.endswith(f" type {kind}") else reason
 
 
 def _as_a_whole(column: pa.Array, wanted: SqlType) -> pa.Array | None:
@@ -199,6 +207,8 @@ def _as_a_whole(column: pa.Array, wanted: SqlType) -> pa.Array | None:
     proven = prove(column)
     if proven.kind not in _PROVES.get(wanted.name, ()) or (wanted.name == sql.NUMERIC and not wanted.parameters):
         return None
+    if wanted.name in _FLOATS:
+        return nearest(column, arrow_type(wanted))
     try:
         return typed(column, proven.arrow).cast(arrow_type(wanted))
     except pa.ArrowInvalid:
@@ -213,71 +223,3 @@ def _truth(value: Any) -> Any:
 
 def _dumped(value: Any) -> str:
     return orjson.dumps(value).decode()
-
-
-def _checked(texts: Sequence[str | None], wanted: SqlType, bad: Bad) -> tuple[pa.Array, Bad]:
-    check = _TEXTS[wanted.name]
-    made: list[str | None] = []
-    for place, text in enumerate(texts):
-        try:
-            made.append(None if text is None else check(text, wanted))
-        except ValueError as error:
-            made.append(None)
-            bad.setdefault(place, f"'{text[:_SHOWN] if text else ''}' {error}")
-    return pa.array(made, pa.string()), bad
-
-
-def _within(text: str, wanted: SqlType) -> str:
-    if wanted.length is not None and len(text) > wanted.length:
-        raise ValueError(f"has {len(text)} characters, more than {wanted.printed} takes")
-    return text
-
-
-def _uuid(text: str, _wanted: SqlType) -> str:
-    try:
-        return str(UUID(text.strip()))
-    except ValueError:
-        raise ValueError("is no UUID") from None
-
-
-def _json(text: str, wanted: SqlType) -> str:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError("is no JSON") from None
-    if wanted.name == sql.JSONB and (found := _NOT_IN_JSONB.search(text)) and not _is_whole(text):
-        raise ValueError(f"holds {found[0]}, which jsonb does not keep")
-    return text
-
-
-def _is_whole(text: str) -> bool:
-    """Whether what looks like something that jsonb does not keep is only part of a text, or of a whole character."""
-    try:
-        plain = json.dumps(json.loads(text, parse_float=_plain_number), ensure_ascii=False)
-        plain.encode()
-    except (ValueError, RecursionError):
-        return False
-    return "\\u0000" not in plain.replace("\\\\", "")
-
-
-def _plain_number(text: str) -> str:
-    if re.search(r"[eE][+-]?\d{5,}", text):
-        raise ValueError
-    return text
-
-
-def _number(text: str, _wanted: SqlType) -> str:
-    if re.fullmatch(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?\s*", text, re.ASCII) is None:
-        raise ValueError("is no number")
-    return text.strip()
-
-
-_TEXTS: dict[str, Callable[[str, SqlType], str]] = {
-    sql.VARCHAR: _within,
-    sql.CHAR: _within,
-    sql.TEXT: _within,
-    sql.UUID: _uuid,
-    sql.JSON: _json,
-    sql.JSONB: _json,
-    sql.NUMERIC: _number,
-}

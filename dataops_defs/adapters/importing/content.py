@@ -2,9 +2,9 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from typing import BinaryIO
@@ -20,11 +20,12 @@ from dataops_defs.adapters.sources.excel.container import MAX_FILE as EXCEL_BYTE
 from dataops_defs.adapters.sources.files.formats import format_by_name
 from dataops_defs.adapters.sources.files.reading import Openable, Wanted, naming, reading_of
 from dataops_defs.adapters.storage.files import Files
+from dataops_defs.adapters.storage.roots import MAX_NAME
 from dataops_defs.adapters.storage.spool import check_size, unpacked
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.extraction import FileFormat
 from dataops_defs.domain.importing import PACKED, ImportOptions
-from dataops_defs.domain.sql_types import sql_types
+from dataops_defs.domain.sql_types import SqlType, sql_types
 from dataops_defs.errors import Invalid, SourceError
 
 BLOCK = 1024 * 1024
@@ -45,7 +46,10 @@ class NothingFits(Exception):
 
 @dataclass(frozen=True)
 class Content:
-    """An open file; ``file`` is unpacked, ``given`` is as it lies there, and ``digest`` the SHA-256 of that."""
+    """An open file; ``file`` is unpacked, ``given`` is as it lies there, and ``digest`` the SHA-256 of that.
+
+    ``of_table`` are types by column that the target has already, and that its values have to be of.
+    """
 
     name: str
     format: FileFormat
@@ -54,6 +58,7 @@ class Content:
     file: BinaryIO
     digest: str
     mark: tuple[int, int]
+    of_table: Mapping[str, SqlType] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -63,7 +68,12 @@ class Content:
     @cached_property
     def columns(self) -> Columns:
         """What becomes of its columns."""
-        return Columns(sql_types(self.options.data_types), not self.options.infer_schema)
+        return Columns({**self.of_table, **self.given_types}, not self.options.infer_schema)
+
+    @cached_property
+    def given_types(self) -> Mapping[str, SqlType]:
+        """The types that the request gives columns."""
+        return sql_types(self.options.data_types)
 
     @cached_property
     def suspect(self) -> str | None:
@@ -91,7 +101,7 @@ class Content:
     @property
     def is_plain_csv(self) -> bool:
         """Whether it is a CSV file whose columns all keep the types that are proven for them."""
-        return self.format is FileFormat.CSV and self.options.infer_schema and not self.options.data_types
+        return self.format is FileFormat.CSV and self.options.infer_schema and not self.columns.wanted
 
     def proof(self) -> FileProof:
         """What the values of a CSV file are; columns that are given a type are read as text."""
@@ -182,6 +192,8 @@ def check_manifest(files: Files, path: str, digest: str) -> None:
     Raises:
         SourceError: it names another content, or none.
     """
+    if len(f"{path.rpartition('/')[2]}{MANIFEST}".encode()) > MAX_NAME:
+        return  # no file can have that name
     found = files.entry(path + MANIFEST)
     if found is None or found.is_folder:
         return

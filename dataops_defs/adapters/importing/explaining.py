@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow import parquet
 
 from dataops_defs.adapters.importing.content import Content
+from dataops_defs.adapters.sinks.table_shape import declared_type
 from dataops_defs.adapters.sources.csv.rows import BLOCK_SIZES, TextRows
 from dataops_defs.domain.extraction import FileFormat
 
@@ -21,6 +23,7 @@ _FORMS = {
     "true or false": r"^(?i:true|false)$",
 }
 EMPTY = "text: no row has a value"
+_JSON = ("json", "jsonb")
 
 
 def _is_instant(kind: pa.DataType) -> bool:
@@ -28,16 +31,16 @@ def _is_instant(kind: pa.DataType) -> bool:
 
 
 _PROVEN: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
-    (pa.types.is_integer, "whole number: the values of all {rows} rows are whole numbers of at most 64 bits"),
+    (pa.types.is_integer, "whole number: {all} whole numbers of at most 64 bits"),
     (
         pa.types.is_decimal,
-        "decimal: the values of all {rows} rows are numbers, kept exactly; at most {scale} digits behind the point",
+        "decimal: {all} numbers, kept exactly; at most {scale} digits behind the point",
     ),
-    (pa.types.is_floating, "floating point: the values of all {rows} rows are numbers, some with an exponent"),
-    (pa.types.is_boolean, "boolean: the values of all {rows} rows are true or false"),
-    (pa.types.is_date, "date: the values of all {rows} rows are dates (YYYY-MM-DD)"),
-    (_is_instant, "timestamp with time zone: the values of all {rows} rows are times with a zone, kept in UTC"),
-    (pa.types.is_timestamp, "timestamp: the values of all {rows} rows are times of ISO 8601 without a zone"),
+    (pa.types.is_floating, "floating point: {all} numbers, some with an exponent"),
+    (pa.types.is_boolean, "boolean: {all} true or false"),
+    (pa.types.is_date, "date: {all} dates (YYYY-MM-DD)"),
+    (_is_instant, "timestamp with time zone: {all} times with a zone, kept in UTC"),
+    (pa.types.is_timestamp, "timestamp: {all} times of ISO 8601 without a zone"),
     (lambda _kind: True, "text"),
 )
 _TYPES: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
@@ -61,29 +64,35 @@ def explained_csv(content: Content, schema: pa.Schema, rows: int) -> dict[str, s
         if each.name not in found:
             scale = each.type.scale if pa.types.is_decimal(each.type) else 0
             told = next(told for test, told in _PROVEN if test(each.type))
-            found[each.name] = told.format(rows=f"{rows:,}", scale=scale)
+            found[each.name] = told.format(all=f"all values that its {rows:,} rows have are", scale=scale)
     return {name: found[name] for name in schema.names}
 
 
-def explained(content: Content, schema: pa.Schema, nested: frozenset[str]) -> dict[str, str]:
-    """By column of any other file, whose values have types of their own."""
+def explained(content: Content, schema: pa.Schema, empty: frozenset[str]) -> dict[str, str]:
+    """By column of any other file, whose values have types of their own; of ``empty`` ones no row has a value."""
     found = _given(content, schema.names)
+    if content.format is FileFormat.PARQUET:
+        found = {each.name: f"{each.type}: as the Parquet file declares it" for each in _declared(content)} | found
     for each in schema:
-        found.setdefault(each.name, _of_type(content, each, nested))
-    return found
+        found.setdefault(each.name, EMPTY if each.name in empty else _of_type(each))
+    return {name: found[name] for name in schema.names}
+
+
+def _declared(content: Content) -> pa.Schema:
+    content.file.seek(0)
+    return parquet.read_schema(content.file)
 
 
 def _given(content: Content, names: Sequence[str]) -> dict[str, str]:
-    found = {name: f"{each.printed}: as data_types says" for name, each in content.columns.wanted.items()}
+    found = {name: f"{each.printed}: as data_types says" for name, each in content.given_types.items()}
+    found = {name: f"{each.printed}: as the table has it" for name, each in content.of_table.items()} | found
     if content.columns.as_text:
         found = dict.fromkeys(names, "text: infer_schema is false") | found
     return {name: found[name] for name in names if name in found}
 
 
-def _of_type(content: Content, column: pa.Field, nested: frozenset[str]) -> str:
-    if content.format is FileFormat.PARQUET:
-        return f"{column.type}: as the Parquet file declares it"
-    if column.name in nested:
+def _of_type(column: pa.Field) -> str:
+    if declared_type(column) in _JSON:
         return "JSON: values are lists or objects, kept as they are"
     told = next((told for test, told in _TYPES if test(column.type)), None)
     return told or "text: values are texts, or of several types"
@@ -93,6 +102,7 @@ def _of_type(content: Content, column: pa.Field, nested: frozenset[str]) -> str:
 class _Seen:
     """What the values of a text column look like, as far as they were seen; numbers of rows count from 1."""
 
+    looked: int
     values: int = 0
     zeros: int = 0
     first_zero: int | None = None
@@ -118,7 +128,7 @@ class _Seen:
         if not self.values:
             return EMPTY
         if self.form is None:
-            return "text: its values are no numbers, dates or truth values"
+            return f"text: no value in its first {self.looked:,} rows is a number, a date or a truth value"
         if self.form == "numbers" and self.zeros:
             row = _numbered(self.first_zero, apart)
             return f"text: {self.zeros:,} of {self.values:,} values have leading zeros, first in row {row}"
@@ -130,12 +140,11 @@ class _Seen:
 
 
 def _form_of(column: pa.Array) -> str | None:
-    """What most of the first values look like."""
+    """What most of those among the first values look like that look like anything."""
     first = column.slice(0, LOOKED_AT).drop_null()
-    for name, pattern in _FORMS.items():
-        if len(first) and (pc.sum(pc.match_substring_regex(first, pattern)).as_py() or 0) * 2 > len(first):
-            return name
-    return None
+    found = {name: pc.sum(pc.match_substring_regex(first, each)).as_py() or 0 for name, each in _FORMS.items()}
+    form = max(found, key=lambda name: found[name])
+    return form if found[form] else None
 
 
 def _texts(content: Content, names: Sequence[str]) -> Mapping[str, str]:
@@ -143,7 +152,9 @@ def _texts(content: Content, names: Sequence[str]) -> Mapping[str, str]:
     seen: dict[str, _Seen] = {}
     met = 0
     for batch in rows.batches():
-        seen = seen or {name: _Seen(form=_form_of(batch.column(name))) for name in names}
+        seen = seen or {
+            name: _Seen(min(batch.num_rows, LOOKED_AT), form=_form_of(batch.column(name))) for name in names
+        }
         for name, each in seen.items():
             each.take(batch.column(name), met + 1)
         met += batch.num_rows

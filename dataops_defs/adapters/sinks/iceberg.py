@@ -190,8 +190,21 @@ class _Rows:
 
 
 def lake_schema(schema: pa.Schema) -> pa.Schema:
-    """The columns in types that Iceberg has, none of which loses anything."""
+    """The columns in types that Iceberg has, none of which loses anything.
+
+    Raises:
+        Invalid: naming the first column for which it has none.
+    """
+    for each in schema:
+        if any(test(each.type) for test in _UNKNOWN):
+            raise Invalid.field(
+                f"data_types.{each.name[:60]}", f"is needed: Iceberg has no type that keeps {each.type}; TEXT would"
+            )
     return pa.schema([pa.field(each.name, _lake_type(each.type)) for each in plain(schema)])
+
+
+# Of numbers, Iceberg's have 38 digits at most.
+_UNKNOWN = (pa.types.is_decimal256, pa.types.is_duration, pa.types.is_interval, pa.types.is_union)
 
 
 def _lake_type(kind: pa.DataType) -> pa.DataType:

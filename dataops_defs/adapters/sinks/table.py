@@ -14,7 +14,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from pyarrow import csv
 
 from dataops_defs.adapters.ahead import ahead
-from dataops_defs.adapters.json_values import json_value
+from dataops_defs.adapters.json_values import json_value, kept_value
 from dataops_defs.adapters.sinks.copying import OPTIONS
 from dataops_defs.adapters.sinks.table_shape import Mode, prepare, refusals
 from dataops_defs.adapters.sources.base import Reading
@@ -97,7 +97,7 @@ class _Rows:
                 found = pc.fill_null(pc.match_substring(column, NUL), False)
                 bad |= dict.fromkeys(pc.indices_nonzero(found).to_pylist(), name)
         for place in sorted(bad):
-            raw = {name: json_value(value) for name, value in batch.slice(place, 1).to_pylist()[0].items()}
+            raw = {name: kept_value(value) for name, value in batch.slice(place, 1).to_pylist()[0].items()}
             number = self._reading.number(self._met + place)
             self.rejected.append(RejectedRow(number, "holds a NUL character", bad[place], raw))
         if not bad:

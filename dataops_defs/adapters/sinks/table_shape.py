@@ -65,6 +65,23 @@ def prepare(cursor: Cursor, schema: str, table: str, wanted: pa.Schema, mode: Mo
     return names
 
 
+def types_to_keep(cursor: Cursor, schema: str, table: str, wanted: pa.Schema) -> dict[str, str]:
+    """By column of ``wanted``, the other type that a table has for it, and that appending to it will not widen."""
+    present = _present(cursor, schema, table)
+    found: dict[str, str] = {}
+    for name, column in zip(column_names(wanted.names), wanted, strict=True):
+        kind, mine = present.get(name), declared_type(column)
+        if kind is None or kind == mine:
+            continue
+        try:
+            widened = _widened(kind, mine, name)
+        except Conflict:
+            widened = kind
+        if widened == kind:
+            found[column.name] = kind
+    return found
+
+
 def with_declared_type(column: pa.Field, declared: str) -> pa.Field:
     """The column, to be kept in a type of PostgreSQL that Arrow does not have, such as ``character varying(50)``."""
     return column.with_metadata({_DECLARED: declared})

@@ -161,6 +161,8 @@ LOADED_FILE = Table(
     Column("watch_id", Uuid(as_uuid=False)),
     _count("rows"),
     Column("uri", Text),
+    # Which table it was: its number, and that of its database, for a copy of the warehouse numbers them anew.
+    Column("relation", Text),
     Column("loaded_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index("ix_loaded_file_target", "target", "content_hash"),
     Index("ix_loaded_file_watch", "watch_id", "content_hash"),

@@ -5,6 +5,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dataops_defs.adapters.importing.casting import cast_column, cast_values
 from dataops_defs.domain.sql_types import printed_type, sql_type_of, sql_types
@@ -53,6 +55,25 @@ class TestAType:
             "NUMERIC(18,2)",
             "TIME",
         ]
+
+
+class TestFloats:
+    @given(st.one_of(st.floats(allow_nan=False).map(repr), st.decimals(-(10**6), 10**6, places=4).map(str)))
+    def test_are_the_nearest_to_what_is_written(self, text: str) -> None:
+        for values in ([text], [text, "no"]):
+            array, _ = cast_column(pa.array(values), sql_type_of("DOUBLE PRECISION"))
+            assert array[0].as_py() == float(text)
+
+    def test_are_not_bent_by_the_values_beside_them(self) -> None:
+        assert cast("FLOAT", "19.99", "0.12345678901234567890") == ([19.99, 0.12345678901234568], {})
+
+    @pytest.mark.parametrize(
+        ("kind", "text"), [("FLOAT", "1e400"), ("FLOAT", "1e-400"), ("REAL", "-1e-60"), ("REAL", "1e39")]
+    )
+    def test_beyond_the_range_are_rejects(self, kind: str, text: str) -> None:
+        values, bad = cast(kind, "1.5", text)
+        assert (values[0], list(bad)) == (1.5, [1])
+        assert sql_type_of(kind).printed in bad[1]
 
 
 class TestValues:

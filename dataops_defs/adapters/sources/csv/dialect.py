@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mode
@@ -15,6 +16,7 @@ HEAD_BYTES = 256 * 1024
 MAX_COLUMNS = 10_000
 DELIMITERS = (",", ";", "\t", "|")
 _LINES_LOOKED_AT = 50
+_EMPTY_LINES = re.compile(r"(?: *(?:\r\n|\n|\r))+")
 _LOOKED_AT = 4096
 _FEW = 16
 _GUESSED = [*(f"cp{number}" for number in range(1250, 1259)), "koi8_r", "cp932", "euc_jp", "gb18030", "euc_kr"]
@@ -33,8 +35,9 @@ ENCODINGS = frozenset([*_OTHERS, *_SINGLE_BYTE, *_ISO, *_EAST])
 
 @dataclass(frozen=True)
 class Dialect:
-    """What has to be known to read the rows: ``bom`` bytes are skipped, ``columns`` are unique.
+    """What has to be known to read the rows: ``columns`` are unique.
 
+    ``bom`` bytes are skipped: the byte order mark, and lines that are empty before the one that names the columns.
     ``sound`` is False where the file is known to hold bytes that its encoding does not have.
     """
 
@@ -70,8 +73,10 @@ def dialect_of(head: bytes, *, whole: bool, encoding: str | None, delimiter: str
         text = text[: text.rfind("\n") + 1] or text
     if text[:_LOOKED_AT].count("\x00") > _FEW:
         raise SourceError("the file is not text: it holds NUL characters")
+    empty = _EMPTY_LINES.match(text)
+    before, text = (text[: empty.end()], text[empty.end() :]) if empty else ("", text)
     mark = delimiter or _delimiter(text)
-    return Dialect(found, mark, _header(text, mark, whole), bom)
+    return Dialect(found, mark, _header(text, mark, whole), bom + len(before.encode(found)))
 
 
 def check_delimiter(delimiter: str) -> None:

@@ -112,12 +112,16 @@ def head_of(file: BinaryIO, dialect: Dialect, *, cut: bool) -> tuple[list[pa.Rec
 
 @dataclass(frozen=True)
 class HeadRows:
-    """Whole rows, in the first ``end`` bytes of a file and in the types they show; ``whole``: there are no more."""
+    """Whole rows, in the first ``end`` bytes of a file and in the types they show; ``whole``: there are no more.
+
+    ``set_aside``: so many rows there cannot be read.
+    """
 
     batches: Sequence[pa.RecordBatch]
     schema: pa.Schema
     end: int
     whole: bool
+    set_aside: int
 
 
 def head_batches(file: BinaryIO, dialect: Dialect, rows: int | None, *, cut: bool = False) -> HeadRows:
@@ -132,9 +136,10 @@ def head_batches(file: BinaryIO, dialect: Dialect, rows: int | None, *, cut: boo
     taken = most if rows is None else min(HEAD_BYTES, most)
     while True:
         end = _last_row_end(file, taken, size + cut)
-        batches, schema = _of_head(file, dialect, end)
+        found = TextRows(file, dialect, end=end, block_bytes=_block_bytes(end))
+        batches, schema = _typed_head(found)
         if taken >= most or sum(batch.num_rows for batch in batches) >= (rows or 0):
-            return HeadRows(batches, schema, end, whole=taken >= size and not cut)
+            return HeadRows(batches, schema, end, taken >= size and not cut, len(found.rejected))
         taken = min(taken * 4, most)
 
 
@@ -252,13 +257,20 @@ def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 
 
 def _of_head(file: BinaryIO, dialect: Dialect, end: int) -> tuple[list[pa.RecordBatch], pa.Schema]:
-    # No row is longer than the part that is read; a larger block would only cost its memory.
-    block_bytes = next((each for each in BLOCK_SIZES if each >= end), BLOCK_SIZES[-1])
-    texts = list(TextRows(file, dialect, end=end, block_bytes=block_bytes).batches())
-    proof = FileProof([Proven()] * len(dialect.columns))
+    return _typed_head(TextRows(file, dialect, end=end, block_bytes=_block_bytes(end)))
+
+
+def _block_bytes(end: int) -> int:
+    """No row is longer than the part that is read; a larger block would only cost its memory."""
+    return next((each for each in BLOCK_SIZES if each >= end), BLOCK_SIZES[-1])
+
+
+def _typed_head(rows: TextRows) -> tuple[list[pa.RecordBatch], pa.Schema]:
+    texts = list(rows.batches())
+    proof = FileProof([Proven()] * len(rows.dialect.columns))
     for batch in texts:
         proof.take(batch)
-    schema = proof.schema(dialect)
+    schema = proof.schema(rows.dialect)
     return [typed_batch(batch, schema) for batch in texts], schema
 
 

@@ -138,7 +138,8 @@ class TextRows:
         """A first row without an end is no row cut short: there is none after it."""
         if self.start:
             return False
-        head = os.pread(self.file.fileno(), min(self.block_bytes, self.end or self.block_bytes), 0)
+        size = min(self.block_bytes, self.end or self.block_bytes)
+        head = os.pread(self.file.fileno(), size, self.dialect.bom)
         return len(head) < self.block_bytes and b"\n" not in head and b"\r" not in head
 
     def _reader(self) -> csv.CSVStreamingReader:

@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("watch_id", sa.Uuid(as_uuid=False), nullable=True),
         sa.Column("rows", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("uri", sa.Text(), nullable=True),
+        sa.Column("relation", sa.Text(), nullable=True),
         sa.Column("loaded_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
         sa.PrimaryKeyConstraint("step_id"),
         schema="dataops",
