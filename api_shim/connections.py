@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from api_shim.auth import Caller
 from api_shim.checks import connection_in_order
+from api_shim.grants import check_file_use
 from api_shim.shim import Shim
 from dataops_defs.catalogue.models import SourceRow
 from dataops_defs.catalogue.secrets import Secrets
@@ -51,9 +52,11 @@ def checked(
 
     Raises:
         Invalid: what is wrong, by field; a secret that does not exist, or whose value does not fit.
-        Forbidden: a secret may not be sent there.
+        Forbidden: a secret may not be sent there; the path leads to the files of a source that the caller may not use.
     """
     connection_in_order(shim, session, kind, connection)
+    if kind in (SourceType.CSV, SourceType.EXCEL):
+        check_file_use(session, shim, caller, str(connection["path"]), folder=True)
     references = references_of(connection)
     if approved is None:
         approved = references if caller.role >= Role.ADMIN else ()

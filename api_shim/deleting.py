@@ -27,7 +27,9 @@ from dataops_defs.catalogue.models import (
     ObjectTypeRow,
     PipelineRow,
     SourceRow,
+    WatchRow,
 )
+from dataops_defs.catalogue.mount_rows import MountRow
 from dataops_defs.catalogue.object_types import ObjectTypes, object_type_of
 from dataops_defs.catalogue.outbox import Outbox
 from dataops_defs.catalogue.pipelines import Pipelines
@@ -35,6 +37,7 @@ from dataops_defs.catalogue.runs import Runs
 from dataops_defs.catalogue.tokens import Role
 from dataops_defs.catalogue.trigger_rows import TriggerRow
 from dataops_defs.catalogue.triggers import Triggers
+from dataops_defs.catalogue.watches import Watches
 from dataops_defs.domain.dataset import DEFAULT_BUCKET
 from dataops_defs.domain.leftover import LEFTOVERS, Leftover, LeftoverKind
 from dataops_defs.domain.naming import raw_key
@@ -132,6 +135,8 @@ KINDS: dict[type[Any], Kind] = {
     MappingRow: Kind("mapping", lambda change: Mappings(change.session), clear_schedule),
     PipelineRow: Kind("pipeline", lambda change: Pipelines(change.session), clear_schedule),
     EtlPipelineRow: Kind("etl", lambda change: EtlPipelines(change.session), _clear_etl),
+    MountRow: Kind("mount", lambda change: change.shim.platform.mounts(change.session)),
+    WatchRow: Kind("watch", lambda change: Watches(change.session)),
     TriggerRow: Kind("trigger", lambda change: Triggers(change.session), clear_trigger),
 }
 

@@ -21,8 +21,9 @@ from dataops_defs.catalogue.grants import Grants, Reads
 from dataops_defs.catalogue.models import SourceRow
 from dataops_defs.catalogue.sources import Sources
 from dataops_defs.catalogue.tokens import Role
-from dataops_defs.domain.mount import is_below, plain_path
+from dataops_defs.domain.mount import is_below
 from dataops_defs.domain.source import SourceType
+from dataops_defs.flows.ways import Ways
 
 
 def sources_for(session: Session, shim: Shim, caller: Caller) -> Sources:
@@ -50,20 +51,24 @@ def check_file_use(session: Session, shim: Shim, caller: Caller, path: str, *, f
     """
     if caller.role >= Role.ADMIN:
         return
-    wanted = _spelled(shim, path)
     query = select(SourceRow.id, SourceRow.connection["path"].astext).where(
         SourceRow.type.in_((SourceType.CSV, SourceType.EXCEL)), SourceRow.restricted
     )
-    for id, base in session.execute(query):
-        kept = _spelled(shim, (Glob(base).folder if is_pattern(base) else base) or ".")
+    restricted = session.execute(query).all()
+    if not restricted:
+        return
+    ways = Ways.of(shim.platform, session)
+    wanted = ways.ends(_fixed(path))
+    for id, base in restricted:
+        kept = ways.ends(_fixed(base))
         pairs = [(one, other) for one in wanted for other in kept]
         if any(is_below(one, other) or (folder and is_below(other, one)) for one, other in pairs):
             check_use(session, caller, id)
 
 
-def _spelled(shim: Shim, path: str) -> list[str]:
-    """The absolute paths that a path may stand for."""
-    return [plain_path(path if path.startswith("/") else f"{root}/{path}") for root in shim.settings.roots]
+def _fixed(path: str) -> str:
+    """The folder that a pattern looks into; a path as it is."""
+    return (Glob(path).folder if is_pattern(path) else path) or "."
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from api_shim.auth import Caller
 from api_shim.connections import Checked, checked
+from api_shim.grants import check_file_use
 from api_shim.schemas.mounts import MountRequest
 from api_shim.shim import Shim
 from dataops_defs.adapters.storage.mounts.opened import Look, look_at
@@ -22,6 +23,7 @@ from dataops_defs.domain.mount import (
     Mount,
     MountStatus,
     NetworkPlace,
+    StorageType,
     Via,
     connection_of,
     local_path_of,
@@ -48,7 +50,9 @@ def wanted_of(shim: Shim, body: MountRequest) -> Wanted:
     Raises:
         Invalid: a path that is none, or that cannot be mounted from here.
     """
-    local_path = local_path_of(body.local_path, shim.settings.mountable)
+    settings = shim.settings
+    folders = [str(root.absolute()) for root in settings.roots]
+    local_path = local_path_of(body.local_path, settings.mount_folders, folders=folders)
     place = network_place(body.network_path, body.storage_type)
     given = body.credentials.given() if body.credentials else None
     via = way_to(local_path, place, shim.settings.roots)
@@ -62,10 +66,14 @@ def looked_at(shim: Shim, caller: Caller, wanted: Wanted) -> Look:
 
     Raises:
         Invalid: a setting does not fit, or the host may not be reached. Conflict: the path is taken.
-        Forbidden: a secret may not be sent there.
+        Forbidden: a secret may not be sent there; a folder holds files of a source that may not be used.
         SourceUnavailable, SourceError: the place does not answer, or refuses.
     """
     with shim.platform.catalogue() as session:
+        if wanted.via is not Via.CLIENT:
+            # Who connects with credentials of their own reads by these; a folder of this machine asks for none.
+            folder = wanted.place.address if wanted.place.type is StorageType.LOCAL else wanted.local_path
+            check_file_use(session, shim, caller, folder, folder=True)
         row = _same(shim, session, wanted)
         if row is not None and wanted.credentials is None:
             mount = shim.platform.mounts(session).opened(row)

@@ -175,10 +175,10 @@ class Settings(BaseSettings):
         return given or (self.home / "files",)
 
     @property
-    def mountable(self) -> tuple[str, ...]:
-        """Folders below which mounts may be named: those that are set, and those that files are read from."""
+    def mount_folders(self) -> tuple[str, ...]:
+        """Folders below which mounts may be named; they may be below those that files are read from, too."""
         given = (each.strip() for each in self.mount_points.split(","))
-        return (*(each for each in given if each), *(str(root.absolute()) for root in self.roots))
+        return tuple(each for each in given if each)
 
     @property
     def raw_store_url(self) -> str:

@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api_shim.dagster.client import DagsterClient, ScheduleState
 from api_shim.dagster.trigger_sensors import TriggerSensors
+from api_shim.dagster.watch_sensors import WatchSensors
 from dataops_defs.catalogue.datamarts import Datamarts
 from dataops_defs.catalogue.datasets import Datasets
 from dataops_defs.catalogue.definitions import Definitions
@@ -35,6 +36,7 @@ class ScheduleMirror:
     def __init__(self, client: DagsterClient, platform: Platform) -> None:
         self._client, self._platform = client, platform
         self.triggers = TriggerSensors(client, platform)
+        self.watches = WatchSensors(client, platform)
 
     async def align(self) -> None:
         """Bring both sides together.
@@ -53,6 +55,7 @@ class ScheduleMirror:
         # What was asked for before the orders were given is out of date.
         await run_in_threadpool(self._follow, await self._client.schedules() if pending else there)
         await self.triggers.align()
+        await self.watches.align()
 
     async def stop(self, name: str) -> None:
         """Stop a schedule whose definition is about to go."""

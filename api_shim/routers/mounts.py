@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 
 from api_shim.bounded import bounded
+from api_shim.deleting import DeletionDep
 from api_shim.dependencies import PROTECTED, ActorDep, CallerDep, ChangeDep, ReadingDep, ShimDep
 from api_shim.mounting import kept, looked_at, wanted_of
 from api_shim.schemas.base import refusals
@@ -36,11 +37,9 @@ def list_mounts(session: ReadingDep, shim: ShimDep) -> MountList:
 
 
 @router.delete("/mounts/{mount_id}", responses=refusals(404, 409))
-def unmount(mount_id: str, change: ChangeDep) -> Unmounted:
-    """Take a mount away that no watch and no source reads from; its files stay where they lie."""
-    mounts = change.shim.platform.mounts(change.session)
-    row = mounts.get(mount_id, lock=True)
+def unmount(mount_id: str, change: ChangeDep, deletion: DeletionDep) -> Unmounted:
+    """Take a mount away that nothing reads from, or with what does (`cascade`); its files stay where they lie."""
+    row = change.shim.platform.mounts(change.session).get(mount_id, lock=True)
     gone = Unmounted.of(row, now())
-    mounts.remove(row)
-    change.note("mount.delete", row.id, {"name": row.local_path, "networkPath": row.network_path})
+    deletion.of(row)
     return gone

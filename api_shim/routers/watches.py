@@ -14,7 +14,7 @@ from api_shim.schemas.base import refusals
 from api_shim.schemas.imports import PREFIX
 from api_shim.schemas.watches import FileList, FileOut, WatchDeleted, WatchList, WatchMade, WatchOut, WatchRequest
 from api_shim.shim import Shim
-from dataops_defs.adapters.storage.roots import check_pattern
+from dataops_defs.adapters.storage.roots import check_pattern, one_spelling
 from dataops_defs.catalogue.definitions import as_uuid
 from dataops_defs.catalogue.imports import Imports
 from dataops_defs.catalogue.models import SourceRow, WatchRow
@@ -47,7 +47,7 @@ def watch_folder(body: WatchRequest, change: ChangeDep) -> WatchMade:
     check_file_use(change.session, change.shim, change.caller, body.folder_path, folder=True)
     _check_folder(change.shim, body.folder_path)
     row = WatchRow(
-        name=_name(body),
+        name=_name(body, one_spelling(change.shim.settings.roots, body.folder_path)),
         folder=body.folder_path,
         patterns=[{"pattern": each} for each in body.file_patterns],
         recursive=body.recursive,
@@ -166,9 +166,9 @@ def _same_database(row: SourceRow, host: str | None, port: int | None, database:
     )
 
 
-def _name(body: WatchRequest) -> str:
-    """A name that tells watches apart: the folder, and which files of it."""
-    told = f"{body.folder_path.rstrip('/') or '/'}: {' '.join(body.file_patterns)}"
+def _name(body: WatchRequest, folder: str) -> str:
+    """A name that tells watches apart: the folder, in its one spelling, and which files of it."""
+    told = f"{folder}: {' '.join(sorted(set(body.file_patterns)))}"
     if len(told) <= MAX_NAME and told.isascii():
         return told
     return f"{told[: MAX_NAME - 10].rstrip()} {sha256(told.encode()).hexdigest()[:8]}"

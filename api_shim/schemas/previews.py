@@ -76,6 +76,10 @@ class PreviewOut(Snake):
     rows_previewed: int = Field(description="At most limit; fewer of a file with very many columns")
     estimated_total_rows: int
     total_rows_exact: bool = Field(description="They were counted, not estimated")
+    rows_set_aside: int = Field(
+        default=0, description="Rows of what was looked at that cannot be read, as an import would reject them"
+    )
+    warning: str | None = Field(default=None, description="What is wrong with the file, though rows of it can be shown")
 
     @classmethod
     def of(cls, name: str, size: int, shown: Shown) -> Self:
@@ -92,4 +96,6 @@ class PreviewOut(Snake):
             rows_previewed=len(shown.rows),
             estimated_total_rows=shown.count.rows,
             total_rows_exact=shown.count.exact,
+            rows_set_aside=shown.set_aside,
+            warning=shown.warning,
         )

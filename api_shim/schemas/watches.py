@@ -46,7 +46,9 @@ FILES: dict[str, Any] = {
     ],
     "total_files": 1,
 }
-Pattern = Annotated[str, Field(min_length=1, max_length=100, description="Of one name: *, ?, [a-z]")]
+Pattern = Annotated[
+    str, Field(min_length=1, max_length=100, description="Of one name: *, ?, [a-z]; upper and lower case differ")
+]
 
 
 class ImportConfig(BaseModel):
@@ -107,7 +109,9 @@ class WatchOut(Snake):
     patterns: list[str]
     recursive: bool
     auto_import: bool
-    status: str = Field(description="watching, or degraded while the folder cannot be looked into")
+    status: str = Field(
+        description="watching; degraded while the folder cannot be looked into; stopped while its sensor is, in Dagster"
+    )
     watching: bool
     files_detected: int
     files_by_status: dict[str, int]
@@ -115,7 +119,7 @@ class WatchOut(Snake):
     notification_email: str | None = None
     last_look_at: Moment | None = None
     degraded_since: Moment | None = None
-    last_error: str | None = None
+    last_error: str | None = Field(default=None, description="Of the last look; or which names it had to leave out")
     created_at: Moment
 
     @classmethod
@@ -127,7 +131,7 @@ class WatchOut(Snake):
             patterns=[each["pattern"] for each in row.patterns],
             recursive=row.recursive,
             auto_import=row.auto_import,
-            status="degraded" if row.degraded_since else "watching",
+            status=_status(row),
             watching=row.enabled,
             files_detected=sum(counts.values()),
             files_by_status=dict(counts),
@@ -138,6 +142,12 @@ class WatchOut(Snake):
             last_error=row.last_error,
             created_at=row.created_at,
         )
+
+
+def _status(row: WatchRow) -> str:
+    if not row.enabled:
+        return "stopped"
+    return "degraded" if row.degraded_since else "watching"
 
 
 class WatchList(Snake):

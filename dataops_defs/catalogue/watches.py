@@ -42,11 +42,16 @@ class Watches(Definitions[WatchRow]):
         """Nothing is built on a watch."""
         return []
 
-    def note(self, watch_id: str, found: Sequence[FoundFile]) -> None:
+    def all(self) -> Sequence[WatchRow]:
+        """All of them."""
+        return self.session.scalars(select(WatchRow)).all()
+
+    def note(self, watch_id: str, found: Sequence[FoundFile], left_out: str | None = None) -> None:
         """Note what a look has found: the marks of all files are kept here, whatever their number.
 
         A version counts once two looks in a row found it the same: it is not being written any more. One that goes
-        before it is imported is missing; one that was imported stays imported.
+        before it is imported is missing; one that was imported stays imported. ``left_out`` says what cannot be told by
+        a path.
         """
         row = self.get(watch_id)
         self.session.execute(_FOUND_TABLE)
@@ -64,7 +69,7 @@ class Watches(Definitions[WatchRow]):
             self.session.execute(statement, {"watch": row.id, "settled": str(settled), "moment": moment})
         self.session.execute(text("DROP TABLE found_file"))
         self.session.expire_all()
-        row.looked_at, row.degraded_since, row.last_error = moment, None, None
+        row.looked_at, row.degraded_since, row.last_error = moment, None, left_out
 
     def degrade(self, watch_id: str, reason: str) -> None:
         """Note that the folder cannot be looked into; its files stay as they are."""

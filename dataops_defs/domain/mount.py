@@ -87,11 +87,14 @@ SOURCE_TYPES = {
 }
 
 
-def local_path_of(given: str, allowed: Sequence[str], name: str = "local_path") -> str:
+def local_path_of(
+    given: str, mount_points: Sequence[str], name: str = "local_path", *, folders: Sequence[str] = ()
+) -> str:
     """A path that something may be mounted at, without needless slashes.
 
     Args:
-        allowed: folders below which it must lie.
+        mount_points: folders below which it must lie, as a refusal says.
+        folders: others below which it may lie; a refusal does not tell where on the server they are.
     Raises:
         Invalid: it is none, naming the field ``name``.
     """
@@ -101,8 +104,9 @@ def local_path_of(given: str, allowed: Sequence[str], name: str = "local_path") 
     names = made.split("/")[1:]
     if len(names) > MAX_DEPTH or not all(_NAME.fullmatch(each) for each in names):
         raise Invalid.field(name, "must be made of names of letters, digits, blanks and . _ - + @")
-    if not any(is_below(made, each.rstrip("/")) and made != each.rstrip("/") for each in allowed):
-        raise Invalid.field(name, f"must lie below {' or '.join(allowed)}; an admin sets DATAOPS_MOUNT_POINTS")
+    if not any(is_below(made, each.rstrip("/")) and made != each.rstrip("/") for each in (*mount_points, *folders)):
+        said = f"below {' or '.join(mount_points)}" if mount_points else "below a folder of files"
+        raise Invalid.field(name, f"must lie {said}; an admin sets DATAOPS_MOUNT_POINTS")
     return made
 
 

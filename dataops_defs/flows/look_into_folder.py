@@ -8,6 +8,9 @@ from sqlalchemy.orm import Session
 
 from dataops_defs.adapters.storage.files import MAX_DEPTH, Entry, Files
 from dataops_defs.adapters.storage.glob import Glob
+from dataops_defs.adapters.storage.mounts.files import MountedFiles
+from dataops_defs.adapters.storage.roots import one_spelling
+from dataops_defs.adapters.storage.roots_files import RootFiles
 from dataops_defs.catalogue.import_rows import ImportRow
 from dataops_defs.catalogue.imports import Imports
 from dataops_defs.catalogue.models import WatchedFileRow, WatchRow
@@ -44,9 +47,11 @@ def look_into_folder(platform: Platform, watch_id: str) -> Look:
         row = Watches(session).get(watch_id)
     try:
         with open_place(platform, row.folder, field=FIELD) as place:
-            found = list_folder(place, [each["pattern"] for each in row.patterns], recursive=row.recursive)
+            patterns = [each["pattern"] for each in row.patterns]
+            found = list_folder(place, patterns, recursive=row.recursive)
+            left_out = _left_out(place, patterns, recursive=row.recursive)
             with platform.catalogue() as session:
-                Watches(session).note(watch_id, found)
+                Watches(session).note(watch_id, found, left_out)
             with platform.catalogue() as session:
                 Imports(session).settle()
                 launches = list(_asked(platform, session, row, place.files))
@@ -76,6 +81,17 @@ def list_folder(place: Place, patterns: Sequence[str], *, recursive: bool) -> li
     return found
 
 
+def _left_out(place: Place, patterns: Sequence[str], *, recursive: bool) -> str | None:
+    """Which files can never be imported, in a sentence."""
+    if not isinstance(place.files, RootFiles | MountedFiles):
+        return None
+    names = place.files.left_out(place.path, patterns, recursive=recursive)
+    if not names:
+        return None
+    shown = ", ".join(f"'{each[:100]}'" for each in names[:3]) + (", …" if len(names) > 3 else "")
+    return f"{len(names)} left out, rename to import: names with control characters, or not in UTF-8: {shown}"
+
+
 def _near(place: Place, found: Entry) -> bool:
     return found.path.count("/") - place.path.count("/") <= MAX_DEPTH
 
@@ -87,7 +103,7 @@ def _asked(platform: Platform, session: Session, row: WatchRow, files: Files) ->
             file.error = reason  # the next look tries again
             continue
         try:
-            made = _import_of(Imports(session), row, file)
+            made = _import_of(Imports(session), row, file, one_spelling(platform.settings.roots, file.path))
         except Conflict as error:
             file.status, file.error = FileState.FAILED, str(error)
             continue
@@ -121,12 +137,12 @@ def _unreadable(files: Files, file: WatchedFileRow) -> str | None:
     return None
 
 
-def _import_of(imports: Imports, row: WatchRow, file: WatchedFileRow) -> ImportRow:
+def _import_of(imports: Imports, row: WatchRow, file: WatchedFileRow, spelling: str) -> ImportRow:
     gathers = row.target_table is not None
-    owner = f"watch:{row.id}" if gathers else f"file:{file.path}"
+    owner = f"watch:{row.id}" if gathers else f"file:{spelling}"
     table = row.target_table or table_name(file.path)
     if not gathers and imports.name_taken(row.target_schema, table, owner):
-        table = distinct_name(table, file.path)
+        table = distinct_name(table, spelling)
     return imports.add(
         ImportRow(
             app=row.app,

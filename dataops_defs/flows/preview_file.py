@@ -29,6 +29,8 @@ def preview_file(platform: Platform, path: str, asked: Asked, during: During = n
             raise NotFound(f"no such file: {path}")
         if entry.is_folder:
             raise Invalid.field("file_path", "names a folder, not a file")
+        if path.endswith("/"):
+            raise Invalid.field("file_path", "ends in a slash, as the path of a folder does; this is a file")
         if entry.size == UNKNOWN:
             raise Invalid.field("file_path", "cannot be looked into: its server does not tell how long it is")
         opened = partial(place.files.opened, entry)

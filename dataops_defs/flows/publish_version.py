@@ -9,7 +9,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from dataops_defs.adapters.datamarts import relations, swap, turns
+from dataops_defs.adapters.datamarts import ours, relations, swap, turns
 from dataops_defs.adapters.datamarts.locks import patiently
 from dataops_defs.adapters.sql.guard import check_query, tables_of
 from dataops_defs.adapters.warehouse.books import enter
@@ -22,7 +22,7 @@ from dataops_defs.domain.datamart import DatamartType, VersionStatus, draft_name
 from dataops_defs.domain.ledger import Ledger
 from dataops_defs.domain.naming import table_key
 from dataops_defs.domain.run import RunKind
-from dataops_defs.errors import Conflict, SourceError
+from dataops_defs.errors import Conflict
 from dataops_defs.flows.lineage import lineage_of
 from dataops_defs.flows.outcome import Check, Outcome
 from dataops_defs.flows.place_datamart import build_draft, discard_draft, known
@@ -64,6 +64,8 @@ def _publish(work: Work, step: Step, row: DatamartRow, version: DatamartVersionR
                 if version.status not in (VersionStatus.BUILDING, VersionStatus.FAILED):
                     raise Conflict(f"Version '{version.version}' of '{row.name}' is gone")
                 _keep(work, owner, row, version, query)
+            elif not ours.is_of_version(cursor, kept, version.id):
+                raise Conflict(_another(row, version))
             _point(cursor, row, version.table)
             content = relations.content_of(cursor, known(relations.find(cursor, row.schema, version.table)))
             columns = relations.columns_of(cursor, tables_of(query))
@@ -91,6 +93,7 @@ def _keep(work: Work, owner: Connection, row: DatamartRow, version: DatamartVers
     with owner.cursor() as cursor:
         draft = known(relations.find(cursor, row.schema, draft_name(row.id)))
         swap.put_in_place(cursor, draft, version.table, None)
+        ours.mark(cursor, known(relations.find(cursor, row.schema, version.table)), version.id)
         cursor.execute(sql.SQL("ALTER TABLE {} OWNER TO CURRENT_USER").format(name))
         for role in (BUILDER, READER):
             cursor.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(name, sql.Identifier(role)))
@@ -98,11 +101,18 @@ def _keep(work: Work, owner: Connection, row: DatamartRow, version: DatamartVers
         cursor.execute(sql.SQL("ANALYZE {}").format(name))
 
 
+def _another(row: DatamartRow, version: DatamartVersionRow) -> str:
+    return (
+        f"{row.schema}.{version.table} exists already and is not the table of version '{version.version}': it lacks the"
+        f" comment '{ours.version_mark(version.id)}'. Rename or drop that table, or take another name for the version"
+    )
+
+
 def _point(cursor: Cursor, row: DatamartRow, table: str) -> None:
     """Put the datamart's view on a table, in the caller's transaction: readers see one version or the other."""
     old = relations.find(cursor, row.schema, row.slug)
-    if old is not None and old.type is not DatamartType.VIEW:
-        raise SourceError(f"{row.schema}.{row.slug} exists already and is no view; rename the datamart")
+    if old is not None and not (old.type is DatamartType.VIEW and ours.is_made_by_us(cursor, old)):
+        raise Conflict(f"{row.schema}.{row.slug} exists already and is not this datamart's view; rename or drop it")
     view = sql.Identifier(row.schema, row.slug)
     select = sql.SQL("SELECT * FROM {}").format(sql.Identifier(row.schema, table))
 

@@ -16,10 +16,12 @@ from dagster_webserver.webserver import DagsterWebserver
 from api_shim.dagster.client import DagsterClient
 from api_shim.dagster.reloader import Reloader
 from api_shim.dagster.schedules import ScheduleMirror
+from api_shim.schemas.watches import WatchOut
 from dataops_defs.catalogue.datasets import Datasets
-from dataops_defs.catalogue.models import DatasetRow, SourceRow
+from dataops_defs.catalogue.models import DatasetRow, SourceRow, WatchRow
 from dataops_defs.catalogue.schedules import Schedules
 from dataops_defs.catalogue.sources import Sources
+from dataops_defs.catalogue.watches import Watches
 from dataops_defs.domain.pipeline import DefinitionStatus
 from dataops_defs.domain.schedule import Schedule
 from dataops_defs.errors import DependencyUnavailable
@@ -37,8 +39,13 @@ def extract_dataset_by_id():
 def extract():
     extract_dataset_by_id()
 
+@dg.sensor(name="watch__incoming", job=extract, default_status=dg.DefaultSensorStatus.RUNNING)
+def look():
+    return dg.SkipReason("nothing new")
+
 defs = dg.Definitions(
     jobs=[extract],
+    sensors=[look],
     schedules=[dg.ScheduleDefinition(name="dataset__fleet", job=extract, cron_schedule="0 2 * * *")],
 )
 """
@@ -197,3 +204,27 @@ class TestKeepingSchedulesAlike:
 
         change(fleet, status=DefinitionStatus.ACTIVE)
         assert self.align(ask, fleet) is True
+
+
+class TestWatchesFollowTheirSensors:
+    def test_one_that_is_stopped_there_is_stopped_here_until_it_is_started_again(
+        self, ask: Ask, fleet: Platform
+    ) -> None:
+        with fleet.catalogue() as session:
+            Watches(session).add(WatchRow(name="incoming", folder="incoming", patterns=[{"pattern": "*"}]))
+
+        def status() -> tuple[bool, str]:
+            ask(lambda client: ScheduleMirror(client, fleet).align())
+            with fleet.catalogue() as session:
+                [row] = Watches(session).all()
+                shown = WatchOut.of(row, {})
+            return shown.watching, shown.status
+
+        async def stop(client: DagsterClient) -> None:
+            await client.stop_sensor((await client.sensors())["watch__incoming"].id)
+
+        assert status() == (True, "watching")
+        ask(stop)
+        assert status() == (False, "stopped")
+        ask(lambda client: client.start_sensor("watch__incoming"))
+        assert status() == (True, "watching")

@@ -18,6 +18,7 @@ from dataops_defs.flows.platform import Platform
 from dataops_defs.settings import Settings
 from tests import shares
 from tests.api_shim.conftest import Api
+from tests.api_shim.holders import holder
 from tests.mount_scenes import STORAGE, FileServer, file_server, mounted, mounts, refused
 
 MOUNT = f"{STORAGE}/mount"
@@ -212,6 +213,25 @@ def test_deleting_leaves_the_files_where_they_lie(client, served):
     assert client.delete(f"{STORAGE}/mounts/nonsense").status_code == 404
 
 
+def test_an_admin_deletes_it_with_all_that_reads_from_it(api: Api, app, client, served):
+    made = mounted(client, served.mount)
+    connection = {"path": "/mnt/network_share/incoming/*.csv"}
+    source = api.post("/sources", {"name": "Planes", "type": "csv", "connection": connection})
+    api.dataset("Planes", source=source, extraction={"type": "file"})
+    watch = {"folder_path": "/mnt/network_share/incoming", "file_patterns": ["*.csv"]}
+    client.post(f"{STORAGE}/watch", json=watch).raise_for_status()
+    path = f"{STORAGE}/mounts/{made['mount_id']}"
+    assert client.delete(path).status_code == 409
+    assert holder(api, app, "an editor", "editor").client.delete(f"{path}?cascade=true").status_code == 403
+
+    gone = client.delete(f"{path}?cascade=true")
+
+    assert (gone.status_code, gone.json()["status"]) == (200, "unmounted")
+    left = [api.get("/sources"), api.get("/datasets"), client.get(f"{STORAGE}/watches").json()["watches"]]
+    assert (left, mounts(client)) == ([[], [], []], [])
+    assert (served.folder / "incoming" / "planes.csv").exists()
+
+
 def test_each_change_is_in_the_audit(client, served):
     made = mounted(client, served.mount)
     mounted(client, served.mount)
@@ -262,6 +282,12 @@ SMB = {"network_path": "//127.0.0.1:1/data", "credentials": {"username": "u", "p
 def test_what_is_wrong_is_told_by_field(client, body: dict[str, Any], field: str):
     assert list(refused(client, MOUNT, body)) == [field]
     assert mounts(client) == []
+
+
+def test_a_refusal_does_not_tell_where_the_files_of_this_server_lie(client, shim_settings):
+    for path in ("/etc/x", "/usr/bin", str(shim_settings.roots[0])):
+        told = refused(client, MOUNT, {"local_path": path, **SMB})["local_path"]
+        assert str(shim_settings.home) not in told
 
 
 def test_this_machine_is_no_server_of_files_unless_it_is_listed(settings, monkeypatch, client, shim_settings):

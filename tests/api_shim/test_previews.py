@@ -256,3 +256,17 @@ class TestWhoMayLook:
             for path in ("pay/2026.csv", f"{api.files}/pay/2026.csv", f"{api.files}//pay/./2026.csv"):
                 assert caller.post(f"{PREVIEW}/path", json={"file_path": path}).status_code == 403
         assert client.post(f"{PREVIEW}/path", json={"file_path": "pay/2026.csv"}).status_code == 200
+
+
+def test_what_is_wrong_with_a_file_is_told_beside_its_rows(upload):
+    packed = gzip.compress(CUSTOMERS.encode())
+    cut = upload("data.csv.gz", packed[:-20]).json()
+    assert (cut["total_rows_exact"], "breaks off" in cut["warning"]) == (False, True)
+    ragged = upload("data.csv", "a,b\n1,2\n3\n").json()
+    assert (ragged["rows_set_aside"], ragged["estimated_total_rows"], ragged["warning"]) == (1, 1, None)
+
+
+def test_a_file_is_no_folder(api: Api, client: TestClient):
+    (api.files / "a.csv").write_text(CUSTOMERS)
+    for path in ("a.csv/", f"{api.files}/a.csv/"):
+        assert "ends in a slash" in refused(client, f"{PREVIEW}/path", {"file_path": path})["file_path"]

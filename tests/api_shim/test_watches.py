@@ -115,6 +115,13 @@ class TestAWatch:
         assert storage.send("POST", "/watch", body)[0] == 409
         watched(storage, file_patterns=["*.json"])
 
+    @pytest.mark.parametrize("spelling", ["./incoming", "incoming//", "{files}/incoming", "{files}//./incoming/"])
+    def test_of_the_same_folder_in_other_words_too(self, storage: Storage, spelling: str) -> None:
+        watched(storage)
+        body = {"folder_path": spelling.format(files=storage.files), "file_patterns": ["*.csv"]}
+        status, answer = storage.send("POST", "/watch", body)
+        assert (status, "is watched already" in answer["detail"]) == (409, True)
+
 
 class TestAConnector:
     def test_leads_to_the_warehouse_by_name_or_id(self, storage: Storage, shim_settings: Settings) -> None:

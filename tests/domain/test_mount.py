@@ -66,6 +66,13 @@ def test_nothing_is_mounted_elsewhere(given):
     assert refused.value.fields[0].field == "local_path"
 
 
+def test_other_folders_serve_and_are_not_told():
+    assert local_path_of("/home/etl/files/nfs", ALLOWED, folders=["/home/etl/files"]) == "/home/etl/files/nfs"
+    with pytest.raises(Invalid, match=r"must lie below /mnt or /media; an admin") as refused:
+        local_path_of("/etc/x", ALLOWED, folders=["/home/etl/files"])
+    assert "etl" not in str(refused.value)
+
+
 def test_a_domain_is_part_of_the_login():
     made = connection_of(network_place("//f/x"), {"username": "etl", "password": "p", "domain": "COMPANY"})
     assert made == {"path": "smb://f/x", "username": r"COMPANY\etl", "password": "p"}

@@ -1,5 +1,6 @@
 """Watched folders: a file counts when it is complete, each version once, whatever happens to the folder."""
 
+import os
 import shutil
 from typing import Any
 
@@ -81,6 +82,23 @@ class TestANewFile:
         folder.run(launch)
         assert folder.states() == {"jan.csv": "imported"}
 
+    def test_of_the_longest_name_is_imported(self, world: World) -> None:
+        folder = Folder.of(world)
+        name = f"{'x' * 250}.csv"
+        folder.put(name, WEATHER)
+        folder.settle()
+        assert folder.states() == {name: "imported"}
+
+    def test_whose_name_no_path_can_hold_is_told(self, world: World) -> None:
+        folder = Folder.of(world, recursive=True)
+        folder.put("below/new\nline.csv", WEATHER)
+        (world.files / "in" / os.fsdecode(b"caf\xe9.csv")).write_text(WEATHER)
+        (world.files / "in" / "other\n.txt").write_text(WEATHER)
+        folder.look()
+        said = folder.row().last_error or ""
+        assert (said.startswith("2 left out"), r"new\nline.csv" in said, r"caf\xe9.csv" in said) == (True, True, True)
+        assert folder.row().degraded_since is None
+
 
 class TestAGatheringWatch:
     def test_adds_each_file(self, world: World) -> None:
@@ -100,6 +118,27 @@ class TestAGatheringWatch:
 
 
 class TestAChange:
+    def test_by_a_file_of_the_same_size_and_time_in_its_place_is_seen(self, world: World) -> None:
+        folder = Folder.of(world)
+        folder.put("jan.csv", "station,temp\nEWR,1\n")
+        folder.settle()
+        jan, other = world.files / "in" / "jan.csv", world.files / "in" / "other.tmp"
+        other.write_text("station,temp\nEWR,2\n")
+        before = jan.stat()
+        os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+        other.replace(jan)
+        folder.settle()
+        assert world.sql("SELECT station, temp FROM raw.jan") == [("EWR", 2)]
+
+    def test_of_its_rights_alone_imports_nothing_again(self, world: World) -> None:
+        folder = Folder.of(world)
+        folder.put("jan.csv", WEATHER)
+        folder.settle()
+        (world.files / "in" / "jan.csv").chmod(0o640)
+        assert len(folder.settle()) == 1
+        assert folder.states() == {"jan.csv": "imported"}
+        assert world.sql("SELECT count(*) FROM raw.jan") == [(2,)]
+
     def test_of_an_imported_file_is_a_new_version(self, world: World) -> None:
         folder = Folder.of(world)
         folder.put("jan.csv", WEATHER)

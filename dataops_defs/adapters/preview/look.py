@@ -11,7 +11,7 @@ from dataops_defs.adapters.preview.kinds import Kind, kind_of
 from dataops_defs.adapters.preview.shown import Asked, Shown
 from dataops_defs.adapters.preview.tables import table_shown
 from dataops_defs.adapters.preview.text import text_shown
-from dataops_defs.adapters.storage.packing import packing_of
+from dataops_defs.adapters.storage.packing import members, packing_of
 from dataops_defs.adapters.storage.spool import unpacked
 from dataops_defs.errors import FieldProblem, Invalid, SourceError, SourceUnavailable
 
@@ -69,7 +69,8 @@ def _look_into(content: Content, asked: Asked) -> Shown:
                 kind = kind_of(os.pread(head.file.fileno(), TOLD_BY, 0), content.name)
                 packed = _SUFFIXES[packing.name]
                 if kind.has_head:
-                    return replace(_text_shown(head.file, kind, asked, head.size, None), packing=packed)
+                    shown = _text_shown(head.file, kind, asked, head.size, None)
+                    return replace(shown, packing=packed, warning=head.warning)
     with _whole(content) as file:
         return replace(table_shown(file, kind, content.name, asked), packing=packed)
 
@@ -80,10 +81,14 @@ def _text_shown(file: BinaryIO, kind: Kind, asked: Asked, size: int, lines: int 
 
 @dataclass(frozen=True)
 class _Beginning:
-    """The unpacked beginning of a packed file, and about how long the whole is unpacked."""
+    """The unpacked beginning of a packed file, and about how long the whole is unpacked.
+
+    ``warning``: the packed file breaks off, so that nobody knows how long it was.
+    """
 
     file: BinaryIO
     size: int
+    warning: str | None
 
 
 @contextmanager
@@ -92,8 +97,23 @@ def _beginning(file: BinaryIO, content: Content) -> Iterator[_Beginning]:
     with unpacked(counted, content.name, HEAD_BYTES, content.max_bytes) as head:  # type: ignore[arg-type]
         there = os.fstat(head.fileno()).st_size
         ended = counted.taken >= content.size and there < HEAD_BYTES
-        size = there if ended else max(round(there * content.size / max(counted.taken, 1)), there + 1)
-        yield _Beginning(head, size)
+        warning = _break_in(file, content.name) if ended else None
+        whole = ended and warning is None
+        size = there if whole else max(round(there * content.size / max(counted.taken, 1)), there + 1)
+        yield _Beginning(head, size, warning)
+
+
+def _break_in(file: BinaryIO, name: str) -> str | None:
+    """Why a small packed file is not whole; None for one that is."""
+    packing = packing_of(file)
+    assert packing is not None  # noqa: S101 - it was asked before
+    file.seek(0)
+    try:
+        for _ in members(file, name, packing, cut=False):
+            pass
+    except SourceError as error:
+        return str(error)
+    return None
 
 
 class _Counted:

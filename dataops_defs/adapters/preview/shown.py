@@ -33,7 +33,10 @@ class RowCount:
 
 @dataclass(frozen=True)
 class Shown:
-    """A preview. ``format`` is csv, tsv, json, jsonl, xlsx, xls or parquet; a text has an encoding."""
+    """A preview. ``format`` is csv, tsv, json, jsonl, xlsx, xls or parquet; a text has an encoding.
+
+    ``set_aside``: so many rows of what was looked at cannot be read. ``warning``: what is wrong with the file.
+    """
 
     format: str
     types: Mapping[str, str]
@@ -42,6 +45,8 @@ class Shown:
     encoding: str | None = None
     delimiter: str | None = None
     packing: str | None = None
+    set_aside: int = 0
+    warning: str | None = None
 
 
 def first_rows(schema: pa.Schema, batches: Iterable[pa.RecordBatch], limit: int) -> list[dict[str, Any]]:

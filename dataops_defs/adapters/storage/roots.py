@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,11 +31,20 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 @dataclass(frozen=True)
 class ListedFile:
-    """A file found in a folder: ``path`` is the caller's folder and the name below it, ``modified`` in ns."""
+    """A file found in a folder: ``path`` is the caller's folder and the name below it."""
 
     path: str
     size: int
-    modified: int
+    mark: str
+
+
+def mark_of(found: os.stat_result) -> str:
+    """Differs when a file was written, or replaced by another.
+
+    The time of the last change of its inode cannot be set: it tells a file that was put in the place of another of the
+    same size and time. The inode's number would too, but some network file systems give a new one at every look.
+    """
+    return f"{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}"
 
 
 def open_file(roots: Sequence[Path], path: str, *, field: str = "connection.path") -> BinaryIO:
@@ -99,6 +109,22 @@ def list_files(
     return sorted(found, key=lambda each: each.path)
 
 
+def names_left_out(
+    roots: Sequence[Path], folder: str, patterns: Sequence[str], *, recursive: bool, field: str = "folder_path"
+) -> list[str]:
+    """Names that match but that no path can hold, as `list_files` leaves them out: escaped, as they can be shown.
+
+    Raises:
+        As `list_files`.
+    """
+    descriptor = open_folder(roots, folder, field=field)
+    try:
+        found = islice(_unusable(descriptor, patterns, MAX_DEPTH if recursive else 0), MAX_LISTED)
+        return [ascii(os.fsencode(name))[2:-1] for name in found]
+    finally:
+        os.close(descriptor)
+
+
 def check_pattern(pattern: str, *, field: str = "file_patterns") -> None:
     """Refuse a pattern that is no match of one file name, or that is slow to match."""
     if not pattern or len(pattern) > MAX_PATTERN or pattern.count("*") > MAX_STARS:
@@ -112,6 +138,24 @@ def check_path(roots: Sequence[Path], path: str, *, field: str = "connection.pat
     parts = components(path, field)
     if path.startswith("/"):
         _root_of(roots, parts, field)
+
+
+def one_spelling(roots: Sequence[Path], path: str) -> str:
+    """A path in the one form by which it is compared: relative where that leads to the same file, else absolute.
+
+    Raises:
+        Invalid: it is no path.
+    """
+    parts = components(path, "path")
+    if not path.startswith("/"):
+        return "/".join(parts) or "."
+    for place, root in enumerate(roots):
+        inside = root.absolute().parts[1:]
+        if tuple(parts[: len(inside)]) == inside:
+            below = parts[len(inside) :]
+            hidden = any(os.path.lexists(each.joinpath(*below)) for each in roots[:place])
+            return f"/{'/'.join(parts)}" if hidden else "/".join(below) or "."
+    return f"/{'/'.join(parts)}"
 
 
 def _root_of(roots: Sequence[Path], parts: Sequence[str], field: str) -> tuple[Path, Sequence[str]]:
@@ -203,9 +247,27 @@ def _walk(descriptor: int, shown: str, patterns: Sequence[str], depth: int) -> I
             continue  # removed while we looked
         if stat.S_ISREG(found.st_mode):
             if any(fnmatchcase(name, pattern) for pattern in patterns):
-                yield ListedFile(f"{shown}/{name}", found.st_size, found.st_mtime_ns)
+                yield ListedFile(f"{shown}/{name}", found.st_size, mark_of(found))
         elif stat.S_ISDIR(found.st_mode) and depth:
             yield from _walk_below(descriptor, name, f"{shown}/{name}", patterns, depth - 1)
+
+
+def _unusable(descriptor: int, patterns: Sequence[str], depth: int) -> Iterator[str]:
+    with os.scandir(descriptor) as entries:
+        found = list(entries)
+    for entry in found:
+        if _has_control(entry.name):
+            if any(fnmatchcase(entry.name, pattern) for pattern in patterns):
+                yield entry.name
+        elif depth and entry.is_dir(follow_symlinks=False):
+            try:
+                below = os.open(entry.name, _FOLDER, dir_fd=descriptor)
+            except OSError:
+                continue
+            try:
+                yield from _unusable(below, patterns, depth - 1)
+            finally:
+                os.close(below)
 
 
 def _walk_below(parent: int, name: str, shown: str, patterns: Sequence[str], depth: int) -> Iterator[ListedFile]:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from dataops_defs.adapters.storage.files import Entry
 from dataops_defs.adapters.storage.free_space import space_at
 from dataops_defs.adapters.storage.glob import Glob
-from dataops_defs.adapters.storage.roots import is_folder, list_files, open_file, open_folder
+from dataops_defs.adapters.storage.roots import is_folder, list_files, mark_of, names_left_out, open_file, open_folder
 from dataops_defs.errors import SourceError
 
 
@@ -39,7 +39,7 @@ class RootFiles:
     def entries(self, folder: str) -> Iterator[Entry]:
         """The regular files in a folder; folders in it are left out."""
         for each in list_files(self.roots, folder or ".", field=self.field):
-            yield Entry(each.path.removeprefix("./"), each.size, _mark(each.size, each.modified))
+            yield Entry(each.path.removeprefix("./"), each.size, each.mark)
 
     def matching(self, pattern: Glob) -> Iterator[Entry]:
         """The files that match."""
@@ -47,7 +47,11 @@ class RootFiles:
         for each in list_files(self.roots, pattern.folder or root, recursive=pattern.recursive, field=self.field):
             path = each.path.removeprefix("./")
             if pattern.matches(path):
-                yield Entry(path, each.size, _mark(each.size, each.modified))
+                yield Entry(path, each.size, each.mark)
+
+    def left_out(self, folder: str, patterns: Sequence[str], *, recursive: bool) -> list[str]:
+        """Names that match and that no path can hold, escaped."""
+        return names_left_out(self.roots, folder, patterns, recursive=recursive, field=self.field)
 
     def free_bytes(self, folder: str) -> int | None:
         """What its file system has."""
@@ -68,8 +72,4 @@ class RootFiles:
 
 def _entry(path: str, file: BinaryIO) -> Entry:
     found = os.fstat(file.fileno())
-    return Entry(path, found.st_size, _mark(found.st_size, found.st_mtime_ns))
-
-
-def _mark(size: int, modified: int) -> str:
-    return f"{size}:{modified}"
+    return Entry(path, found.st_size, mark_of(found))

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import lzma
+import zipfile
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -195,6 +196,14 @@ class TestTables:
         assert field == "file"
         assert "memory" in message or "cannot be read" in message or "damaged" in message
 
+    def test_a_workbook_of_very_long_texts_is_refused_before_a_worker_is_begun(self, look, monkeypatch):
+        monkeypatch.setattr(tables, "sheet_in", lambda *_: pytest.fail("a worker was begun"))
+        data = io.BytesIO()
+        with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as book:
+            book.writestr("xl/workbook.xml", "<workbook/>")
+            book.writestr("xl/sharedStrings.xml", b"a" * (40 * 1024**2))
+        assert refusal(look, "x.xlsx", data.getvalue()) == ("file", "it unfolds to 40 MB, more than is read")
+
 
 PACKINGS = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress, "zst": zstandard.ZstdCompressor().compress}
 
@@ -223,7 +232,11 @@ class TestRefusals:
             ("x.csv", b"", "the file is empty"),
             ("x.xlsx", b"random" * 100, "its name says excel, but its content is none"),
             ("x.parquet", b"random" * 100, "its name says parquet, but its content is none"),
-            ("x.csv", b"\x00\x01\x02" * 3000, "the file is not text: it holds NUL characters"),
+            (
+                "x.csv",
+                b"\x00\x01\x02" * 3000,
+                "it is no text: it holds NUL or other control characters; if it is UTF-16, name the encoding",
+            ),
             ("x.csv", b"PK\x03\x04" + b"x" * 100, "it is not an Excel workbook"),
             ("x.csv.gz", gzip.compress(b"a,b\n1,2\n")[:-9] + b"damaged!!", None),
         ],
@@ -241,3 +254,49 @@ class TestRefusals:
 
         with pytest.raises(SourceUnavailable):
             look_into(Content("x.csv", 5, opened), Asked(), "file")
+
+
+class TestWhatIsWrongIsTold:
+    def test_of_a_packed_file_that_breaks_off(self, look):
+        packed = gzip.compress("".join(f"{i},{i * 7919 % 10007}\n" for i in range(20_000)).encode())
+        assert (look("x.csv.gz", packed).warning, look("x.csv.gz", packed).count.exact) == (None, True)
+
+        shown = look("x.csv.gz", packed[: len(packed) // 2])
+        assert (shown.count.exact, shown.warning) == (
+            False,
+            "x.csv.gz breaks off: it is not the whole of a gzip file",
+        )
+        assert len(shown.rows) == 100
+
+    def test_of_rows_that_are_set_aside(self, look):
+        assert look("x.csv", "a,b\n1,2\n3\n4,5,6\n7,8\n").set_aside == 2
+        assert look("x.csv", "a,b\n1,2\n").set_aside == 0
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x01\x00\x00\x00\x01\x00\x08\x06",
+            bytes(range(256)) * 1000,
+            b"\x00" * 100_000,
+            b"a,b\n" + b"\x00\x01\x02" * 50,
+        ],
+    )
+    @pytest.mark.parametrize("name", ["x.csv", "x.png"])
+    def test_of_what_is_no_text(self, look, name, content):
+        field, message = refusal(look, name, content)
+        assert (field, message.partition(":")[0]) == ("file", "it is no text")
+
+    def test_a_stray_control_character_is_text(self, look):
+        assert look("x.csv", "a,b\n" + "1,2\n" * 100 + "3,x\x01\n").count.rows == 101
+
+    @pytest.mark.parametrize("encoding", ["utf-16", "UTF_16_LE"])
+    def test_of_an_encoding_that_it_is_not_of(self, look, encoding):
+        field, message = refusal(look, "x.csv", "a,b\n1,2\n", encoding=encoding)
+        assert (field, message.partition(";")[0]) == ("encoding", "the file is not in UTF-16")
+        assert look("x.csv", "Я,Ж\n1,2\n".encode("utf-16-le"), encoding=encoding).count.rows == 1
+
+    @pytest.mark.parametrize("form", ['[{{"a":{}}}]', '{{"a":{}}}\n{{"a":1}}\n'])
+    def test_of_a_number_without_end_in_our_words(self, look, form):
+        with pytest.raises(Invalid) as refused:
+            look("n.json", form.format("9" * 200_000))
+        assert "sys." not in str(refused.value)

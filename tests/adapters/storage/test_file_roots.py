@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from dataops_defs.adapters.storage.roots import is_folder, list_files, open_file
+from dataops_defs.adapters.storage.roots import is_folder, list_files, one_spelling, open_file
 from dataops_defs.errors import Invalid, SourceError
 
 
@@ -101,7 +101,17 @@ class TestListingAFolder:
         (root / "in" / "b.csv").write_text("longer")
         after = list_files([root], "in", ["b.csv"])[0]
         assert (before.size, after.size) == (2, 6)
-        assert after.modified >= before.modified
+        assert after.mark != before.mark
+
+    def test_a_file_of_the_same_size_and_time_in_its_place_is_another(self, root: Path):
+        before, there = list_files([root], "in", ["b.csv"])[0], root / "in" / "b.csv"
+        times = there.stat()
+        (root / "in" / "new").write_text("cc")
+        os.utime(root / "in" / "new", ns=(times.st_atime_ns, times.st_mtime_ns))
+        (root / "in" / "new").replace(there)
+        after = list_files([root], "in", ["b.csv"])[0]
+        assert (after.size, there.stat().st_mtime_ns) == (before.size, times.st_mtime_ns)
+        assert after.mark != before.mark
 
     def test_links_are_left_out(self, root: Path, tmp_path: Path):
         (root / "in" / "link.csv").symlink_to(tmp_path / "secret.csv")
@@ -120,3 +130,21 @@ class TestListingAFolder:
             list_files([root], "/etc", ["*"])
         assert is_folder([root], "in")
         assert not is_folder([root], "a.csv")
+
+
+class TestOneSpelling:
+    def test_of_all_that_lead_to_a_file(self, root: Path):
+        given = ["in/b.csv", "./in//b.csv", f"{root}/in/b.csv", f"{root}//./in/b.csv/"]
+        assert {one_spelling([root], path) for path in given} == {"in/b.csv"}
+        assert {one_spelling([root], path) for path in (".", "./", str(root))} == {"."}
+
+    def test_elsewhere_is_absolute(self, root: Path):
+        assert one_spelling([root], "/mnt//share/./a.csv") == "/mnt/share/a.csv"
+
+    def test_of_a_file_that_another_one_hides_is_absolute(self, root: Path, tmp_path: Path):
+        other = tmp_path / "other"
+        other.mkdir()
+        for name in ("a.csv", "c.csv"):
+            (other / name).write_text("x")
+        assert one_spelling([root, other], f"{other}/a.csv") == f"{other}/a.csv"
+        assert one_spelling([root, other], f"{other}/c.csv") == "c.csv"

@@ -17,6 +17,7 @@ from dataops_defs.adapters.sources.json.text import (
     JsonText,
     NotJson,
     Piece,
+    said_of,
 )
 from dataops_defs.adapters.storage.spool import full_disks
 from dataops_defs.errors import SourceError
@@ -161,7 +162,7 @@ def _record_of(line: bytes) -> Any:
     except RecursionError:
         reason = "is nested too deeply"
     except ValueError as error:
-        reason = f"is not JSON: {getattr(error, 'msg', error)}"
+        reason = f"is not JSON: {said_of(error)}"
     return Unreadable(reason, line[:SHOWN_CHARS].decode(errors="replace"))
 
 

@@ -6,6 +6,7 @@ A name that an object holds twice counts once, with its last value.
 
 import codecs
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, NoReturn
 
@@ -77,6 +78,13 @@ def _long_numbers_as_text(value: Any) -> Any:
     return NumberText(value) if type(value) is int and value.bit_length() > 63 else value
 
 
+def said_of(error: ValueError) -> str:
+    """What is wrong with a text, without Python's advice to its programmers."""
+    if "int_max_str_digits" in str(error):
+        return f"a number of more than {sys.get_int_max_str_digits()} digits is not read"
+    return str(getattr(error, "msg", error))
+
+
 class JsonText:
     """A JSON text under way: its values one after the other, or what they are made of.
 
@@ -116,7 +124,7 @@ class JsonText:
                     continue
                 raise self._wrong(error.msg) from None
             except ValueError as error:
-                raise self._wrong(str(error)) from None
+                raise self._wrong(said_of(error)) from None
             except RecursionError:
                 raise self._wrong("it is nested too deeply") from None
             open_ended = type(found) in (int, NumberText) and len(self._text) - end < _UNDECIDED

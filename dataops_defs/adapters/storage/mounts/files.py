@@ -1,12 +1,13 @@
 """The files of a mount by the paths that users know them by, wherever they lie."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from dataops_defs.adapters.storage.files import Entry, Files
 from dataops_defs.adapters.storage.glob import Glob
+from dataops_defs.adapters.storage.roots_files import RootFiles
 from dataops_defs.errors import SourceError, SourceUnavailable
 
 
@@ -45,6 +46,13 @@ class MountedFiles:
         with self._by_our_names():
             for each in self.files.matching(Glob(self.within(pattern.pattern))):
                 yield self._shown(each)
+
+    def left_out(self, folder: str, patterns: Sequence[str], *, recursive: bool) -> list[str]:
+        """Names that no path can hold, where the files lie on this machine."""
+        if not isinstance(self.files, RootFiles):
+            return []
+        with self._by_our_names():
+            return self.files.left_out(self.within(folder), patterns, recursive=recursive)
 
     def free_bytes(self, folder: str) -> int | None:
         """As its place tells."""
