@@ -15,6 +15,7 @@ import httpx
 import psycopg2
 import pytest
 
+from dataops_defs.domain.etl import DEFAULT_TARGETS
 from dataops_defs.services.embedded import free_port
 
 DATAOPS = str(Path(sys.executable).parent / "dataops")
@@ -97,8 +98,10 @@ def stop_stack(stack: RunningStack) -> None:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """A stack with the demo in it."""
-    started = start_stack(tmp_path_factory.mktemp("stack") / "home")
+    """A stack with the demo in it; stories write targets of their own beside those of the demo."""
+    own = [f"analytics.story_{name}" for name in ("film", "note", "trigger")]
+    targets = ",".join([*DEFAULT_TARGETS, *own])
+    started = start_stack(tmp_path_factory.mktemp("stack") / "home", DATAOPS_ETL_TARGETS=targets)
     started.wait_ready()
     demo = started.command("demo")
     assert demo.returncode == 0, demo.stdout + demo.stderr

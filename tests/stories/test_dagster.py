@@ -30,7 +30,7 @@ class TestTheUi:
     def test_every_asset_has_a_group_a_description_and_a_kind(self, stack: RunningStack) -> None:
         nodes = graphql(stack, ASSETS)["assetNodes"]
         mine = [node for node in nodes if node["groupName"] == "aviation"]
-        assert len(mine) == 3 + 4 + 4 + 4 + 1
+        assert len(mine) == 3 + 4 + 4 + 4 + 2  # sources, datasets, syncs, types; a watched folder and its table
         assert all(node["description"] and node["kinds"] and node["owners"] for node in mine)
 
     def test_what_rest_ran_is_materialised_with_rows_columns_preview_and_lineage(self, stack: RunningStack) -> None:

@@ -29,10 +29,10 @@ def pipeline(stack: RunningStack) -> str:
     body = {
         "name": "story notes",
         "mode": "full",
-        "target_table": "analytics.film_dim",
+        "target_table": "analytics.story_note",
         "source_query": "TABLE content.note",
     }
-    stack.change("WAREHOUSE", "DROP TABLE IF EXISTS analytics.film_dim")
+    stack.change("WAREHOUSE", "DROP TABLE IF EXISTS analytics.story_note")
     answer = stack.api.post(PIPELINES, json=body)
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
@@ -43,8 +43,8 @@ def followers(stack: RunningStack, pipeline: str) -> Iterator[None]:
     """A datamart over the pipeline's target, and one over that datamart and the target."""
     load(stack, pipeline)
     marts = {
-        "story_notes": "SELECT id, text FROM analytics.film_dim",
-        "story_counted": "SELECT count(*), (SELECT max(id) FROM analytics.film_dim) FROM analytics.story_notes",
+        "story_notes": "SELECT id, text FROM analytics.story_note",
+        "story_counted": "SELECT count(*), (SELECT max(id) FROM analytics.story_note) FROM analytics.story_notes",
     }
     for name, query in marts.items():
         body = {"name": name, "query": query, "type": "table", "refresh_strategy": "on_commit"}
@@ -96,7 +96,7 @@ class TestADatamartThatFollowsItsTables:
         shown = node(stack, "story_counted")
 
         above = {"/".join(each["path"]) for each in shown["dependencyKeys"]}
-        assert above == {"warehouse/analytics/story_notes", "warehouse/analytics/film_dim"}
+        assert above == {"warehouse/analytics/story_notes", "warehouse/analytics/story_note"}
         assert {"dagster/column_schema", "dagster/column_lineage"} <= {
             each["label"] for each in node(stack, "story_notes")["metadataEntries"]
         }

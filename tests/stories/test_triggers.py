@@ -25,12 +25,12 @@ QUERY = "SELECT id AS film_id, title, now() AS updated_at FROM content.trigger_f
 
 @pytest.fixture(scope="module")
 def pipeline(stack: RunningStack) -> str:
-    for table in ("content.trigger_film", "analytics.film_dim"):
+    for table in ("content.trigger_film", "analytics.story_trigger"):
         stack.change("WAREHOUSE", f"DROP TABLE IF EXISTS {table}")
     stack.change(
         "WAREHOUSE", "CREATE TABLE content.trigger_film AS SELECT n AS id, 't' AS title FROM generate_series(1, 9) n"
     )
-    body = {"name": "trigger films", "mode": "full", "target_table": "analytics.film_dim", "source_query": QUERY}
+    body = {"name": "trigger films", "mode": "full", "target_table": "analytics.story_trigger", "source_query": QUERY}
     answer = stack.api.post("/api/v1/pipelines", json=body)
     assert answer.status_code == 201, answer.text
     return "trigger films"
