@@ -16,7 +16,7 @@ demo: $(STAMP)
 	@exec $(BIN)/dataops up --demo $(if $(ONCE),--once)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n $(or $(JOBS),2)
+	$(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -60,7 +60,7 @@ def check_mysql_query(sql: str, *, allowed_functions: Collection[str] = frozense
 
 def _statement(found: list[Token]) -> list[Token]:
     """The tokens of the one statement, which is a query."""
-    while found and found[-1].text == ";":
+    if found and found[-1].text == ";":
         found = found[:-1]
     if not found:
         raise Refused("it is empty")
