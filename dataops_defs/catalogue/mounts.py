@@ -14,7 +14,7 @@ from dataops_defs.catalogue.sealed_connections import SealedConnections
 from dataops_defs.catalogue.sealing import Keyring
 from dataops_defs.catalogue.trigger_rows import TriggerRow
 from dataops_defs.domain.mount import SOURCE_TYPES, Mount, MountStatus, NetworkPlace, is_below, overlap, plain_path
-from dataops_defs.errors import Conflict, NotFound
+from dataops_defs.errors import Conflict
 
 PREFIX = "mount_"
 TABLE = "mount"
@@ -97,17 +97,6 @@ class Mounts(Definitions[MountRow]):
             return None
         row.status, row.status_since = status, row.last_checked_at
         return status
-
-    def get(self, id: str, *, lock: bool = False) -> MountRow:
-        """The row of that id.
-
-        Raises:
-            NotFound: no such row, or no id at all.
-        """
-        found = self.find(id, lock=lock)
-        if found is None:
-            raise NotFound(f"Mount {id[:80]} not found")
-        return found
 
     def dependants(self, row: MountRow) -> Sequence[Named]:
         """Watches, triggers and sources of files below it."""

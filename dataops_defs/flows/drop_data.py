@@ -2,10 +2,11 @@
 
 from functools import partial
 
+from dataops_defs.adapters.datamarts import relations, swap
+from dataops_defs.adapters.datamarts.locks import patiently
 from dataops_defs.adapters.storage.raw_copy import folder_of
 from dataops_defs.adapters.warehouse.books import enter
 from dataops_defs.adapters.warehouse.purge import copies_in_ledger
-from dataops_defs.adapters.warehouse.relations import drop_relation
 from dataops_defs.catalogue.object_types import ObjectTypes
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.ledger import Ledger
@@ -37,8 +38,11 @@ def drop_data(work: Work, _subject_id: str) -> None:
 def _drop_relation(work: Work, leftover: Leftover, step: Step) -> Outcome:
     schema, _, name = leftover.place.partition(".")
     _refuse_when_used_again(work.platform, schema, name)
-    with work.warehouse("dataops drop") as connection:
-        rows = drop_relation(connection, schema, name) or 0
+    with work.warehouse("dataops drop") as connection, connection.cursor() as cursor:
+        rows, found = 0, relations.find(cursor, schema, name)
+        if found is not None and found.type is not None:
+            rows = relations.content_of(cursor, found).rows
+            patiently(cursor, leftover.place, partial(swap.drop, cursor, found))
         outcome = Outcome(ledger=Ledger(deleted=rows), assets=[], uri=f"warehouse:{leftover.place}")
         enter(connection, step.entry("drop", leftover.subject_id, leftover.place), outcome.ledger, outcome.as_json())
     return outcome

@@ -4,12 +4,12 @@ Whoever waits for an exclusive lock holds up all readers that come after it. So 
 pass, and try again.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_chain, wait_fixed
 
 from dataops_defs.errors import Conflict
 
@@ -29,20 +29,21 @@ def patiently(cursor: Cursor, name: str, act: Callable[[], None], seconds: float
         Conflict: somebody has read for longer than our patience lasts.
     """
     patience = PATIENCE_SECONDS if seconds is None else seconds
-    ends, tries = time.monotonic() + patience, 0
-    while True:
-        try:
-            with _in_brief(cursor):
+    tries = Retrying(
+        retry=retry_if_exception_type(BUSY),
+        wait=wait_chain(*map(wait_fixed, PAUSES)),
+        stop=stop_after_delay(patience),
+        reraise=True,
+    )
+    try:
+        for attempt in tries:
+            with attempt, _in_brief(cursor):
                 act()
-            return
-        except BUSY:
-            if time.monotonic() >= ends:
-                raise Conflict(
-                    f"{name} has been read for {patience:.0f} seconds without a pause, so that it could not be"
-                    " replaced or dropped; try again, or end what reads it"
-                ) from None
-        time.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
-        tries += 1
+    except BUSY:
+        raise Conflict(
+            f"{name} has been read for {patience:.0f} seconds without a pause, so that it could not be"
+            " replaced or dropped; try again, or end what reads it"
+        ) from None
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from io import BytesIO
 from typing import BinaryIO
 
 from dataops_defs.adapters.preview.json_text import json_shown
@@ -94,7 +95,7 @@ class _Beginning:
 @contextmanager
 def _beginning(file: BinaryIO, content: Content) -> Iterator[_Beginning]:
     counted = _Counted(file)
-    with unpacked(counted, content.name, HEAD_BYTES, content.max_bytes) as head:  # type: ignore[arg-type]
+    with unpacked(counted, content.name, HEAD_BYTES, content.max_bytes) as head:
         there = os.fstat(head.fileno()).st_size
         ended = counted.taken >= content.size and there < HEAD_BYTES
         warning = _break_in(file, content.name) if ended else None
@@ -116,18 +117,20 @@ def _break_in(file: BinaryIO, name: str) -> str | None:
     return None
 
 
-class _Counted:
+class _Counted(BytesIO):
     """A file that is read in small parts; ``taken`` is how far."""
 
     def __init__(self, file: BinaryIO) -> None:
+        super().__init__()
         self._file = file
         self.taken = 0
 
     def fileno(self) -> int:
         return self._file.fileno()
 
-    def read(self, size: int) -> bytes:
-        part = os.pread(self._file.fileno(), min(size, TOLD_BY), self.taken)
+    def read(self, size: int | None = -1, /) -> bytes:
+        wanted = TOLD_BY if size is None or size < 0 else min(size, TOLD_BY)
+        part = os.pread(self._file.fileno(), wanted, self.taken)
         self.taken += len(part)
         return part
 
