@@ -49,6 +49,16 @@ Cascade = Annotated[bool, Query(description="Also what is built on it; takes an 
 Drop = Annotated[bool, Query(description="Also the tables and raw copies that it leaves behind; takes an admin")]
 
 
+def check_reach(change: Change, *, cascade: bool, drop: bool) -> None:
+    """Refuse whoever wants more to go than one definition and is no admin.
+
+    Raises:
+        Forbidden: cascade and drop take an admin.
+    """
+    if (cascade or drop) and change.caller.role < Role.ADMIN:
+        raise Forbidden("cascade and drop take an admin's token")
+
+
 @dataclass(frozen=True)
 class Kind:
     """How definitions of one kind are deleted: what finds them, what goes with them, what they leave behind."""
@@ -67,8 +77,7 @@ class Deletion:
     """
 
     def __init__(self, change: ChangeDep, response: Response, cascade: Cascade = False, drop: Drop = False) -> None:
-        if (cascade or drop) and change.caller.role < Role.ADMIN:
-            raise Forbidden("cascade and drop take an admin's token")
+        check_reach(change, cascade=cascade, drop=drop)
         self._change, self._response = change, response
         self._cascade, self._drop = cascade, drop
 

@@ -13,6 +13,7 @@ from api_shim.bounded import bounded
 from api_shim.changes import clear_schedule, schedules_of, set_schedule
 from api_shim.datamart_reads import preview, statistics_of
 from api_shim.datamart_requests import check_place, not_versioned, planned, refuse_circle
+from api_shim.deleting import Cascade, Drop, check_reach
 from api_shim.dependencies import PROTECTED, ChangeDep, ReadingDep, ShimDep
 from api_shim.runs import Execution, Order, WorkDep, succeeded
 from api_shim.schemas.base import refusals
@@ -38,10 +39,9 @@ from dataops_defs.catalogue.datamart_versions import DatamartVersions
 from dataops_defs.catalogue.datamarts import Datamarts
 from dataops_defs.catalogue.models import DatamartRow
 from dataops_defs.catalogue.schedules import Schedules
-from dataops_defs.catalogue.tokens import Role
 from dataops_defs.domain.datamart import RefreshStrategy, relation_name
 from dataops_defs.domain.run import RunKind
-from dataops_defs.errors import Conflict, Forbidden, Invalid
+from dataops_defs.errors import Conflict, Invalid
 from dataops_defs.flows.drop_datamarts import drop_datamarts
 from dataops_defs.flows.refresh_datamart import CONCURRENT
 
@@ -165,12 +165,11 @@ def delete_datamart(
     name: str,
     change: ChangeDep,
     schema: SchemaQuery = None,
-    cascade: Annotated[bool, Query(description="Also the datamarts that read it; takes an admin")] = False,
-    drop: Annotated[bool, Query(description="Also its table or view, and its versions; takes an admin")] = False,
+    cascade: Cascade = False,
+    drop: Drop = False,
 ) -> DatamartDeleted:
     """Delete a datamart and its schedule. What it holds stays in the warehouse, unless it is dropped too."""
-    if (cascade or drop) and change.caller.role < Role.ADMIN:
-        raise Forbidden("cascade and drop take an admin's token")
+    check_reach(change, cascade=cascade, drop=drop)
     datamarts = Datamarts(change.session)
     row = datamarts.named(name, schema, lock=True)
     doomed = [*(datamarts.downstream(row) if cascade else []), row]

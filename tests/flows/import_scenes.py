@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from dataops_defs.adapters.warehouse.rejects import Filter, stream_rejects
 from dataops_defs.catalogue.base import new_id
 from dataops_defs.catalogue.import_rows import ImportRow
 from dataops_defs.catalogue.imports import Imports
@@ -19,6 +20,29 @@ from dataops_defs.flows.outbox import Launch
 from dataops_defs.flows.outcome import Outcome
 from dataops_defs.flows.work import Work
 from tests.scenes import World
+
+CUSTOMERS = (
+    "customer_id,name,zip,created_at,balance,active\n"
+    "1001,Ann,01234,2024-06-01 10:00:00,12.50,true\n"
+    "1002,Bob,98765,2024-06-02 11:30:00,7,false\n"
+    "1003,,10001,,0.25,true\n"
+)
+TYPES = {
+    "customer_id": "BIGINT",
+    "name": "TEXT",
+    "zip": "TEXT",
+    "created_at": "TIMESTAMP",
+    "balance": "NUMERIC(18,2)",
+    "active": "BOOLEAN",
+}
+DECLARED = (
+    "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = %s ORDER BY ordinal_position"
+)
+
+
+def rejects(world: World, id: str) -> list[tuple[int, str | None, str, Any]]:
+    with world.platform.warehouse() as connection:
+        return [(row.row_number, row.column, row.reason, row.raw) for row in stream_rejects(connection, Filter(id))]
 
 
 def asked(
