@@ -3,7 +3,7 @@
 Source: DECISIONS 30.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -90,7 +90,7 @@ class Deletion:
         """
         leftovers = self._delete(row, {})
         if leftovers:
-            self._order(row, leftovers)
+            self._response.headers["Location"] = order_drop(self._change, row, leftovers)
 
     def _delete(self, row: Named, because: dict[str, str]) -> list[Leftover]:
         change, kind = self._change, KINDS[type(row)]
@@ -103,21 +103,26 @@ class Deletion:
         change.define(f"{kind.action}.delete", row, because)
         return [*gone, left] if left else gone
 
-    def _order(self, row: Named, leftovers: list[Leftover]) -> None:
-        """The request is a row of this very transaction; the outbox launches it."""
-        change, settings = self._change, self._change.shim.settings
-        Outbox(change.session).refuse_when_full(settings.max_waiting_runs)
-        run = Runs(change.session).request(
-            RunKind.DROP,
-            row.id,
-            row.name,
-            requested_by=change.actor.name,
-            request_id=change.actor.request_id,
-            parameters={LEFTOVERS: [each.as_json() for each in leftovers]},
-            timeout_seconds=settings.max_runtime_seconds,
-        )
-        change.note("data.drop", row.id, {"executionId": run.id, "places": [each.place for each in leftovers]})
-        self._response.headers["Location"] = f"/api/v1/dataops/executions/{run.id}"
+
+def order_drop(change: Change, row: Named, leftovers: Sequence[Leftover]) -> str:
+    """Have what was left behind dropped: the request is a row of this very transaction, the outbox launches it.
+
+    Returns:
+        Where the execution is looked at.
+    """
+    settings = change.shim.settings
+    Outbox(change.session).refuse_when_full(settings.max_waiting_runs)
+    run = Runs(change.session).request(
+        RunKind.DROP,
+        row.id,
+        row.name,
+        requested_by=change.actor.name,
+        request_id=change.actor.request_id,
+        parameters={LEFTOVERS: [each.as_json() for each in leftovers]},
+        timeout_seconds=settings.max_runtime_seconds,
+    )
+    change.note("data.drop", row.id, {"executionId": run.id, "places": [each.place for each in leftovers]})
+    return f"/api/v1/dataops/executions/{run.id}"
 
 
 def _raw_copies(change: Change, row: DatasetRow) -> Leftover:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field
 from sqlalchemy.orm import Session
@@ -13,7 +13,7 @@ from api_shim.bounded import bounded
 from api_shim.changes import clear_schedule, schedules_of, set_schedule
 from api_shim.datamart_reads import preview, statistics_of
 from api_shim.datamart_requests import check_place, not_versioned, planned, refuse_circle
-from api_shim.deleting import Cascade, Drop, check_reach
+from api_shim.deleting import Cascade, Drop, check_reach, order_drop
 from api_shim.dependencies import PROTECTED, ChangeDep, ReadingDep, ShimDep
 from api_shim.runs import Execution, Order, WorkDep, succeeded
 from api_shim.schemas.base import refusals
@@ -40,9 +40,10 @@ from dataops_defs.catalogue.datamarts import Datamarts
 from dataops_defs.catalogue.models import DatamartRow
 from dataops_defs.catalogue.schedules import Schedules
 from dataops_defs.domain.datamart import RefreshStrategy, relation_name
+from dataops_defs.domain.leftover import Leftover, LeftoverKind
 from dataops_defs.domain.run import RunKind
 from dataops_defs.errors import Conflict, Invalid
-from dataops_defs.flows.drop_datamarts import drop_datamarts
+from dataops_defs.flows.drop_datamarts import to_be_dropped
 from dataops_defs.flows.refresh_datamart import CONCURRENT
 
 router = APIRouter(prefix="/api/v1/mvp/datamarts", tags=["mvp: datamarts"], dependencies=PROTECTED)
@@ -160,15 +161,19 @@ async def preview_datamart(
     return await bounded(lambda: preview(shim, row, limit))
 
 
-@router.delete("/{name}", responses=refusals(404, 409))
+@router.delete("/{name}", responses=refusals(404, 409), response_model_exclude_none=True)
 def delete_datamart(
     name: str,
     change: ChangeDep,
+    response: Response,
     schema: SchemaQuery = None,
     cascade: Cascade = False,
     drop: Drop = False,
 ) -> DatamartDeleted:
-    """Delete a datamart and its schedule. What it holds stays in the warehouse, unless it is dropped too."""
+    """Delete a datamart and its schedule. What it holds stays in the warehouse, unless it is to be dropped too.
+
+    That is an execution of its own (``status_url``), which waits for a moment when nobody reads it.
+    """
     check_reach(change, cascade=cascade, drop=drop)
     datamarts = Datamarts(change.session)
     row = datamarts.named(name, schema, lock=True)
@@ -176,14 +181,21 @@ def delete_datamart(
     for each in doomed:
         if datamarts.at_work(each):
             raise Conflict(f"Datamart '{each.name}' is being refreshed: wait for that, or cancel it")
-    versions = DatamartVersions(change.session)
-    tables = {each.id: {version.table: version.id for version in versions.of(each.id)} for each in doomed}
+    leftovers = [_leftover(change.session, each) for each in doomed]
     for each in doomed:
         clear_schedule(change, each)
         datamarts.remove(each)
         change.define("datamart.delete", each, {"drop": drop})
-    dropped = drop_datamarts(change.shim.platform, doomed, tables) if drop else []
-    return DatamartDeleted(datamart_name=row.name, deleted=[each.name for each in doomed], dropped=dropped)
+    dropping = to_be_dropped(change.shim.platform, leftovers) if drop else []
+    deleted = DatamartDeleted(datamart_name=row.name, deleted=[each.name for each in doomed], dropping=dropping)
+    if dropping:
+        deleted.status_url = response.headers["Location"] = order_drop(change, row, leftovers)
+    return deleted
+
+
+def _leftover(session: Session, row: DatamartRow) -> Leftover:
+    versions = {each.table: each.id for each in DatamartVersions(session).of(row.id)}
+    return Leftover(LeftoverKind.DATAMART, row.id, row.name, f"{row.schema}.{row.slug}", versions)
 
 
 def _found(shim: Shim, name: str, schema: str | None) -> DatamartRow:

@@ -253,9 +253,10 @@ class DatamartPreview(Snake):
 
 
 class DatamartDeleted(Snake):
-    """What was deleted; tables and views stay in the warehouse unless they were ``dropped``."""
+    """What was deleted; tables and views stay in the warehouse unless they are ``dropping``."""
 
     datamart_name: str
     status: str = "deleted"
     deleted: list[str] = Field(description="Names of all datamarts that were deleted")
-    dropped: list[str] = Field(description="Tables and views that were dropped")
+    dropping: list[str] = Field(description="Tables and views that an execution of its own drops")
+    status_url: str | None = Field(default=None, description="Where that execution is looked at")

@@ -33,6 +33,10 @@ class Datamarts(Definitions[DatamartRow]):
             raise missing
         return row
 
+    def at(self, schema: str, table: str) -> DatamartRow | None:
+        """The datamart that has that place in the warehouse, if one has."""
+        return self.session.scalar(select(DatamartRow).where(DatamartRow.schema == schema, DatamartRow.slug == table))
+
     def take_name(self, name: str) -> None:
         """Have requests that make a datamart of one name come one after the other, until the transaction ends."""
         self.session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"datamart name {name}", 0))))
@@ -69,9 +73,7 @@ class Datamarts(Definitions[DatamartRow]):
             if place in seen:
                 continue
             seen.add(place)
-            read = self.session.scalar(
-                select(DatamartRow).where(DatamartRow.schema == place[0], DatamartRow.slug == place[1])
-            )
+            read = self.at(*place)
             if read is not None:
                 waiting += [(each["schema"], each["table"]) for each in read.upstream]
                 if {"schema": schema, "table": table} in read.upstream:

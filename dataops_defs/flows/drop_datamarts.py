@@ -1,6 +1,6 @@
-"""Drop what deleted datamarts hold: all of it, or nothing where something else is built on it."""
+"""What datamarts hold, and how it is dropped: all of it, or nothing where something else is built on it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -8,54 +8,74 @@ from dataops_defs.adapters.datamarts import ours, relations, swap, turns
 from dataops_defs.adapters.datamarts.dependants import all_of, dependants_of
 from dataops_defs.adapters.datamarts.locks import patiently
 from dataops_defs.adapters.datamarts.relations import Relation
-from dataops_defs.catalogue.models import DatamartRow
-from dataops_defs.domain.datamart import draft_name
+from dataops_defs.domain.datamart import DatamartType, draft_name
+from dataops_defs.domain.leftover import Leftover
 from dataops_defs.errors import Conflict
 from dataops_defs.flows.platform import Platform
 
-PATIENCE_SECONDS = 8.0
-"""Somebody waits for the answer."""
-Versions = Mapping[str, Mapping[str, str]]
-"""By the datamart's id, the tables of its versions with the versions' ids."""
+# What has the name of a datamart or of a version and was made by somebody else is none of a datamart's holdings.
 
 
-def drop_datamarts(platform: Platform, rows: Sequence[DatamartRow], versions: Versions) -> list[str]:
-    """Drop tables and views, in that order of the datamarts; the names of what was dropped.
-
-    What has the name of a datamart or a version and was made by somebody else stays.
+def to_be_dropped(platform: Platform, datamarts: Sequence[Leftover]) -> list[str]:
+    """Names of the tables and views that datamarts hold, which can all be dropped in that order.
 
     Raises:
-        Conflict: one is being refreshed or read, or something that is no datamart is built on one; nothing was dropped.
+        Conflict: something that does not go with them is built on one.
     """
-    dropped: list[str] = []
-    with platform.warehouse("dataops drop") as owner, owner.cursor() as cursor:
-        for row in rows:
-            if not turns.take_free_turn(cursor, row.id):
-                raise Conflict(f"Datamart '{row.name}' is being refreshed: wait for that")
-
-        def drop() -> None:
-            dropped[:] = [name for row in rows for name in _drop(cursor, row, versions.get(row.id, {}))]
-
-        names = ", ".join(f"{row.schema}.{row.slug}" for row in rows)
-        patiently(cursor, names, drop, PATIENCE_SECONDS)
-    return dropped
+    with platform.warehouse("dataops drop") as connection, connection.cursor() as cursor:
+        found = [each for datamart in datamarts for each in _holdings(cursor, datamart)]
+        going = {_called(each) for each in found}
+        for each in found:
+            _refuse_when_read(cursor, each, going)
+    return [each.address for each in found]
 
 
-def _drop(cursor: Cursor, row: DatamartRow, versions: Mapping[str, str]) -> Iterator[str]:
-    for found in _holdings(cursor, row, versions):
-        readers = all_of(dependants_of(cursor, found))
-        if readers:
-            raise Conflict(f"{found.schema}.{found.name} is read by {', '.join(readers)}; drop these first")
-        swap.drop(cursor, found)
-        yield f"{found.schema}.{found.name}"
+def drop_datamart(cursor: Cursor, datamart: Leftover, heed: Callable[[], None], patience_seconds: float) -> int:
+    """Drop what a datamart holds, in the moment when nobody reads it; the number of rows that went.
+
+    Args:
+        heed: called before each try; what it raises ends the attempts.
+
+    Raises:
+        Conflict: one has been read for that long without a pause, or something is built on one; nothing was dropped.
+    """
+    turns.take_turn(cursor, datamart.subject_id)
+    rows = 0
+
+    def drop() -> None:
+        nonlocal rows
+        heed()
+        rows = sum(_drop(cursor, each) for each in _holdings(cursor, datamart))
+
+    patiently(cursor, datamart.place, drop, patience_seconds)
+    return rows
 
 
-def _holdings(cursor: Cursor, row: DatamartRow, versions: Mapping[str, str]) -> Iterator[Relation]:
+def _drop(cursor: Cursor, found: Relation) -> int:
+    _refuse_when_read(cursor, found, set())
+    rows = relations.content_of(cursor, found).rows if found.populated and found.type is not DatamartType.VIEW else 0
+    swap.drop(cursor, found)
+    return rows
+
+
+def _refuse_when_read(cursor: Cursor, found: Relation, going: set[str]) -> None:
+    readers = [each for each in all_of(dependants_of(cursor, found)) if each not in going]
+    if readers:
+        raise Conflict(f"{found.address} is read by {', '.join(readers)}; drop these first")
+
+
+def _called(found: Relation) -> str:
+    """As `all_of` calls it."""
+    return f"{(found.type or '').replace('_', ' ')} {found.address}"
+
+
+def _holdings(cursor: Cursor, datamart: Leftover) -> Iterator[Relation]:
     """The datamart's view or table first: it is built on a version's table."""
-    for name in (row.slug, *versions, draft_name(row.id)):
-        found = relations.find(cursor, row.schema, name)
+    schema, name = datamart.relation
+    for each in (name, *datamart.versions, draft_name(datamart.subject_id)):
+        found = relations.find(cursor, schema, each)
         if found is None or found.type is None:
             continue
-        version = versions.get(name)
+        version = datamart.versions.get(each)
         if ours.is_of_version(cursor, found, version) if version else ours.is_made_by_us(cursor, found):
             yield found

@@ -1,6 +1,6 @@
 """What has a datamart's name and is not the datamart's is neither shown, nor filled, nor dropped; who is in the way."""
 
-import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,8 @@ from fastapi.testclient import TestClient
 
 from dataops_defs.adapters.warehouse.connection import libpq_url
 from dataops_defs.settings import Settings
-from tests.api_shim.test_datamarts import PATH, sql
+from tests.api_shim.following import wait_for
+from tests.api_shim.test_datamarts import PATH, dropped, sql
 
 
 def post_version(client: TestClient, word: str, version: str = "v1", name: str = "rec", **more: Any) -> Any:
@@ -59,10 +60,10 @@ class TestAVersionsTable:
         assert post_version(client, "OURS", "v3").status_code == 200
 
         refused = post_version(client, "OURS", "v4")
-        dropped = client.delete(f"{PATH}/rec?drop=true").json()["dropped"]
+        gone = dropped(client, "rec")["dropping"]
 
         assert (refused.status_code, "analytics.rec__v4" in refused.json()["detail"]) == (409, True)
-        assert dropped == ["analytics.rec", "analytics.rec__v3"]
+        assert gone == ["analytics.rec", "analytics.rec__v3"]
         assert sql(shim_settings, "SELECT word FROM analytics.rec__v4") == [("THEIRS",)]
 
     def test_that_was_exchanged_is_not_gone_back_to(self, client: TestClient, shim_settings: Settings) -> None:
@@ -71,10 +72,10 @@ class TestAVersionsTable:
         sql(shim_settings, "DROP TABLE analytics.rec__v1; CREATE TABLE analytics.rec__v1 AS SELECT 'THEIRS' AS word")
 
         refused = client.post(f"{PATH}/rec/rollback")
-        dropped = client.delete(f"{PATH}/rec?drop=true").json()["dropped"]
+        gone = dropped(client, "rec")["dropping"]
 
         assert (refused.status_code, "analytics.rec__v1" in refused.json()["detail"]) == (409, True)
-        assert dropped == ["analytics.rec", "analytics.rec__v2"]
+        assert gone == ["analytics.rec", "analytics.rec__v2"]
 
 
 class TestAPlainDatamart:
@@ -88,31 +89,40 @@ class TestAPlainDatamart:
         deleted = client.delete(f"{PATH}/plain?drop=true")
 
         assert (refused.status_code, "analytics.plain" in refused.json()["detail"]) == (409, True)
-        assert deleted.json()["dropped"] == []
+        assert (deleted.json()["dropping"], "status_url" in deleted.json()) == ([], False)
         assert sql(shim_settings, "SELECT n FROM analytics.plain") == [(7,)]
 
 
 class TestWhoIsInTheWay:
-    def test_a_drop_gives_up_with_a_sentence_and_lets_others_read_meanwhile(
-        self, client: TestClient, shim_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    def test_a_drop_waits_for_them_and_lets_others_read_meanwhile(
+        self, client: TestClient, shim_settings: Settings
     ) -> None:
-        monkeypatch.setattr("dataops_defs.flows.drop_datamarts.PATIENCE_SECONDS", 3.0)
         create(client)
         client.post(f"{PATH}/plain/refresh")
-        answers: list[Any] = []
 
         with held(shim_settings, "SELECT * FROM analytics.plain"):
-            dropping = threading.Thread(target=lambda: answers.append(client.delete(f"{PATH}/plain?drop=true")))
-            dropping.start()
-            reads = 0
-            while dropping.is_alive():
+            execution = client.delete(f"{PATH}/plain?drop=true").json()["status_url"]
+            for _ in range(30):
                 assert sql(shim_settings, "SET lock_timeout = '2s'; SELECT n FROM analytics.plain") == [(1,)]
-                reads += 1
+                time.sleep(0.1)
+            assert client.get(execution).json()["status"] == "running"
 
-        (refused,) = answers
-        assert (refused.status_code, "analytics.plain has been read" in refused.json()["detail"]) == (409, True)
-        assert reads > 2
-        assert client.delete(f"{PATH}/plain?drop=true").json()["dropped"] == ["analytics.plain"]
+        wait_for(lambda: client.get(execution).json()["status"] == "completed")
+        assert sql(shim_settings, "SELECT to_regclass('analytics.plain')") == [(None,)]
+        [step] = client.get(execution).json()["steps"]
+        assert step["ledger"]["deleted"] == 1
+
+    def test_a_drop_that_waits_is_cancelled(self, client: TestClient, shim_settings: Settings) -> None:
+        create(client)
+        client.post(f"{PATH}/plain/refresh")
+
+        with held(shim_settings, "SELECT * FROM analytics.plain"):
+            execution = client.delete(f"{PATH}/plain?drop=true").json()["status_url"]
+            wait_for(lambda: client.get(execution).json()["status"] == "running")
+            client.post(f"{execution}/cancel")
+            wait_for(lambda: client.get(execution).json()["status"] == "cancelled")
+
+        assert sql(shim_settings, "SELECT n FROM analytics.plain") == [(1,)]
 
     def test_a_table_that_is_locked_is_not_the_querys_fault(
         self, client: TestClient, shim_settings: Settings, monkeypatch: pytest.MonkeyPatch

@@ -10,7 +10,7 @@ from dataops_defs.domain.datamart import VersionStatus
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.purge_datamarts import purge_drafts, purge_versions
 from dataops_defs.settings import Settings
-from tests.api_shim.test_datamarts import PATH, sql
+from tests.api_shim.test_datamarts import PATH, dropped, sql
 
 SEGMENTS = {
     "name": "customer_segments_v2",
@@ -198,7 +198,7 @@ class TestRetention:
         publish(client, "v1")
         publish(client, "v2")
 
-        client.delete(f"{PATH}/customer_segments_v2?drop=true")
+        dropped(client, "customer_segments_v2")
 
         assert sql(shim_settings, "SELECT relname FROM pg_class WHERE relname LIKE 'customer_segments%'") == []
         assert client.get(f"{PATH}/customer_segments_v2/versions").status_code == 404

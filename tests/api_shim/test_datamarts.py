@@ -1,5 +1,6 @@
 """Datamarts over HTTP. Source: document 000, "Datamart Management"."""
 
+import time
 from contextlib import closing
 from typing import Any
 
@@ -40,6 +41,17 @@ def sql(settings: Settings, statement: str) -> list[tuple[Any, ...]]:
     ):
         cursor.execute(statement)
         return cursor.fetchall() if cursor.description else []
+
+
+def dropped(client: TestClient, name: str, more: str = "") -> Any:
+    """The answer, when what was left behind is dropped."""
+    answer = client.delete(f"{PATH}/{name}?drop=true{more}").json()
+    deadline = time.monotonic() + 30
+    while (execution := client.get(answer["status_url"]).json())["status"] not in ("completed", "failed"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert execution["status"] == "completed", execution
+    return answer
 
 
 def listed(client: TestClient) -> Any:
@@ -287,10 +299,10 @@ class TestDeletingADatamart:
             client.post(f"{PATH}/{name}/schedule", json={"schedule": "0 2 * * *"})
 
         kept = client.delete(f"{PATH}/customer_360_datamart").json()
-        dropped = client.delete(f"{PATH}/other?drop=true").json()
+        gone = dropped(client, "other")
 
-        assert (kept["deleted"], kept["dropped"]) == (["customer_360_datamart"], [])
-        assert dropped["dropped"] == ["analytics.other"]
+        assert (kept["deleted"], kept["dropping"]) == (["customer_360_datamart"], [])
+        assert gone["dropping"] == ["analytics.other"]
         assert client.get(PATH).json()["total"] == 0
         tables = sql(shim_settings, "SELECT tablename FROM pg_tables WHERE schemaname = 'analytics'")
         assert tables == [("customer_360_datamart",)]
@@ -302,10 +314,11 @@ class TestDeletingADatamart:
         client.post(f"{PATH}/above/refresh")
 
         refused = client.delete(f"{PATH}/customer_360_datamart?drop=true")
-        done = client.delete(f"{PATH}/customer_360_datamart?drop=true&cascade=true")
+        gone = dropped(client, "customer_360_datamart", "&cascade=true")
 
         assert (refused.status_code, "datamart 'above'" in refused.json()["detail"]) == (409, True)
-        assert done.json()["deleted"] == ["above", "customer_360_datamart"]
+        assert gone["deleted"] == ["above", "customer_360_datamart"]
+        assert gone["dropping"] == ["analytics.above", "analytics.customer_360_datamart"]
         assert sql(shim_settings, "SELECT matviewname FROM pg_matviews") == []
 
     def test_views_that_are_no_datamarts_are_not_dropped_along(

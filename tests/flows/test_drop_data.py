@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dataops_defs.adapters.storage.raw_copy import folder_of
+from dataops_defs.catalogue.base import new_id
 from dataops_defs.catalogue.mappings import Mappings
 from dataops_defs.catalogue.object_types import ObjectTypes
 from dataops_defs.catalogue.runs import Runs
@@ -15,6 +16,7 @@ from dataops_defs.errors import Conflict
 from dataops_defs.flows.drop_data import drop_data
 from dataops_defs.flows.extract_dataset import extract_dataset
 from dataops_defs.flows.sync_mapping import sync_mapping
+from tests.flows.datamart_scenes import define, refresh
 from tests.scenes import World
 
 TEXT = {"type": "string"}
@@ -80,6 +82,16 @@ class TestATable:
             drop(world, table_of(plane[1]))
 
         assert world.sql("SELECT count(*) FROM objects.plane") == [(2,)]
+
+
+class TestADatamart:
+    def test_that_was_made_anew_under_that_name_stays(self, world: World) -> None:
+        refresh(world, define(world, "daily", "SELECT 1 AS n"))
+
+        with pytest.raises(Conflict, match="datamart 'daily', which was made since"):
+            drop(world, Leftover(LeftoverKind.DATAMART, new_id(), "daily", "analytics.daily"))
+
+        assert world.sql("SELECT n FROM analytics.daily") == [(1,)]
 
 
 class TestRawCopies:

@@ -34,6 +34,11 @@ class Relation:
     columns: Sequence[Column]
 
     @property
+    def address(self) -> str:
+        """Its schema and name, for people."""
+        return f"{self.schema}.{self.name}"
+
+    @property
     def identifier(self) -> sql.Identifier:
         """Its name, quoted."""
         return sql.Identifier(self.schema, self.name)
