@@ -20,15 +20,7 @@ from dataops_defs.catalogue.datasets import Datasets
 from dataops_defs.catalogue.definitions import Definitions, called
 from dataops_defs.catalogue.etl_pipelines import EtlPipelines
 from dataops_defs.catalogue.mappings import Mappings
-from dataops_defs.catalogue.models import (
-    DatasetRow,
-    EtlPipelineRow,
-    MappingRow,
-    ObjectTypeRow,
-    PipelineRow,
-    SourceRow,
-    WatchRow,
-)
+from dataops_defs.catalogue.models import DatasetRow, EtlPipelineRow, MappingRow, ObjectTypeRow, PipelineRow, SourceRow
 from dataops_defs.catalogue.mount_rows import MountRow
 from dataops_defs.catalogue.object_types import ObjectTypes, object_type_of
 from dataops_defs.catalogue.outbox import Outbox
@@ -37,6 +29,7 @@ from dataops_defs.catalogue.runs import Runs
 from dataops_defs.catalogue.tokens import Role
 from dataops_defs.catalogue.trigger_rows import TriggerRow
 from dataops_defs.catalogue.triggers import Triggers
+from dataops_defs.catalogue.watch_rows import WatchRow
 from dataops_defs.catalogue.watches import Watches
 from dataops_defs.domain.dataset import DEFAULT_BUCKET
 from dataops_defs.domain.leftover import LEFTOVERS, Leftover, LeftoverKind

@@ -17,8 +17,9 @@ from api_shim.shim import Shim
 from dataops_defs.adapters.storage.roots import check_pattern, one_spelling
 from dataops_defs.catalogue.definitions import as_uuid
 from dataops_defs.catalogue.imports import Imports
-from dataops_defs.catalogue.models import SourceRow, WatchRow
+from dataops_defs.catalogue.models import SourceRow
 from dataops_defs.catalogue.sources import Sources
+from dataops_defs.catalogue.watch_rows import WatchRow
 from dataops_defs.catalogue.watches import SHOWN, Watches
 from dataops_defs.domain.importing import DEFAULT_SCHEMA, TargetFormat, public_watch_id, target_of
 from dataops_defs.domain.naming import slug

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator
 from api_shim.schemas.base import Moment
 from api_shim.schemas.datamarts import Snake
 from api_shim.schemas.imports import MAX_COLUMNS, ColumnName, FilePath, checked_address
-from dataops_defs.catalogue.models import WatchedFileRow, WatchRow
+from dataops_defs.catalogue.watch_rows import WatchedFileRow, WatchRow
 from dataops_defs.catalogue.watches import shown_state
 from dataops_defs.domain.importing import FileState, ImportOptions, public_import_id, public_watch_id
 from dataops_defs.domain.sql_types import MAX_TYPE_TEXT

@@ -22,8 +22,8 @@ from dataops_defs.catalogue.models import (
     PipelineRow,
     RunRow,
     RunStepRow,
-    WatchRow,
 )
+from dataops_defs.catalogue.watch_rows import WatchRow
 from dataops_defs.domain.alerts import AlertEvent, AlertStatus, Ended, Part, Rule, wants_app
 from dataops_defs.domain.run import DRY_RUN, RunState
 from dataops_defs.errors import SchemaChanged

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from dataops_defs.catalogue.base import new_id, now
 from dataops_defs.catalogue.definitions import as_uuid
 from dataops_defs.catalogue.import_rows import ImportRow, ImportTargetRow
-from dataops_defs.catalogue.models import DatamartRow, EtlPipelineRow, RunRow, WatchedFileRow
+from dataops_defs.catalogue.models import DatamartRow, EtlPipelineRow, RunRow
+from dataops_defs.catalogue.watch_rows import WatchedFileRow
 from dataops_defs.domain.importing import IMPORT_PREFIX, FileState, ImportState, ImportTarget, TargetFormat
 from dataops_defs.errors import Conflict, NotFound
 

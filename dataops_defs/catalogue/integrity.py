@@ -15,10 +15,10 @@ from dataops_defs.catalogue.models import (
     ObjectTypeRow,
     PipelineRow,
     SourceRow,
-    WatchRow,
 )
 from dataops_defs.catalogue.snapshot import Snapshot
 from dataops_defs.catalogue.trigger_rows import TriggerRow
+from dataops_defs.catalogue.watch_rows import WatchRow
 from dataops_defs.domain.extraction import extraction
 from dataops_defs.domain.mapping import check_mapping, property_mappings, sync_settings
 from dataops_defs.domain.object_type import ObjectType, check_object_type

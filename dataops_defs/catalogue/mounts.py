@@ -8,11 +8,12 @@ from sqlalchemy.orm import Session
 
 from dataops_defs.catalogue.base import Named, now
 from dataops_defs.catalogue.definitions import MOST_NAMED, Definitions
-from dataops_defs.catalogue.models import SourceRow, WatchRow
+from dataops_defs.catalogue.models import SourceRow
 from dataops_defs.catalogue.mount_rows import MountRow
 from dataops_defs.catalogue.sealed_connections import SealedConnections
 from dataops_defs.catalogue.sealing import Keyring
 from dataops_defs.catalogue.trigger_rows import TriggerRow
+from dataops_defs.catalogue.watch_rows import WatchRow
 from dataops_defs.domain.mount import SOURCE_TYPES, Mount, MountStatus, NetworkPlace, is_below, overlap, plain_path
 from dataops_defs.errors import Conflict
 

@@ -15,9 +15,9 @@ from dataops_defs.catalogue.models import (
     PipelineRow,
     ScheduleRow,
     SourceRow,
-    WatchRow,
 )
 from dataops_defs.catalogue.trigger_rows import TriggerRow
+from dataops_defs.catalogue.watch_rows import WatchRow
 
 Snapshot = dict[str, list[dict[str, Any]]]
 

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, func, select, text, update
 
 from dataops_defs.catalogue.base import Named, new_id, now
 from dataops_defs.catalogue.definitions import Definitions, as_uuid
-from dataops_defs.catalogue.models import WatchedFileRow, WatchRow
+from dataops_defs.catalogue.watch_rows import WatchedFileRow, WatchRow
 from dataops_defs.domain.importing import WATCH_PREFIX, FileState
 
 WAITING = (FileState.SETTLING, FileState.PENDING, FileState.DETECTED)

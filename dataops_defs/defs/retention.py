@@ -12,6 +12,7 @@ from dataops_defs.defs.triggers import purge_trigger_firings
 from dataops_defs.flows.purge import A_DAY, NOTHING, Purged, days_before, purge_run_folders
 from dataops_defs.flows.purge_datamarts import purge_drafts, purge_versions
 from dataops_defs.flows.purge_exports import purge_exports as purge_workbooks
+from dataops_defs.flows.purge_imports import purge_lake, purge_superseded_files
 from dataops_defs.flows.purge_raw import purge_raw_copies as purge_raw
 from dataops_defs.flows.purge_rejects import purge_rejects as purge_rejected_rows
 from dataops_defs.flows.purge_traces import purge_traces
@@ -67,6 +68,15 @@ def purge_raw_copies(context: dg.OpExecutionContext, platform: PlatformResource)
     )
 
 
+@dg.op(description="Delete what later versions of imported files superseded, after DATAOPS_RAW_DAYS")
+def purge_imports(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
+    """Parquet files, and snapshots of Iceberg tables; never what a target consists of."""
+    opened, now = platform.open(), datetime.now(UTC)
+    files = purge_superseded_files(opened, context.log.info, now)
+    lake = purge_lake(opened, context.log.info, now)
+    context.add_output_metadata({"files": files.items + lake.items, "bytes": files.bytes + lake.bytes})
+
+
 @dg.op(description="Delete rejected rows after DATAOPS_REJECT_DAYS, never those of the newest run")
 def purge_rejects(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
     """PostgreSQL reuses the space for new rows."""
@@ -114,6 +124,7 @@ def retention_job() -> None:
     purge_event_log()
     purge_compute_logs()
     purge_raw_copies()
+    purge_imports()
     purge_rejects()
     purge_exports()
     purge_datamarts()

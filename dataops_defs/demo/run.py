@@ -12,7 +12,7 @@ from rich.table import Table
 from dataops_defs.adapters.hosts import ALL_OTHERS
 from dataops_defs.adapters.warehouse.connection import warehouse_connection
 from dataops_defs.catalogue.database import catalogue_session
-from dataops_defs.catalogue.models import WatchedFileRow, WatchRow
+from dataops_defs.catalogue.watch_rows import WatchedFileRow, WatchRow
 from dataops_defs.catalogue.watches import Watches
 from dataops_defs.demo import definitions
 from dataops_defs.demo.client import PREFIX, Client

@@ -13,9 +13,9 @@ from dataops_defs.adapters.storage.roots import one_spelling
 from dataops_defs.adapters.storage.roots_files import RootFiles
 from dataops_defs.catalogue.import_rows import ImportRow
 from dataops_defs.catalogue.imports import Imports
-from dataops_defs.catalogue.models import WatchedFileRow, WatchRow
 from dataops_defs.catalogue.outbox import Outbox
 from dataops_defs.catalogue.runs import Runs
+from dataops_defs.catalogue.watch_rows import WatchedFileRow, WatchRow
 from dataops_defs.catalogue.watches import FoundFile, Watches
 from dataops_defs.domain.importing import FileState, LoadMode, TargetFormat, distinct_name, table_name
 from dataops_defs.domain.run import RunKind

@@ -105,9 +105,13 @@ def purge_raw_copies(platform: Platform, say: Say, now: datetime) -> PurgedRaw:
 
 
 def _policy(settings: Settings, now: datetime, oldest_run: datetime | None) -> Policy:
+    return Policy(settings.raw_keep, days_before(now, settings.raw_days), begun_before(settings, now, oldest_run))
+
+
+def begun_before(settings: Settings, now: datetime, oldest_run: datetime | None) -> datetime:
+    """A moment before which no run that is still at work has begun."""
     longest = max(A_DAY, timedelta(seconds=settings.max_runtime_seconds))
-    since = min(now - longest, oldest_run or now)
-    return Policy(settings.raw_keep, days_before(now, settings.raw_days), since)
+    return min(now - longest, oldest_run or now)
 
 
 def _purge(store: RawStore, policy: Policy, kept: Kept | None, accounted: frozenset[str]) -> PurgedRaw:

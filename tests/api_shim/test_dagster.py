@@ -18,9 +18,10 @@ from api_shim.dagster.reloader import Reloader
 from api_shim.dagster.schedules import ScheduleMirror
 from api_shim.schemas.watches import WatchOut
 from dataops_defs.catalogue.datasets import Datasets
-from dataops_defs.catalogue.models import DatasetRow, SourceRow, WatchRow
+from dataops_defs.catalogue.models import DatasetRow, SourceRow
 from dataops_defs.catalogue.schedules import Schedules
 from dataops_defs.catalogue.sources import Sources
+from dataops_defs.catalogue.watch_rows import WatchRow
 from dataops_defs.catalogue.watches import Watches
 from dataops_defs.domain.pipeline import DefinitionStatus
 from dataops_defs.domain.schedule import Schedule

@@ -6,7 +6,7 @@ from random import Random
 import psycopg2
 
 from dataops_defs.catalogue.database import catalogue_session
-from dataops_defs.catalogue.models import WatchRow
+from dataops_defs.catalogue.watch_rows import WatchRow
 from dataops_defs.catalogue.watches import Watches
 from tests.chaos.clients import Request
 from tests.chaos.place import Place

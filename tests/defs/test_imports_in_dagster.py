@@ -6,7 +6,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from dataops_defs.catalogue.models import RunRow, WatchRow
+from dataops_defs.catalogue.models import RunRow
+from dataops_defs.catalogue.watch_rows import WatchRow
 from dataops_defs.catalogue.watches import Watches
 from dataops_defs.defs.build import build_definitions, read_state
 from dataops_defs.defs.resources import PlatformResource

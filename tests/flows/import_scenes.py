@@ -8,8 +8,8 @@ from dataops_defs.catalogue.base import new_id
 from dataops_defs.catalogue.import_rows import ImportRow
 from dataops_defs.catalogue.imports import Imports
 from dataops_defs.catalogue.leases import Leases
-from dataops_defs.catalogue.models import WatchedFileRow, WatchRow
 from dataops_defs.catalogue.runs import Runs
+from dataops_defs.catalogue.watch_rows import WatchedFileRow, WatchRow
 from dataops_defs.catalogue.watches import Watches
 from dataops_defs.domain.importing import ImportOptions, LoadMode, TargetFormat
 from dataops_defs.domain.run import RunKind

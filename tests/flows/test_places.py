@@ -10,9 +10,10 @@ import pytest
 
 from dataops_defs.adapters.storage.files import found_by
 from dataops_defs.catalogue.base import new_id
-from dataops_defs.catalogue.models import PipelineRow, WatchRow
+from dataops_defs.catalogue.models import PipelineRow
 from dataops_defs.catalogue.mount_rows import MountRow
 from dataops_defs.catalogue.trigger_rows import TriggerRow
+from dataops_defs.catalogue.watch_rows import WatchRow
 from dataops_defs.domain.mount import MountStatus, Via, connection_of, network_place
 from dataops_defs.domain.trigger import TriggerType
 from dataops_defs.errors import Conflict, Invalid, SourceError, SourceUnavailable

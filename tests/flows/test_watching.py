@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from dataops_defs.catalogue.import_rows import ImportRow
-from dataops_defs.catalogue.models import RunRow, WatchedFileRow
+from dataops_defs.catalogue.models import RunRow
 from dataops_defs.catalogue.runs import Runs
+from dataops_defs.catalogue.watch_rows import WatchedFileRow
 from dataops_defs.catalogue.watches import FoundFile, Watches
 from dataops_defs.domain.run import RunState
 from dataops_defs.errors import DataOpsError

@@ -69,7 +69,7 @@ class Lake:
         if self.s3_endpoint:
             settings["s3.endpoint"] = self.s3_endpoint
         settings |= {name: os.environ[variable] for name, variable in _S3.items() if os.environ.get(variable)}
-        with _refusals(self.location):
+        with refusals(self.location):
             return SqlCatalog(CATALOGUE, **settings)
 
 
@@ -99,7 +99,7 @@ class IcebergSink:
 
     def write(self, reading: Reading, *, mode: Mode, writer: str, progress: Progress = unnoticed) -> Written:
         """Take all rows as one snapshot, unless a snapshot of that writer is there already."""
-        with _refusals(self.name):
+        with refusals(self.name):
             catalogue = self.lake.open()
             schema = lake_schema(reading.schema)
             made = self._made(catalogue, schema)
@@ -111,7 +111,7 @@ class IcebergSink:
 
     def found_owner(self) -> str | None:
         """Whose the table is; empty for one that was made elsewhere, None where there is none."""
-        with _refusals(self.name):
+        with refusals(self.name):
             catalogue = self.lake.open()
             if not catalogue.table_exists(self.name):
                 return None
@@ -242,7 +242,7 @@ def _fit(transaction: Any, table: Any, schema: pa.Schema, mode: Mode) -> None:
 
 
 @contextmanager
-def _refusals(name: str) -> Iterator[None]:
+def refusals(name: str) -> Iterator[None]:
     """What pyiceberg and its database refuse, in the platform's words."""
     from pyiceberg.exceptions import ResolveError, ValidationError, ValidationException
     from sqlalchemy.exc import DBAPIError

@@ -138,6 +138,17 @@ def forget_target(connection: Connection, target: str) -> list[str]:
     return [str(row["import_id"]) for row in found]
 
 
+def superseded_files(connection: Connection) -> frozenset[str]:
+    """Addresses of the files that imports ever wrote, and that no target consists of any more."""
+    query = (
+        "SELECT DISTINCT target FROM dataops.ledger WHERE subject_kind = 'import' AND target NOT LIKE 'warehouse:%'"
+        " AND target NOT LIKE 'iceberg:%' EXCEPT SELECT uri FROM dataops.loaded_file"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return frozenset(target for (target,) in cursor.fetchall())
+
+
 def note_loaded(connection: Connection, made: LoadedFile) -> None:
     """Note that the target holds a file's rows now."""
     names = list(vars(made))

@@ -18,6 +18,7 @@ for name in (
     "mount_rows",
     "run_node_rows",
     "trigger_rows",
+    "watch_rows",
 ):
     import_module(f"dataops_defs.catalogue.{name}")
 
