@@ -68,13 +68,18 @@ def purge_raw_copies(context: dg.OpExecutionContext, platform: PlatformResource)
     )
 
 
-@dg.op(description="Delete what later versions of imported files superseded, after DATAOPS_RAW_DAYS")
-def purge_imports(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
-    """Parquet files, and snapshots of Iceberg tables; never what a target consists of."""
-    opened, now = platform.open(), datetime.now(UTC)
-    files = purge_superseded_files(opened, context.log.info, now)
-    lake = purge_lake(opened, context.log.info, now)
-    context.add_output_metadata({"files": files.items + lake.items, "bytes": files.bytes + lake.bytes})
+@dg.op(description="Delete Parquet files of imports that later versions superseded, after DATAOPS_RAW_DAYS")
+def purge_imported_files(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
+    """Never one that a target consists of."""
+    gone = purge_superseded_files(platform.open(), context.log.info, datetime.now(UTC))
+    context.add_output_metadata({"files": gone.items, "bytes": gone.bytes})
+
+
+@dg.op(description="End snapshots of imported Iceberg tables after DATAOPS_RAW_DAYS, delete files that none refers to")
+def purge_iceberg(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
+    """Never the current snapshot, nor a table that others made."""
+    gone = purge_lake(platform.open(), context.log.info, datetime.now(UTC))
+    context.add_output_metadata({"files": gone.items, "bytes": gone.bytes})
 
 
 @dg.op(description="Delete rejected rows after DATAOPS_REJECT_DAYS, never those of the newest run")
@@ -124,7 +129,8 @@ def retention_job() -> None:
     purge_event_log()
     purge_compute_logs()
     purge_raw_copies()
-    purge_imports()
+    purge_imported_files()
+    purge_iceberg()
     purge_rejects()
     purge_exports()
     purge_datamarts()

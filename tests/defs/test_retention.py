@@ -162,7 +162,7 @@ class TestTheJob:
         failed = {each.step_key for each in result.get_step_failure_events()}
         done = {each.step_key for each in result.all_events if each.is_step_success}
         assert not result.success
-        assert failed == {"purge_raw_copies", "purge_imports"}
+        assert failed == {"purge_raw_copies", "purge_imported_files"}
         assert done == {node.name for node in retention_job.nodes} - failed
 
     def test_runs_every_night_by_itself(self) -> None:
