@@ -1,7 +1,8 @@
 """Fitting a value to a property: conversions that lose nothing, and no others.
 
 A dataset's columns have types of their own, decimals and big integers travel as text; a property has a JSON type.
-Whole numbers become text, text that is a number becomes one, a timestamp without a zone is UTC, a midnight is a date.
+Whole numbers become text, text that is a number becomes one, a moment or a time of day without a zone is UTC, a
+midnight is a date.
 Everything else is left as it is, and the object type's schema decides.
 """
 
@@ -10,11 +11,12 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Any
 
-INTEGER = re.compile(r"[+-]?\d{1,19}")
+INTEGER = re.compile(r"([+-]?\d{1,19})(\.0+)?")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d)[T ]00:00(:00(\.0+)?)?(Z|[+-]00:?00)?")
 ZONELESS = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?")
+TIME = re.compile(r"(\d\d:\d\d)(:\d\d(\.\d+)?)?(?:Z|([+-]\d\d)(?::?(\d\d))?)?")
 BIGINT = 2**63
 
 
@@ -26,11 +28,11 @@ def to_text(value: Any) -> Any:
 
 
 def to_integer(value: Any) -> Any:
-    """Digits as a number, a float without a fraction as a whole number."""
+    """Digits as a number, one without a fraction as a whole number."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str) and INTEGER.fullmatch(value.strip()):
-        return int(value.strip())
+    if isinstance(value, str) and (found := INTEGER.fullmatch(value.strip())):
+        return int(found[1])
     return value
 
 
@@ -65,6 +67,14 @@ def to_date_time(value: Any) -> Any:
     return value
 
 
+def to_time(value: Any) -> Any:
+    """A time of day without a zone as UTC, with its seconds and the minutes of its zone."""
+    if isinstance(value, str) and (found := TIME.fullmatch(value)):
+        clock, seconds, zone, minutes = found[1], found[2] or ":00", found[4], found[5] or "00"
+        return f"{clock}{seconds}{f'{zone}:{minutes}' if zone else 'Z'}"
+    return value
+
+
 FITTERS: dict[str, Callable[[Any], Any]] = {
     "text": to_text,
     "bigint": to_integer,
@@ -72,6 +82,7 @@ FITTERS: dict[str, Callable[[Any], Any]] = {
     "boolean": to_boolean,
     "date": to_date,
     "timestamp with time zone": to_date_time,
+    "time": to_time,
 }
 NATURAL: dict[str, set[type]] = {
     "text": {str},
@@ -82,7 +93,11 @@ NATURAL: dict[str, set[type]] = {
 
 
 def fit(values: Sequence[Any], column_type: str) -> Sequence[Any]:
-    """All values of a property fitted to the type of its column; columns that fit already are returned as they are."""
+    """All values of a property fitted to the type of its column; columns that fit already are returned as they are.
+
+    Args:
+        column_type: or ``time``, for which no column has a type; see `object_type.fitted_to`.
+    """
     fitter = FITTERS.get(column_type)
     if fitter is None or set(map(type, values)) <= NATURAL.get(column_type, set()) | {type(None)}:
         return values

@@ -92,6 +92,15 @@ def column_type(schema: Mapping[str, Any], root: Mapping[str, Any] = {}) -> str:
     return SQL_TYPES.get(kind, "jsonb")
 
 
+def fitted_to(schema: Mapping[str, Any], root: Mapping[str, Any] = {}) -> str:
+    """What values of a property are fitted to: its column's type, or ``time`` and ``nested``, which no type tells."""
+    plain = resolved(schema, root)
+    kind = property_type(plain)
+    if kind in ("array", "object"):
+        return "nested"
+    return "time" if kind == "string" and plain.get("format") == "time" else column_type(plain, root)
+
+
 def check_object_type(schema: Mapping[str, Any], key_field: str, store: str) -> None:
     """Refuse a schema that cannot become a table with a key.
 

@@ -16,6 +16,16 @@ class TestFittingLosesNothing:
             ("42", "bigint", 42),
             (4.0, "bigint", 4),
             (4.5, "bigint", 4.5),
+            ("5.00", "bigint", 5),
+            ("-5.0", "bigint", -5),
+            ("5.01", "bigint", "5.01"),
+            ("5.", "bigint", "5."),
+            ("12:00:00", "time", "12:00:00Z"),
+            ("12:00", "time", "12:00:00Z"),
+            ("12:00:00.5+02", "time", "12:00:00.5+02:00"),
+            ("12:00:00-0330", "time", "12:00:00-03:30"),
+            ("12:00:00Z", "time", "12:00:00Z"),
+            ("noon", "time", "noon"),
             ("12.30", "numeric", 12.3),
             ("TRUE", "boolean", True),
             ("2013-01-01T00:00:00Z", "date", "2013-01-01"),
@@ -31,7 +41,7 @@ class TestFittingLosesNothing:
 
     @given(st.lists(st.one_of(st.none(), st.text(), st.integers(), st.booleans(), st.floats(allow_nan=False))))
     def test_the_number_of_values_and_the_nulls_stay(self, values: list[Any]) -> None:
-        for column in ("text", "bigint", "numeric", "boolean", "date", "timestamp with time zone", "jsonb"):
+        for column in ("text", "bigint", "numeric", "boolean", "date", "timestamp with time zone", "time", "jsonb"):
             fitted = fit(values, column)
             assert [each is None for each in fitted] == [each is None for each in values]
 

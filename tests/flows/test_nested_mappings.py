@@ -151,6 +151,44 @@ class TestAList:
         assert objects(world, "id", "tags") == [("A", ["x", "y"]), ("B", []), ("C", None)]
 
 
+class TestJsonText:
+    PROPERTIES = {"id": TEXT, "tags": {"type": "array", "items": TEXT}, "doc": {"type": ["object", "null"]}}
+
+    def test_is_the_list_or_object_that_it_describes_and_is_kept_exactly(self, world: World) -> None:
+        table = pa.table(
+            {
+                "id": ["A", "B", "C"],
+                "tags": ['["x", "y"]', " []", None],
+                "doc": ['{"n": 123456789012345678901, "deep": [1.5, null]}', '{"u": "\\u00e9"}', None],
+            }
+        )
+        made = mapped(world, imported(world, table), self.PROPERTIES, {name: name for name in self.PROPERTIES})
+
+        assert sync_mapping(world.work(), made).ledger.inserted == 3
+
+        assert objects(world, "id", "tags", "doc") == [
+            ("A", ["x", "y"], {"n": 123456789012345678901, "deep": [1.5, None]}),
+            ("B", [], {"u": "é"}),
+            ("C", None, None),
+        ]
+
+    def test_that_is_none_or_describes_something_else_rejects_its_row(self, world: World) -> None:
+        texts = [
+            "x, y",
+            "[NaN]",
+            '["x"',
+            '{"x": 1}',
+            "[1]",
+            "[" * 100_000,
+            '["\\ud800"]',
+            '["\\ud800", 1234567890123456789]',
+        ]
+        table = pa.table({"id": [str(n) for n in range(len(texts))], "tags": texts})
+        made = mapped(world, imported(world, table), self.PROPERTIES, {"id": "id", "tags": "tags"})
+
+        assert sync_mapping(world.work(), made).ledger.rejected == len(texts)
+
+
 class TestAPreview:
     def test_shows_elements_and_nested_properties(self, world: World) -> None:
         lines: Sequence[Any] = [

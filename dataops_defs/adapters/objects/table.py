@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -11,6 +12,7 @@ from dataops_defs.adapters.objects.sink import EXISTS, Published, StagedRow
 from dataops_defs.adapters.objects.staging import STAGING, Staging, taken_out
 from dataops_defs.domain.mapping import OnConflict, Sync, SyncMode
 from dataops_defs.domain.object_type import ObjectTable, ObjectType, table_of
+from dataops_defs.errors import Conflict
 
 
 class TableSink(Staging):
@@ -26,7 +28,7 @@ class TableSink(Staging):
         """See ``ObjectSink``; exact under concurrent writers of the table."""
         words = self._words(mapping_id, run_id)
         with self._connection.cursor() as cursor:
-            cursor.execute(sql.SQL("LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE").format(**words))
+            self._lock(cursor, words)
             deleted = self._delete_missing(cursor, words) if sync.mode is SyncMode.REPLACE and complete else 0
             refused = self._take_out_existing(cursor, words) if sync.mode is SyncMode.APPEND else []
             staged = self._count(cursor, words)
@@ -34,6 +36,15 @@ class TableSink(Staging):
             inserted = self._insert(cursor, words)
         unchanged = staged - updated - inserted - filtered
         return Published(inserted, updated, unchanged, filtered, deleted, refused)
+
+    def _lock(self, cursor: Cursor, words: dict[str, sql.Composable]) -> None:
+        try:
+            cursor.execute(sql.SQL("LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE").format(**words))
+        except psycopg2.errors.UndefinedTable:
+            raise Conflict(
+                f"{self._table.schema}.{self._table.table} was dropped while the sync was at work: nothing was written."
+                " If its object type still exists, sync again: that makes it anew"
+            ) from None
 
     def count(self) -> int | None:
         """See ``ObjectSink``."""

@@ -10,9 +10,10 @@ import orjson
 import pyarrow as pa
 
 from dataops_defs.adapters.json_schema import ObjectValidator
+from dataops_defs.adapters.shaping.picking import read_nested
 from dataops_defs.domain.fitting import BIGINT, NUMBER, cannot_store, fit
 from dataops_defs.domain.mapping import PropertyMapping, nested_schema, root_of
-from dataops_defs.domain.object_type import ObjectType, column_type
+from dataops_defs.domain.object_type import ObjectType, column_type, fitted_to
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Part:
     name: str
     mapping: PropertyMapping
     column_type: str
+    fitted_to: str
 
     @property
     def way(self) -> list[str]:
@@ -96,9 +98,22 @@ class Root:
 def _fitted(part: Part, given: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
     default = part.mapping.default
     values = given if default is None else [default if value is None else value for value in given]
+    if part.fitted_to == "nested":
+        nested = [_nested(value) for value in values]
+        return nested, nested
     # Text that stands for an exact number is stored as it is; the number is what the schema sees.
-    stored = values if part.column_type == "numeric" else fit(values, part.column_type)
-    return stored, fit(stored, part.column_type)
+    stored = values if part.column_type == "numeric" else fit(values, part.fitted_to)
+    return stored, fit(stored, part.fitted_to)
+
+
+def _nested(value: Any) -> Any:
+    """The list or object that a JSON text describes; everything else is left as it is."""
+    if not (isinstance(value, str) and value.lstrip()[:1] in ("[", "{")):
+        return value
+    try:
+        return read_nested(value)
+    except ValueError:
+        return value
 
 
 def _exact(value: Any) -> Any:
@@ -125,7 +140,8 @@ def roots_of(kind: ObjectType, mappings: Mapping[str, PropertyMapping]) -> list[
     """The properties that a mapping writes, in its order."""
     parts: dict[str, list[Part]] = {}
     for name, each in mappings.items():
-        part = Part(name, each, column_type(nested_schema(kind, name) or {}, kind.schema))
+        schema = nested_schema(kind, name) or {}
+        part = Part(name, each, column_type(schema, kind.schema), fitted_to(schema, kind.schema))
         parts.setdefault(root_of(name), []).append(part)
     return [Root(name, column_type(kind.properties[name], kind.schema), found) for name, found in parts.items()]
 

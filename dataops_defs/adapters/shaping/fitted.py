@@ -95,6 +95,10 @@ def _bigint(made: Made) -> Fitted | None:
         doubles = _doubles(array)
         whole = whole_numbers(doubles)
         return _same(pc.if_else(whole, doubles, None).cast(pa.int64()), where_not(whole))
+    if pa.types.is_decimal(array.type) and array.type.scale > 0:
+        texts, doubt = shown(array)
+        found = _from_text(pc.replace_substring_regex(texts, r"\.0+$", ""), _WHOLE, pa.int64())
+        return found and found.doubting(doubt)
     return _from_text(array, _WHOLE, pa.int64())
 
 

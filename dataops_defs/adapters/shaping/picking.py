@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -92,11 +92,28 @@ def read_json(text: str) -> Any:
     Raises:
         ValueError: it is no JSON.
     """
-    if not text or text.isspace():
-        return None
-    if _LONG_NUMBER.search(text):
-        return json.loads(text, parse_int=exact_number, parse_float=exact_number, parse_constant=_refused)
-    return orjson.loads(text)
+    return _read(text, exact_number) if text and not text.isspace() else None
+
+
+def read_nested(text: str) -> Any:
+    """The value of a JSON text that is stored as it is: whole numbers of any length, others as `read_json` has them.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    return _read(text, int)
+
+
+def _read(text: str, whole_number: Callable[[str], Any]) -> Any:
+    if not _LONG_NUMBER.search(text):
+        return orjson.loads(text)
+    try:
+        found = json.loads(text, parse_int=whole_number, parse_float=exact_number, parse_constant=_refused)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if "\\u" in text:
+        json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair is a ValueError
+    return found
 
 
 def _refused(word: str) -> Any:
