@@ -11,7 +11,7 @@ from tests.scenes import World
 from tests.trigger_scenes import runs_of, trigger
 
 SCHEDULERS = 3
-TICKS = int(os.environ.get("DATAOPS_FAULT_TICKS") or 40)
+TICKS = int(os.environ.get("DATAOPS_FAULT_TICKS") or 300)
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)
 
 
