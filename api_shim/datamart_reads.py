@@ -1,6 +1,7 @@
 """Bounded reads of datamarts: the first rows, and what PostgreSQL's sample tells of columns."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg2 import Error, errors, sql
@@ -9,22 +10,34 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from api_shim.schemas.datamarts import ColumnStatistics, DatamartPreview
 from api_shim.shim import Shim
-from dataops_defs.adapters.datamarts.relations import find, query_columns
+from dataops_defs.adapters.datamarts import ours
+from dataops_defs.adapters.datamarts.relations import Relation, find, query_columns
 from dataops_defs.adapters.json_values import exact_number
 from dataops_defs.adapters.sql.guard import check_query
 from dataops_defs.catalogue.models import DatamartRow
 from dataops_defs.domain.columns import Column
 from dataops_defs.errors import Conflict, SourceUnavailable
+from dataops_defs.settings import BUILDER
 
 TIME_LIMIT = "15s"
 MOST_BYTES = 16 * 1024 * 1024
 AT_ONCE = 50
+# What a versioned one shows is the table that its view is on.
 _STATISTICS = """
-SELECT s.schemaname, s.tablename, s.attname, s.null_frac,
+SELECT wanted.id, s.attname, s.null_frac,
     CASE WHEN s.n_distinct < 0 THEN -s.n_distinct * c.reltuples ELSE s.n_distinct END
-FROM pg_stats s JOIN pg_namespace n ON n.nspname = s.schemaname
-    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.tablename
-WHERE (s.schemaname, s.tablename) IN %s
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::boolean[]) AS wanted (id, schema, name, versioned)
+    JOIN pg_namespace place ON place.nspname = wanted.schema
+    JOIN pg_class mart ON mart.relnamespace = place.oid AND mart.relname = wanted.name
+    CROSS JOIN LATERAL (
+        SELECT mart.oid
+        UNION
+        SELECT d.refobjid FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+        WHERE wanted.versioned AND r.ev_class = mart.oid AND d.refclassid = 'pg_class'::regclass
+    ) AS shown (oid)
+    JOIN pg_class c ON c.oid = shown.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname
+WHERE pg_get_userbyid(mart.relowner) = %s
 """
 Statistics = dict[str, ColumnStatistics]
 
@@ -33,13 +46,13 @@ def preview(shim: Shim, row: DatamartRow, limit: int) -> DatamartPreview:
     """The first rows, read as a role that may only read; 16 MB of them at most.
 
     Raises:
-        Conflict: the role may not read it.
+        Conflict: the role may not read it, or what has its name is not the datamart's.
         SourceUnavailable: it took too long.
     """
     with shim.platform.warehouse("dataops preview", role="reader") as connection, connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         cursor.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(TIME_LIMIT)))
-        relation = find(cursor, row.schema, row.slug)
+        relation = held_by(cursor, row)
         if relation is None or not relation.populated:
             return _shown(row, _to_come(shim, row, cursor), [], 0)
         try:
@@ -53,20 +66,28 @@ def preview(shim: Shim, row: DatamartRow, limit: int) -> DatamartPreview:
     return _shown(row, list(relation.columns), data, total)
 
 
-def statistics_of(shim: Shim, rows: list[DatamartRow], tables: dict[str, str]) -> dict[str, Statistics]:
-    """By the datamart's id, what is known of its columns.
+def held_by(cursor: Cursor, row: DatamartRow) -> Relation | None:
+    """What a datamart holds; None where it was never filled.
 
-    Args:
-        tables: by the datamart's id, the table that it shows, where that has another name than itself.
+    Raises:
+        Conflict: something else has its name.
     """
-    places = {(row.schema, tables.get(row.id, row.slug)): row.id for row in rows}
+    relation = find(cursor, row.schema, row.slug)
+    if relation is not None and not ours.is_made_by_us(cursor, relation):
+        raise Conflict(ours.not_made_by_us(relation.address))
+    return relation
+
+
+def statistics_of(shim: Shim, rows: Sequence[DatamartRow]) -> dict[str, Statistics]:
+    """By the datamart's id, what is known of its columns; nothing of what others made under its name."""
+    wanted = zip(*((row.id, row.schema, row.slug, row.versioned) for row in rows), strict=True)
     found: dict[str, Statistics] = {}
-    if places:
+    if rows:
         with shim.platform.warehouse("dataops statistics", role="reader") as connection, connection.cursor() as cursor:
-            cursor.execute(_STATISTICS, (tuple(places),))
-            for schema, table, column, nulls, distinct in cursor.fetchall():
+            cursor.execute(_STATISTICS, (*map(list, wanted), BUILDER))
+            for id, column, nulls, distinct in cursor.fetchall():
                 told = ColumnStatistics(null_fraction=round(nulls, 4), distinct_values=round(distinct))
-                found.setdefault(places[schema, table], {})[column] = told
+                found.setdefault(id, {})[column] = told
     return found
 
 

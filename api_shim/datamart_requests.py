@@ -9,7 +9,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from sqlalchemy.orm import Session
 
 from api_shim.shim import Shim
-from dataops_defs.adapters.datamarts import ours
+from dataops_defs.adapters.datamarts import names, ours
 from dataops_defs.adapters.datamarts.relations import columns_of, find, query_columns
 from dataops_defs.adapters.sql.guard import check_query, tables_of
 from dataops_defs.catalogue.datamarts import Datamarts
@@ -50,6 +50,7 @@ def check_place(shim: Shim, schema: str, table: str) -> None:
     with shim.platform.warehouse("dataops datamart", role="builder") as connection, connection.cursor() as cursor:
         cursor.execute(_PLACE, (table, schema, list(CLOSED_SCHEMAS)))
         found = cursor.fetchone()
+        names.refuse_where_a_type_is(cursor, schema, table)
     if found is None or not found[0]:
         raise Invalid.field("schema", f"'{schema}' is no schema of the warehouse that datamarts may be made in")
     with shim.platform.catalogue() as session:
@@ -67,6 +68,7 @@ def check_version_place(shim: Shim, schema: str, table: str, version_id: str | N
         version_id: the version of that name that is known already, whose table may be there.
     """
     with shim.platform.warehouse("dataops datamart") as connection, connection.cursor() as cursor:
+        names.refuse_where_a_type_is(cursor, schema, table)
         found = find(cursor, schema, table)
         if found is not None and not (version_id and ours.is_of_version(cursor, found, version_id)):
             raise Conflict(

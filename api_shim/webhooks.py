@@ -2,7 +2,7 @@
 
 The scheme is the one by which alerts are sent (standard-webhooks): the headers ``Webhook-Id``, ``Webhook-Timestamp``
 (seconds since 1970) and ``Webhook-Signature`` (``v1,`` and base64; several may be given, separated by spaces).
-Source: DECISIONS 31; SAFETY design, section 6, "Access".
+Source: DECISIONS 31; standard-webhooks, "Signature scheme"; SAFETY design, section 6, "Access".
 """
 
 import base64
@@ -36,10 +36,11 @@ from dataops_defs.errors import Invalid, NotFound, Unauthenticated
 TOLERANCE_SECONDS = 300
 MAX_SIGNATURES = 2_000
 REFUSED = (
-    "The delivery does not count: it needs the headers Webhook-Id, Webhook-Timestamp (within 5 minutes of now) and"
-    " Webhook-Signature, made with the trigger's secret"
+    "The delivery does not count: it needs the headers Webhook-Id (no dot in it), Webhook-Timestamp (within 5 minutes"
+    " of now) and Webhook-Signature, made with the trigger's secret"
 )
-_ID = re.compile(r"[!-~]{1,255}")
+# The parts that are signed are told apart by their dots: one in the id would let a signature fit another delivery.
+_ID = re.compile(r"[!-\-/-~]{1,255}")
 _SECONDS = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 

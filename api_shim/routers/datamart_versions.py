@@ -86,15 +86,10 @@ def list_versions(
 async def roll_back(name: str, work: WorkDep, shim: ShimDep, body: RollbackRequest | None = None) -> JSONResponse:
     """Have a datamart show another of its versions, by default the one made before the current one."""
     wanted = body or RollbackRequest()
-    before: dict[str, str | None] = {}
 
     def order(session: Session) -> Order:
         row = _versioned(Datamarts(session).named(name, wanted.schema_name))
-        versions = DatamartVersions(session)
-        version = versions.to_roll_back_to(row, wanted.version)
-        before["version"] = next(
-            (each.version for each in versions.of(row.id) if each.id == row.current_version_id), None
-        )
+        version = DatamartVersions(session).to_roll_back_to(row, wanted.version)
         return _order(row, version, "datamart.rollback")
 
     def finished(execution: Execution) -> BaseModel:
@@ -104,7 +99,7 @@ async def roll_back(name: str, work: WorkDep, shim: ShimDep, body: RollbackReque
             datamart_name=run.subject_name or "",
             schema_name=result["uri"].removeprefix("warehouse:").partition(".")[0],
             version=result["details"]["version"],
-            previous_version=before.get("version"),
+            previous_version=result["details"].get("replaced"),
             rows_count=result.get("totalRows") or 0,
             rolled_back_at=run.finished_at or now(),
         )

@@ -130,8 +130,7 @@ def list_datamarts(
     rows, total = Datamarts(session).page(limit=limit, offset=offset, sort="name")
     schedules = schedules_of(session, rows)
     versions = DatamartVersions(session).current_of(rows)
-    tables = {id: each.table for id, each in versions.items()}
-    statistics = statistics_of(shim, list(rows), tables) if include_statistics else {}
+    statistics = statistics_of(shim, rows) if include_statistics else {}
     listed = [
         DatamartOut.of(
             row,

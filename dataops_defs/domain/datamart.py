@@ -1,5 +1,6 @@
 """A datamart: a query whose result is kept as a table or view of the warehouse."""
 
+import re
 from enum import StrEnum
 
 from dataops_defs.domain.naming import slug
@@ -83,6 +84,11 @@ def draft_name(datamart_id: str) -> str:
 
 
 DRAFTS = r"^_building_[0-9a-f]{32}$"
+
+
+def is_draft_name(name: str) -> bool:
+    """Whether a table of that name would be in the way of a refresh: nothing else may be written there."""
+    return re.search(DRAFTS, name) is not None
 
 
 def datamart_of_draft(name: str) -> str:

@@ -12,8 +12,8 @@
 anew. Only ``refresh`` makes readers wait, for as long as the query runs.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import psycopg2
@@ -21,29 +21,21 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from dataops_defs.adapters.datamarts import keys, ours, swap, turns
+from dataops_defs.adapters.datamarts import keys, names, ours, relations, swap, turns
 from dataops_defs.adapters.datamarts.locks import patiently
 from dataops_defs.adapters.datamarts.merge import merge
-from dataops_defs.adapters.datamarts.relations import (
-    Content,
-    Relation,
-    analyze,
-    content_of,
-    find,
-    query_columns,
-    same_columns,
-)
+from dataops_defs.adapters.datamarts.relations import Content, Relation, find, query_columns, same_columns
+from dataops_defs.adapters.datamarts.views import replacing
 from dataops_defs.adapters.sql.grouping import grouped_by
 from dataops_defs.adapters.warehouse.fence import hold_fence
 from dataops_defs.catalogue.models import DatamartRow
 from dataops_defs.domain.datamart import DatamartType, RefreshMethod, draft_name
 from dataops_defs.domain.ledger import Ledger
-from dataops_defs.errors import Conflict, DependencyUnavailable, SourceError
+from dataops_defs.errors import Conflict, SourceError
+from dataops_defs.flows.build_draft import as_builder, build_draft, build_passing_draft, clear_draft, draft_of
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.work import Work
-from dataops_defs.settings import BUILDER
 
-BUILD_TIME_LIMIT = "30min"
 _IN_ORDER = (RefreshMethod.SWAP, RefreshMethod.CONCURRENTLY, RefreshMethod.REFRESH)
 _CONCURRENT = (RefreshMethod.CONCURRENTLY, RefreshMethod.SWAP, RefreshMethod.REFRESH)
 
@@ -96,11 +88,9 @@ def place(work: Work, owner: Connection, row: DatamartRow, query: str, concurren
         if old is not None and old.type is not row.type:
             raise SourceError(f"{row.schema}.{row.slug} exists already and is no {row.type}; rename the datamart")
         if old is not None and not ours.is_made_by_us(cursor, old):
-            raise Conflict(
-                f"{row.schema}.{row.slug} exists already and no datamart has made it: it does not belong to the role"
-                f" {BUILDER}. Rename or drop it, or give the datamart another name"
-            )
+            raise Conflict(ours.not_made_by_us(old.address))
         if old is None:
+            names.refuse_where_a_type_is(cursor, row.schema, row.slug)
             return _swapped(site, cursor, None, RefreshMethod.BUILD, "There was nothing to replace")
         with site.builder() as builder:
             wanted = query_columns(builder, query)
@@ -112,59 +102,13 @@ def place(work: Work, owner: Connection, row: DatamartRow, query: str, concurren
         return _materialized_view(site, cursor, old, fits, concurrently)
 
 
-@contextmanager
-def as_builder(work: Work, name: str) -> Iterator[Cursor]:
-    """A transaction of the role that may run a datamart's query, within its time.
-
-    Raises:
-        SourceError: PostgreSQL refuses the query.
-    """
-    with (
-        work.warehouse("dataops build", role="builder") as connection,
-        connection.cursor() as cursor,
-        refusals(name),
-    ):
-        cursor.execute(f"SET LOCAL statement_timeout = '{BUILD_TIME_LIMIT}'")
-        yield cursor
-
-
-def build_draft(
-    work: Work, row: DatamartRow, query: str, type: DatamartType, *, passing: bool = False
-) -> Content | None:
-    """Build what is to take the datamart's place beside it, as the builder; returns the content of a view."""
-    name = draft_name(row.id)
-    with as_builder(work, row.name) as cursor:
-        left = find(cursor, row.schema, name)
-        if left is not None:
-            swap.drop(cursor, left)
-        swap.build(cursor, row.schema, name, type, query, passing=passing)
-        return content_of(cursor, known(find(cursor, row.schema, name))) if type is DatamartType.VIEW else None
-
-
 def discard_draft(platform: Platform, row: DatamartRow) -> None:
     """Drop what a failed refresh has built, unless the next one is at it already."""
     with platform.warehouse("dataops discard") as owner, owner.cursor() as cursor:
         if turns.take_free_turn(cursor, row.id):
             draft = find(cursor, row.schema, draft_name(row.id))
-            if draft is not None:
+            if draft is not None and ours.is_made_by_us(cursor, draft):
                 swap.drop(cursor, draft)
-
-
-@contextmanager
-def refusals(name: str) -> Iterator[None]:
-    """What PostgreSQL says of a user's query, in its own words and without the query."""
-    try:
-        yield
-    except psycopg2.errors.QueryCanceled:
-        raise SourceError(f"The query of datamart '{name}' took longer than {BUILD_TIME_LIMIT}") from None
-    except psycopg2.errors.ConfigurationLimitExceeded:
-        raise SourceError(f"The query of datamart '{name}' needs more temporary space than it may have") from None
-    except (psycopg2.errors.DuplicateTable, psycopg2.errors.DuplicateObject) as error:
-        raise DependencyUnavailable(f"An earlier refresh of '{name}' is still ending; try again shortly") from error
-    except psycopg2.OperationalError:
-        raise
-    except psycopg2.Error as error:
-        raise SourceError(f"The query of datamart '{name}' was refused: {error.diag.message_primary}") from None
 
 
 def _materialized_view(site: _Site, cursor: Cursor, old: Relation, fits: bool, concurrently: bool) -> Placed:
@@ -202,8 +146,8 @@ def _concurrently(site: _Site, cursor: Cursor, old: Relation, fits: bool) -> Pla
         with site.builder() as builder:
             patiently(builder, old.name, lambda: keys.drop_made_key(builder, old))
         raise NotPossible("concurrently: what was its unique key is none any more") from None
-    analyze(cursor, old)
-    content = content_of(cursor, old)
+    relations.analyze(cursor, old)
+    content = relations.content_of(cursor, old)
     new = min(inserted, content.rows)
     ledger = Ledger(read=content.rows, inserted=new, unchanged=content.rows - new, deleted=deleted)
     return Placed(RefreshMethod.CONCURRENTLY, f"only rows that differ were written, by {by}", ledger, content)
@@ -230,7 +174,13 @@ def _swap_if_free(site: _Site, cursor: Cursor, old: Relation) -> Placed:
     hindrance = swap.hindrance_to_swap(cursor, old)
     if hindrance:
         raise NotPossible(f"swapped: {hindrance}")
-    return _swapped(site, cursor, old, RefreshMethod.SWAP, "built beside and put in place in an instant")
+    cursor.execute("SAVEPOINT swapping")
+    try:
+        return _swapped(site, cursor, old, RefreshMethod.SWAP, "built beside and put in place in an instant")
+    except Conflict as reason:
+        cursor.execute("ROLLBACK TO SAVEPOINT swapping")
+        clear_draft(cursor, site.row)
+        raise NotPossible(f"swapped: {reason}") from None
 
 
 def _refresh_in_place(site: _Site, cursor: Cursor, old: Relation, fits: bool) -> Placed:
@@ -238,10 +188,14 @@ def _refresh_in_place(site: _Site, cursor: Cursor, old: Relation, fits: bool) ->
         raise NotPossible("refreshed in place: its columns changed")
     refresh = sql.SQL("REFRESH MATERIALIZED VIEW {}").format(old.identifier)
     with site.builder() as builder:
-        patiently(builder, f"{old.schema}.{old.name}", lambda: builder.execute(refresh))
+        try:
+            patiently(builder, old.address, lambda: builder.execute(refresh))
+        except psycopg2.errors.UniqueViolation as error:
+            index = error.diag.constraint_name
+            raise NotPossible(f"refreshed in place: the new rows have one key twice, which {index} refuses") from None
         site.hold_fence()
-    analyze(cursor, old)
-    content = content_of(cursor, old)
+    relations.analyze(cursor, old)
+    content = relations.content_of(cursor, old)
     ledger = Ledger(read=content.rows, inserted=content.rows)
     return Placed(RefreshMethod.REFRESH, "readers waited while the query ran", ledger, content)
 
@@ -249,15 +203,15 @@ def _refresh_in_place(site: _Site, cursor: Cursor, old: Relation, fits: bool) ->
 def _table(site: _Site, cursor: Cursor, old: Relation, fits: bool) -> Placed:
     if not fits:
         return _swapped(site, cursor, old, RefreshMethod.SWAP, "Its columns changed: it was built anew beside")
-    build_draft(site.work, site.row, site.query, DatamartType.TABLE, passing=True)
-    draft = known(find(cursor, site.row.schema, draft_name(site.row.id)))
+    build_passing_draft(site.work, site.row, site.query)
+    draft = draft_of(cursor, site.row)
     try:
         merged = merge(cursor, draft, old)
     except psycopg2.IntegrityError as error:
         raise Conflict(f"{old.schema}.{old.name} does not take the new rows: {error.diag.message_primary}") from None
     swap.drop(cursor, draft)
-    analyze(cursor, old)
-    content = content_of(cursor, old)
+    relations.analyze(cursor, old)
+    content = relations.content_of(cursor, old)
     ledger = Ledger(
         read=content.rows,
         inserted=merged.inserted,
@@ -270,11 +224,10 @@ def _table(site: _Site, cursor: Cursor, old: Relation, fits: bool) -> Placed:
 def _view(site: _Site, cursor: Cursor, old: Relation, fits: bool) -> Placed:
     if not fits:
         return _swapped(site, cursor, old, RefreshMethod.SWAP, "Its columns changed: it was made anew beside")
-    replace = sql.SQL("CREATE OR REPLACE VIEW {} AS ").format(old.identifier)
     with site.builder() as builder:
-        text = replace.as_string(builder) + site.query
-        patiently(builder, f"{old.schema}.{old.name}", lambda: builder.execute(text))
-        content = content_of(builder, old)
+        content = relations.content_of_query(builder, site.query, old.columns)
+        replace = replacing(builder, old.oid, sql.SQL(site.query))
+        patiently(builder, old.address, lambda: builder.execute(replace))
         site.hold_fence()
     return Placed(RefreshMethod.REPLACE, "A view holds no rows of its own", Ledger(), content)
 
@@ -282,17 +235,13 @@ def _view(site: _Site, cursor: Cursor, old: Relation, fits: bool) -> Placed:
 def _swapped(site: _Site, cursor: Cursor, old: Relation | None, method: RefreshMethod, reason: str) -> Placed:
     row = site.row
     content = build_draft(site.work, row, site.query, row.type)
-    swap.put_in_place(cursor, known(find(cursor, row.schema, draft_name(row.id))), row.slug, old)
-    now = known(find(cursor, row.schema, row.slug))
-    analyze(cursor, now)
-    if content is not None:
-        return Placed(method, reason, Ledger(), content)
-    content = content_of(cursor, now)
-    return Placed(method, reason, Ledger(read=content.rows, inserted=content.rows), content)
-
-
-def known(found: Relation | None) -> Relation:
-    """What was built a moment ago."""
-    if found is None:
-        raise DependencyUnavailable("What was built has vanished; try again shortly")
-    return found
+    heir = swap.make_heir(cursor, draft_of(cursor, row), old) if old else None
+    draft = draft_of(cursor, row)
+    relations.analyze(cursor, draft)
+    counted = content or relations.content_of(cursor, draft)
+    if heir is None:
+        swap.name_it(cursor, draft, row.slug)
+    else:
+        swap.put_in_place(cursor, heir)
+    ledger = Ledger() if content else Ledger(read=counted.rows, inserted=counted.rows)
+    return Placed(method, reason, ledger, counted)

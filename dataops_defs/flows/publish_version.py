@@ -6,11 +6,12 @@ platform's owner, so that what runs as the builder can read it and no more.
 
 import psycopg2
 from psycopg2 import sql
-from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from dataops_defs.adapters.datamarts import ours, relations, swap, turns
+from dataops_defs.adapters.datamarts import names, ours, relations, swap, turns
 from dataops_defs.adapters.datamarts.locks import patiently
+from dataops_defs.adapters.datamarts.relations import Relation
+from dataops_defs.adapters.datamarts.views import replacing
 from dataops_defs.adapters.sql.guard import check_query, tables_of
 from dataops_defs.adapters.warehouse.books import enter
 from dataops_defs.catalogue.base import now
@@ -23,9 +24,10 @@ from dataops_defs.domain.ledger import Ledger
 from dataops_defs.domain.naming import table_key
 from dataops_defs.domain.run import RunKind
 from dataops_defs.errors import Conflict
+from dataops_defs.flows.build_draft import build_draft, clear_draft, draft_of, known
 from dataops_defs.flows.lineage import lineage_of
 from dataops_defs.flows.outcome import Check, Outcome
-from dataops_defs.flows.place_datamart import build_draft, discard_draft, known
+from dataops_defs.flows.place_datamart import discard_draft
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.work import UNFINISHED, Step, Work, sentence
 from dataops_defs.settings import BUILDER, READER
@@ -56,55 +58,66 @@ def publish_version(work: Work, row: DatamartRow, version_id: str | None) -> Out
 
 def _publish(work: Work, step: Step, row: DatamartRow, version: DatamartVersionRow) -> Outcome:
     query = check_query(version.query, allowed_functions=work.platform.settings.allowed_functions)
-    with work.warehouse("dataops publish") as owner:
-        with owner.cursor() as cursor:
-            turns.take_turn(cursor, row.id)
-            kept = relations.find(cursor, row.schema, version.table)
-            if kept is None:
-                if version.status not in (VersionStatus.BUILDING, VersionStatus.FAILED):
-                    raise Conflict(f"Version '{version.version}' of '{row.name}' is gone")
-                _keep(work, owner, row, version, query)
-            elif not ours.is_of_version(cursor, kept, version.id):
-                raise Conflict(_another(row, version))
-            _point(cursor, row, version.table)
-            content = relations.content_of(cursor, known(relations.find(cursor, row.schema, version.table)))
-            columns = relations.columns_of(cursor, tables_of(query))
-        ledger = Ledger() if kept else Ledger(read=content.rows, inserted=content.rows)
-        outcome = Outcome(
-            ledger=ledger.balanced(),
-            assets=[table_key(row.schema, row.slug)],
-            uri=f"warehouse:{row.schema}.{row.slug}",
-            columns=content.columns,
-            preview=content.preview,
-            checks=[Check("ledger_balanced", True, f"All {content.rows} rows are accounted for", ledger.as_json())],
-            lineage=lineage_of(work.platform, query, columns),
-            bytes=content.bytes,
-            total_rows=content.rows,
-            details={"version": version.version, "kept_before": kept is not None},
-        )
-        enter(owner, step.entry("datamart", row.id, f"{row.schema}.{version.table}"), ledger, outcome.as_json())
+    with work.warehouse("dataops publish") as owner, owner.cursor() as cursor:
+        turns.take_turn(cursor, row.id)
+        for name in (row.slug, version.table):
+            names.refuse_where_a_type_is(cursor, row.schema, name)
+        kept = relations.find(cursor, row.schema, version.table)
+        if kept is None:
+            if version.status not in (VersionStatus.BUILDING, VersionStatus.FAILED):
+                raise Conflict(f"Version '{version.version}' of '{row.name}' is gone")
+            _keep(work, cursor, row, version, query)
+        elif not ours.is_of_version(cursor, kept, version.id):
+            raise Conflict(_another(row, version))
+        outcome = _outcome(work.platform, cursor, row, version, query, kept is not None)
+        _point(cursor, row, version.table)
+        entry = step.entry("datamart", row.id, f"{row.schema}.{version.table}")
+        enter(owner, entry, outcome.ledger, outcome.as_json())
     return outcome
 
 
-def _keep(work: Work, owner: Connection, row: DatamartRow, version: DatamartVersionRow, query: str) -> None:
+def _outcome(
+    platform: Platform, cursor: Cursor, row: DatamartRow, version: DatamartVersionRow, query: str, kept_before: bool
+) -> Outcome:
+    """What the version holds; counted before the view is put on it, for readers wait from then on."""
+    content = relations.content_of(cursor, known(relations.find(cursor, row.schema, version.table)))
+    columns = relations.columns_of(cursor, tables_of(query))
+    ledger = (Ledger() if kept_before else Ledger(read=content.rows, inserted=content.rows)).balanced()
+    return Outcome(
+        ledger=ledger,
+        assets=[table_key(row.schema, row.slug)],
+        uri=f"warehouse:{row.schema}.{row.slug}",
+        columns=content.columns,
+        preview=content.preview,
+        checks=[Check("ledger_balanced", True, f"All {content.rows} rows are accounted for", ledger.as_json())],
+        lineage=lineage_of(platform, query, columns),
+        bytes=content.bytes,
+        total_rows=content.rows,
+        details={
+            "version": version.version,
+            "kept_before": kept_before,
+            "replaced": _version_shown(platform, cursor, row),
+        },
+    )
+
+
+def _keep(work: Work, cursor: Cursor, row: DatamartRow, version: DatamartVersionRow, query: str) -> None:
     """Read the version's rows into its table; nobody but the owner may change that from the moment it is seen."""
     build_draft(work, row, query, DatamartType.TABLE)
     name = sql.Identifier(row.schema, version.table)
-    with owner.cursor() as cursor:
-        draft = known(relations.find(cursor, row.schema, draft_name(row.id)))
-        swap.put_in_place(cursor, draft, version.table, None)
-        ours.mark(cursor, known(relations.find(cursor, row.schema, version.table)), version.id)
-        cursor.execute(sql.SQL("ALTER TABLE {} OWNER TO CURRENT_USER").format(name))
-        for role in (BUILDER, READER):
-            cursor.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(name, sql.Identifier(role)))
-            cursor.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(name, sql.Identifier(role)))
-        cursor.execute(sql.SQL("ANALYZE {}").format(name))
+    swap.name_it(cursor, draft_of(cursor, row), version.table)
+    ours.mark(cursor, known(relations.find(cursor, row.schema, version.table)), version.id)
+    cursor.execute(sql.SQL("ALTER TABLE {} OWNER TO CURRENT_USER").format(name))
+    for role in (BUILDER, READER):
+        cursor.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(name, sql.Identifier(role)))
+        cursor.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(name, sql.Identifier(role)))
+    cursor.execute(sql.SQL("ANALYZE {}").format(name))
 
 
 def _another(row: DatamartRow, version: DatamartVersionRow) -> str:
     return (
-        f"{row.schema}.{version.table} exists already and is not the table of version '{version.version}': it lacks the"
-        f" comment '{ours.version_mark(version.id)}'. Rename or drop that table, or take another name for the version"
+        f"{row.schema}.{version.table} exists already and is not the table of version '{version.version}':"
+        " rename or drop it, or take another name for the version"
     )
 
 
@@ -113,23 +126,27 @@ def _point(cursor: Cursor, row: DatamartRow, table: str) -> None:
     old = relations.find(cursor, row.schema, row.slug)
     if old is not None and not (old.type is DatamartType.VIEW and ours.is_made_by_us(cursor, old)):
         raise Conflict(f"{row.schema}.{row.slug} exists already and is not this datamart's view; rename or drop it")
-    view = sql.Identifier(row.schema, row.slug)
     select = sql.SQL("SELECT * FROM {}").format(sql.Identifier(row.schema, table))
-
-    def replace() -> None:
-        cursor.execute(sql.SQL("CREATE OR REPLACE VIEW {} AS {}").format(view, select))
-
     _as_builder(cursor)
-    cursor.execute("SAVEPOINT point")
-    try:
-        patiently(cursor, f"{row.schema}.{row.slug}", replace)
-    except psycopg2.errors.InvalidTableDefinition:  # the columns differ from those of the version before
-        cursor.execute("ROLLBACK TO SAVEPOINT point")
-        name = draft_name(row.id)
-        cursor.execute(sql.SQL("CREATE VIEW {} AS {}").format(sql.Identifier(row.schema, name), select))
+    if old is None:
+        cursor.execute(sql.SQL("CREATE VIEW {} AS {}").format(sql.Identifier(row.schema, row.slug), select))
+    elif not _replaced(cursor, old, select):
+        clear_draft(cursor, row)
+        draft = sql.Identifier(row.schema, draft_name(row.id))
+        cursor.execute(sql.SQL("CREATE VIEW {} AS {}").format(draft, select))
         cursor.execute("RESET ROLE")
-        swap.put_in_place(cursor, known(relations.find(cursor, row.schema, name)), row.slug, old)
+        swap.put_in_place(cursor, swap.make_heir(cursor, draft_of(cursor, row), old))
     cursor.execute("RESET ROLE")
+
+
+def _replaced(cursor: Cursor, view: Relation, select: sql.Composable) -> bool:
+    """Whether the view could take that query: not where columns differ from those of the version before."""
+    replace = replacing(cursor, view.oid, select)
+    try:
+        patiently(cursor, view.address, lambda: cursor.execute(replace))
+    except psycopg2.errors.InvalidTableDefinition:
+        return False
+    return True
 
 
 def _as_builder(cursor: Cursor) -> None:
@@ -153,6 +170,13 @@ def _note(platform: Platform, id: str, version_id: str, done: Outcome) -> None:
             row.current_version_id, row.query, row.upstream = current.id, current.query, current.upstream
             row.last_refreshed_at, row.last_error, row.columns = current.built_at, None, current.columns
             row.rows_count, row.size_bytes = current.rows_count, current.size_bytes
+
+
+def _version_shown(platform: Platform, cursor: Cursor, row: DatamartRow) -> str | None:
+    """The name of the version that the datamart's view is on."""
+    shown = _shown(cursor, row)
+    with platform.catalogue() as session:
+        return next((each.version for each in DatamartVersions(session).of(row.id) if each.table == shown), None)
 
 
 def _shown(cursor: Cursor, row: DatamartRow) -> str | None:

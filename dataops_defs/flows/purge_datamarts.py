@@ -51,7 +51,9 @@ def _purge(platform: Platform, version: DatamartVersionRow, datamart: DatamartRo
             if row is None or row.current_version_id == found.id or found.status is not VersionStatus.READY:
                 return NOTHING
             table = relations.find(cursor, row.schema, found.table)
-            if table is not None and ours.is_of_version(cursor, table, found.id):
+            if table is not None:
+                if not ours.is_of_version(cursor, table, found.id):
+                    raise Conflict(f"{table.address} is not known as its table; rename or drop it")
                 _drop(cursor, table)
             found.status, found.removed_at = VersionStatus.EXPIRED, moment
             return Purged(1, found.size_bytes)
@@ -72,7 +74,7 @@ def purge_drafts(platform: Platform, say: Say) -> Purged:
             with platform.warehouse("dataops retention") as owner, owner.cursor() as cursor:
                 if turns.take_free_turn(cursor, str(UUID(datamart_of_draft(name)))):
                     draft = relations.find(cursor, schema, name)
-                    if draft is not None:
+                    if draft is not None and ours.is_made_by_us(cursor, draft):
                         _drop(cursor, draft)
                         gone += 1
         except (psycopg2.Error, Conflict, DependencyUnavailable):

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 import psycopg2
-from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from dataops_defs.adapters.datamarts import relations, turns
 from dataops_defs.adapters.sql.guard import check_query, tables_of
@@ -21,7 +20,7 @@ from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.columns import Column
 from dataops_defs.domain.datamart import RefreshMethod
 from dataops_defs.domain.ledger import Ledger
-from dataops_defs.domain.naming import table_key
+from dataops_defs.domain.naming import AssetPath, table_key
 from dataops_defs.domain.run import RunKind
 from dataops_defs.errors import DataOpsError
 from dataops_defs.flows.lineage import lineage_of
@@ -70,9 +69,11 @@ def _refresh(work: Work, step: Step, row: DatamartRow, concurrently: bool) -> Ou
             began = turns.moment(cursor)
             earlier = turns.last_outcome(cursor, row.id)
             is_there = relations.find(cursor, row.schema, row.slug) is not None
+            columns = relations.columns_of(cursor, tables_of(query))
         if is_there and _began(earlier) > asked:
             outcome = _joined(earlier)
         else:
+            lineage = lineage_of(work.platform, query, columns)  # before anything is locked
             try:
                 placed = place(work, owner, row, query, concurrently)
             except Exception:
@@ -80,7 +81,7 @@ def _refresh(work: Work, step: Step, row: DatamartRow, concurrently: bool) -> Ou
                     owner.rollback()
                     discard_draft(work.platform, row)
                 raise
-            outcome = _outcome(work.platform, owner, row, query, placed, began)
+            outcome = _outcome(row, placed, lineage, began)
         enter(owner, step.entry("datamart", row.id, f"{row.schema}.{row.slug}"), outcome.ledger, outcome.as_json())
     return outcome
 
@@ -97,11 +98,9 @@ def _joined(earlier: dict[str, Any]) -> Outcome:
 
 
 def _outcome(
-    platform: Platform, owner: Connection, row: DatamartRow, query: str, placed: Placed, began: datetime
+    row: DatamartRow, placed: Placed, lineage: dict[str, list[tuple[AssetPath, str]]], began: datetime
 ) -> Outcome:
     content, ledger = placed.content, placed.ledger.balanced()
-    with owner.cursor() as cursor:
-        columns = relations.columns_of(cursor, tables_of(query))
     return Outcome(
         ledger=ledger,
         assets=[table_key(row.schema, row.slug)],
@@ -109,7 +108,7 @@ def _outcome(
         columns=content.columns,
         preview=content.preview,
         checks=[Check("ledger_balanced", True, f"All {content.rows} rows are accounted for", ledger.as_json())],
-        lineage=lineage_of(platform, query, columns),
+        lineage=lineage,
         bytes=content.bytes,
         total_rows=content.rows,
         details={"method": str(placed.method), "reason": placed.reason, "began": began.isoformat()},

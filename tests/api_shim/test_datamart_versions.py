@@ -82,6 +82,23 @@ class TestPublishing:
         (owner,) = sql(shim_settings, "SELECT tableowner FROM pg_tables WHERE tablename = 'customer_segments_v2__v1'")
         assert owner != ("dataops_builder",)
 
+    def test_statistics_are_those_of_the_version_that_is_shown(
+        self, client: TestClient, shim_settings: Settings
+    ) -> None:
+        publish(client)
+
+        [told] = client.get(f"{PATH}?include_statistics=true").json()["datamarts"]
+        assert told["statistics"]["customer_id"]["distinct_values"] == 10
+
+        sql(
+            shim_settings,
+            "ALTER TABLE analytics.customer_segments_v2__v2 RENAME TO aside;"
+            "CREATE TABLE analytics.customer_segments_v2__v2 AS SELECT 'hunter2' AS secret;"
+            "ANALYZE analytics.customer_segments_v2__v2; GRANT SELECT ON analytics.customer_segments_v2__v2 TO PUBLIC",
+        )
+        [told] = client.get(f"{PATH}?include_statistics=true").json()["datamarts"]
+        assert set(told["statistics"]) == {"model_version", "customer_id"}
+
     def test_posted_again_it_is_answered_and_made_otherwise_it_is_a_conflict(
         self, client: TestClient, shim_settings: Settings
     ) -> None:
@@ -189,10 +206,16 @@ class TestRetention:
     def test_what_died_half_way_is_swept_up(self, client: TestClient, shim_settings: Settings) -> None:
         made = publish(client)
         draft = f"_building_{made['datamart_id'].removeprefix('dm_')}"
-        sql(shim_settings, f"CREATE TABLE analytics.{draft} (n int)")
+        theirs = f"analytics._building_{'a' * 32}"
+        sql(
+            shim_settings,
+            f"CREATE TABLE analytics.{draft} (n int); ALTER TABLE analytics.{draft} OWNER TO dataops_builder;"
+            f"CREATE TABLE {theirs} AS SELECT 42 AS n",
+        )
 
         assert purge_drafts(Platform(shim_settings), lambda _text: None).items == 1
         assert sql(shim_settings, f"SELECT to_regclass('analytics.{draft}')") == [(None,)]
+        assert sql(shim_settings, f"SELECT n FROM {theirs}") == [(42,)]
 
     def test_it_is_dropped_with_all_versions(self, client: TestClient, shim_settings: Settings) -> None:
         publish(client, "v1")

@@ -86,6 +86,15 @@ class TestADelivery:
         assert triggers.runs() == 0
         assert ok(sender.send(ORDER, wrap=lambda text: f"v1,AAAA {text}"))["duplicate"] is False
 
+    def test_one_signature_does_not_fit_two_deliveries(self, triggers: Triggers) -> None:
+        sender, at = Sender(triggers.client, triggers.webhook()), int(time.time())
+        whole = sender.headers(b"5", id=f"evt.{at}", at=at)
+
+        answers = [sender.post(b"5", whole), sender.post(f"{at}.5".encode(), {**whole, "webhook-id": "evt"})]
+
+        assert [each.status_code for each in answers] == [401, 200]
+        assert "no dot" in answers[0].json()["detail"]
+
     def test_an_admins_token_does_not_help(self, triggers: Triggers) -> None:
         path = Sender(triggers.client, triggers.webhook()).path
         assert triggers.client.post(path, json=ORDER).status_code == 401

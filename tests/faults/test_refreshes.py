@@ -11,6 +11,7 @@ from dataops_defs.flows import refresh_datamart as refreshing
 from dataops_defs.flows.outcome import Outcome
 from dataops_defs.flows.refresh_datamart import refresh_datamart
 from dataops_defs.services.processes import wait_until
+from dataops_defs.settings import BUILDER
 from tests.faults.rounds import rounds
 from tests.flows.datamart_scenes import define, leftovers, method, refresh, work_for
 from tests.scenes import World
@@ -74,9 +75,10 @@ def test_what_a_dead_worker_left_is_no_hindrance(world: World) -> None:
     world.sql("CREATE TABLE content.number AS SELECT n FROM generate_series(1, 10) n")
     for kind in DatamartType:
         id = define(world, f"numbers_{kind}", "SELECT n FROM content.number", kind)
-        world.sql(f"CREATE VIEW analytics.{draft_name(id)} AS SELECT 1 AS n")
+        draft = f"analytics.{draft_name(id)}"
+        world.sql(f"CREATE VIEW {draft} AS SELECT 1 AS n; ALTER VIEW {draft} OWNER TO {BUILDER}")
         refresh(world, id)
-        world.sql(f"CREATE TABLE analytics.{draft_name(id)} (n int)")
+        world.sql(f"CREATE TABLE {draft} (n int); ALTER TABLE {draft} OWNER TO {BUILDER}")
 
         assert refresh(world, id).total_rows == 10
         if kind is not DatamartType.VIEW:  # a view is replaced where it is

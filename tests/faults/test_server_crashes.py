@@ -13,6 +13,7 @@ from dataops_defs.catalogue import database
 from dataops_defs.domain.datamart import DatamartType
 from dataops_defs.errors import DependencyUnavailable
 from dataops_defs.flows import place_datamart as placing
+from dataops_defs.flows import refresh_datamart as refreshing
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.run_etl import run_etl
 from dataops_defs.flows.work import Step
@@ -98,8 +99,8 @@ def test_a_load_outlives_the_server_it_writes_to(mortal: Mortal, monkeypatch: py
 
 # Where the server dies: each is the last moment before the new rows are committed.
 BEFORE_THE_COMMIT = {
-    "swap": (placing, "content_of"),
-    "merge": (placing, "content_of"),
+    "swap": (refreshing, "enter"),
+    "merge": (refreshing, "enter"),
     "concurrently": (placing._Site, "hold_fence"),
 }
 

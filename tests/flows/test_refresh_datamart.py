@@ -1,18 +1,11 @@
-"""How a refresh puts new rows in place: which method is taken, what stays as it was, what readers see."""
+"""How a refresh puts new rows in place: which method is taken, what stays as it was."""
 
-import threading
-import time
-from contextlib import closing
-
-import psycopg2
 import pytest
 
-from dataops_defs.adapters.datamarts import locks
-from dataops_defs.adapters.warehouse.connection import libpq_url
 from dataops_defs.domain.datamart import DatamartType
 from dataops_defs.domain.ledger import Ledger
 from dataops_defs.errors import Conflict, SourceError
-from tests.flows.datamart_scenes import being_read, define, leftovers, mart, method, refresh
+from tests.flows.datamart_scenes import define, leftovers, mart, method, refresh
 from tests.scenes import World
 
 SALES = """
@@ -213,73 +206,6 @@ class TestAView:
         assert world.sql("SELECT count(*) FROM public.amounts") == [(421,)]
 
 
-@pytest.mark.parametrize(
-    ("type", "concurrent", "wanted"),
-    [
-        (DatamartType.MATERIALIZED_VIEW, True, "concurrently"),
-        (DatamartType.MATERIALIZED_VIEW, False, "swap"),
-        (DatamartType.TABLE, False, "merge"),
-        (DatamartType.VIEW, False, "replace"),
-    ],
-)
-def test_readers_see_one_state_or_another_and_never_an_error(
-    world: World, type: DatamartType, concurrent: bool, wanted: str
-) -> None:
-    world.sql("CREATE TABLE content.moment AS SELECT n AS id, 0 AS round FROM generate_series(1, 2000) n")
-    id = define(world, "moments", "SELECT id, round FROM content.moment", type)
-    refresh(world, id)
-
-    with being_read(world, "SELECT count(*), min(round), max(round) FROM analytics.moments") as readers:
-        for round in range(1, 9):
-            world.sql("UPDATE content.moment SET round = %s", round)
-            assert method(refresh(world, id, concurrent=concurrent)) == wanted
-
-    for each in readers:
-        assert each.errors == []
-        assert each.reads > 3
-        assert each.seen <= {(2000, round, round) for round in range(9)}
-        assert len(each.seen) > 2
-
-
-def test_a_long_reader_is_waited_for_and_others_read_meanwhile(world: World) -> None:
-    id = define(world, "totals", TOTALS)
-    refresh(world, id)
-    url = libpq_url(world.platform.settings.url("warehouse"))
-    with closing(psycopg2.connect(url)) as slow, closing(psycopg2.connect(url)) as quick:
-        slow.cursor().execute("SELECT count(*) FROM analytics.totals")  # and its transaction stays open
-        refreshing = threading.Thread(target=refresh, args=(world, id))
-        refreshing.start()
-        reads = 0
-        ends = time.monotonic() + 3
-        quick.autocommit = True
-        while time.monotonic() < ends:
-            with quick.cursor() as cursor:
-                cursor.execute("SELECT count(*) FROM analytics.totals")
-                reads += 1
-        assert refreshing.is_alive()
-        slow.rollback()
-        refreshing.join(30)
-
-    assert reads > 10
-    assert mart(world, id).last_method == "swap"
-
-
-def test_a_reader_without_end_makes_a_refresh_give_up_with_a_sentence(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(locks, "PATIENCE_SECONDS", 1.0)
-    id = define(world, "totals", TOTALS)
-    refresh(world, id)
-    with closing(psycopg2.connect(libpq_url(world.platform.settings.url("warehouse")))) as slow:
-        slow.cursor().execute("SELECT count(*) FROM analytics.totals")
-
-        with pytest.raises(Conflict, match=r"analytics\.totals has been read"):
-            refresh(world, id)
-
-    assert leftovers(world) == []
-    assert method(refresh(world, id)) == "swap"
-
-
 class TestWhatItReadsIsGone:
     def test_a_refresh_names_the_table_and_the_datamart_tells_of_it(self, world: World) -> None:
         id = define(world, "totals", TOTALS, DatamartType.TABLE)
@@ -305,7 +231,7 @@ class TestWhatItReadsIsGone:
 
 
 def test_a_query_without_end_is_ended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dataops_defs.flows.place_datamart.BUILD_TIME_LIMIT", "200ms")
+    monkeypatch.setattr("dataops_defs.flows.build_draft.BUILD_TIME_LIMIT", "200ms")
     id = define(world, "endless", "SELECT count(*) FROM generate_series(1, 1000000000)")
 
     with pytest.raises(SourceError, match="took longer than 200ms"):

@@ -1,10 +1,16 @@
 """What people gave to a datamart is carried over a swap, or the swap is refused by what it would lose."""
 
+from contextlib import closing
+from typing import Any
+
+import psycopg2
 import pytest
 
+from dataops_defs.adapters.datamarts import swap
+from dataops_defs.adapters.warehouse.connection import libpq_url
 from dataops_defs.domain.datamart import DatamartType
 from dataops_defs.errors import Conflict
-from tests.flows.datamart_scenes import define, leftovers, mart, method, refresh
+from tests.flows.datamart_scenes import define, leftovers, mart, method, refresh, version
 from tests.scenes import World
 
 SALES = (
@@ -120,3 +126,117 @@ def test_rows_that_break_a_unique_index_are_told_by_its_name(world: World) -> No
 
     assert "_building" not in str(caught.value)
     assert leftovers(world) == []
+
+
+class TestTheOptionsOfAView:
+    """They guard rows: a view that loses them shows rows to people who may not read what it reads."""
+
+    OPTIONS = "SELECT reloptions FROM pg_class WHERE oid = 'analytics.sales'::regclass"
+    GUARDED = ["security_invoker=true", "security_barrier=true"]
+
+    def guard(self, world: World) -> None:
+        world.sql("ALTER VIEW analytics.sales SET (security_invoker = true, security_barrier = true)")
+
+    def test_outlive_a_refresh(self, world: World) -> None:
+        id = define(world, "sales", "SELECT * FROM content.sale", DatamartType.VIEW)
+        refresh(world, id)
+        self.guard(world)
+
+        assert method(refresh(world, id)) == "replace"
+        assert world.sql(self.OPTIONS) == [(self.GUARDED,)]
+        with_another_column(world)
+        assert method(refresh(world, id)) == "swap"
+        assert world.sql(self.OPTIONS) == [(self.GUARDED,)]
+
+    def test_outlive_a_new_version(self, world: World) -> None:
+        id = define(world, "sales", "SELECT 1 AS n", DatamartType.TABLE, versioned=True)
+        refresh(world, id, version_id=version(world, id, "v1", "SELECT id FROM content.sale"))
+        self.guard(world)
+
+        for name, query in {"v2": "SELECT id FROM content.sale", "v3": "SELECT region FROM content.sale"}.items():
+            refresh(world, id, version_id=version(world, id, name, query))
+            assert world.sql(self.OPTIONS) == [(self.GUARDED,)]
+
+
+@pytest.mark.parametrize(
+    ("built", "told"),
+    [
+        ("CREATE TABLE public.kept (rows analytics.sales[])", "read by table kept"),
+        (
+            "CREATE FUNCTION public.first(rows analytics.sales[]) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "read by function first(analytics.sales[])",
+        ),
+    ],
+)
+def test_what_is_built_on_its_rows_in_arrays_is_told_and_it_is_refreshed_in_another_way(
+    world: World, built: str, told: str
+) -> None:
+    id = define(world, "sales", "SELECT region FROM content.sale")
+    refresh(world, id)
+    world.sql(built)
+
+    done = refresh(world, id)
+
+    assert (method(done), told in done.details["reason"]) == ("refresh", True)
+    assert leftovers(world) == []
+
+
+def test_an_index_that_could_not_be_built_is_not_carried_over(world: World) -> None:
+    id = define(world, "sales", "SELECT region FROM content.sale")
+    refresh(world, id)
+    with closing(psycopg2.connect(libpq_url(world.platform.settings.url("warehouse")))) as theirs:
+        theirs.autocommit = True
+        with pytest.raises(psycopg2.errors.UniqueViolation):
+            theirs.cursor().execute("CREATE UNIQUE INDEX CONCURRENTLY by_region ON analytics.sales (region)")
+
+    assert method(refresh(world, id)) == "swap"
+    assert world.sql("SELECT FROM pg_indexes WHERE tablename = 'sales'") == []
+
+
+def test_an_index_that_was_made_while_it_was_built_is_not_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    id = define(world, "sales", "SELECT region FROM content.sale")
+    refresh(world, id)
+    put_in_place = swap.put_in_place
+
+    def after_theirs(*arguments: Any) -> None:
+        monkeypatch.setattr(swap, "put_in_place", put_in_place)
+        world.sql("CREATE INDEX by_region ON analytics.sales (region)")
+        put_in_place(*arguments)
+
+    monkeypatch.setattr(swap, "put_in_place", after_theirs)
+
+    assert method(refresh(world, id)) == "swap"
+    assert world.sql("SELECT indexname FROM pg_indexes WHERE tablename = 'sales'") == [("by_region",)]
+
+
+def test_what_a_failed_swap_leaves_is_gone_when_another_way_is_taken(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = define(world, "sales", "SELECT region FROM content.sale")
+    refresh(world, id)
+    put_in_place = swap.put_in_place
+
+    def after_theirs(*arguments: Any) -> None:
+        world.sql("CREATE MATERIALIZED VIEW public.theirs AS SELECT * FROM analytics.sales")
+        put_in_place(*arguments)
+
+    monkeypatch.setattr(swap, "put_in_place", after_theirs)
+
+    done = refresh(world, id)
+
+    assert (method(done), "public.theirs" in done.details["reason"]) == ("refresh", True)
+    assert "_building" not in done.details["reason"]
+    assert leftovers(world) == []
+
+
+def test_a_null_where_none_may_be_is_told_without_the_names_of_drafts(world: World) -> None:
+    id = define(world, "sales", "SELECT * FROM content.sale", DatamartType.TABLE)
+    refresh(world, id)
+    world.sql("ALTER TABLE analytics.sales ALTER COLUMN region SET NOT NULL")
+    with_another_column(world)
+    world.sql("INSERT INTO content.sale VALUES (43, NULL, 1)")
+
+    with pytest.raises(Conflict, match="null values") as caught:
+        refresh(world, id)
+
+    assert "_building" not in str(caught.value)

@@ -7,6 +7,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from dataops_defs.adapters.datamarts.relations import Relation
+from dataops_defs.adapters.datamarts.views import replacing
 
 _VIEWS = """
 SELECT DISTINCT n.nspname, c.relname, c.relkind, c.oid, pg_has_role(c.relowner, 'USAGE')
@@ -21,9 +22,22 @@ SELECT DISTINCT pg_describe_object(d.classid, d.objid, 0)
 FROM pg_depend d JOIN pg_class c ON c.oid = %(oid)s
 WHERE d.deptype = 'n' AND d.classid <> 'pg_rewrite'::regclass
     AND ((d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid)
-        OR (d.refclassid = 'pg_type'::regclass AND d.refobjid = c.reltype))
+        OR (d.refclassid = 'pg_type'::regclass
+            AND d.refobjid IN (c.reltype, (SELECT typarray FROM pg_type WHERE oid = c.reltype))))
     AND NOT EXISTS (SELECT FROM pg_depend own WHERE own.classid = d.classid AND own.objid = d.objid
         AND own.deptype IN ('a', 'i') AND own.refclassid = 'pg_class'::regclass AND own.refobjid = c.oid)
+"""
+# How far above the relation views are, at most: what reads both the relation and another view of it is above both.
+_DEPTHS = """
+WITH RECURSIVE above (oid, depth) AS (
+    SELECT %(oid)s::oid, 0
+    UNION
+    SELECT r.ev_class, above.depth + 1
+    FROM above JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = above.oid
+        JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+    WHERE r.ev_type = '1' AND r.ev_class <> above.oid
+)
+SELECT oid, max(depth) FROM above GROUP BY oid
 """
 MANY = 20
 
@@ -54,6 +68,17 @@ def all_of(found: Dependants) -> list[str]:
     return [*(f"view {schema}.{name}" for _, schema, name in found.views), *found.fixed]
 
 
+def from_the_top(cursor: Cursor, relation: Relation) -> list[int]:
+    """The views that can be bound anew, by oid, in the order of locks of those who read them.
+
+    A reader locks a view before what that reads.
+    """
+    cursor.execute(_DEPTHS, {"oid": relation.oid})
+    depths = dict(cursor.fetchall())
+    views = [oid for oid, _, _ in dependants_of(cursor, relation).views]
+    return sorted(views, key=lambda oid: depths.get(oid, 0), reverse=True)
+
+
 def rebinding(cursor: Cursor, found: Dependants) -> list[sql.Composable]:
     """Statements that bind the views to whatever has the relation's name when they run.
 
@@ -64,19 +89,10 @@ def rebinding(cursor: Cursor, found: Dependants) -> list[sql.Composable]:
     [(path,)] = cursor.fetchall()
     cursor.execute("SET LOCAL search_path = ''")  # names are spelled out with their schema
     try:
-        for oid, schema, name in found.views:
-            cursor.execute(
-                "SELECT pg_get_viewdef(c.oid), array_to_string(c.reloptions, ', ') FROM pg_class c WHERE c.oid = %s",
-                (oid,),
-            )
-            [(query, options)] = cursor.fetchall()
-            made.append(
-                sql.SQL("CREATE OR REPLACE VIEW {}{} AS {}").format(
-                    sql.Identifier(schema, name),
-                    sql.SQL(f" WITH ({options})" if options else ""),
-                    sql.SQL(query.rstrip(";")),
-                )
-            )
+        for oid, _, _ in found.views:
+            cursor.execute("SELECT pg_get_viewdef(%s::oid)", (oid,))
+            [(query,)] = cursor.fetchall()
+            made.append(replacing(cursor, oid, sql.SQL(query.rstrip(";"))))
     finally:
         cursor.execute("SELECT set_config('search_path', %s, true)", (path,))
     return made

@@ -24,7 +24,7 @@ SELECT i.relname, pg_get_indexdef(i.oid),
 FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
     JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_constraint k ON k.conindid = i.oid AND k.conrelid = x.indrelid AND k.contype IN ('p', 'u')
-WHERE x.indrelid = %s ORDER BY i.oid
+WHERE x.indrelid = %s AND x.indisvalid ORDER BY i.oid
 """
 
 
@@ -53,7 +53,7 @@ class Index:
 
 
 def indexes_of(cursor: Cursor, relation: Relation) -> list[Index]:
-    """The indexes that people made, and not the key that we found."""
+    """The indexes that people made, and not the key that we found, nor what a failed CREATE INDEX CONCURRENTLY left."""
     cursor.execute(_INDEXES, (relation.oid,))
     return [_index(*found) for found in cursor.fetchall() if found[0] != made_name(relation)]
 

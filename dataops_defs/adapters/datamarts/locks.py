@@ -1,6 +1,6 @@
 """Patience with those who read.
 
-Whoever waits for an exclusive lock holds up all readers that come after it. So we wait a second at most, let readers
+Whoever waits for an exclusive lock holds up all readers that come after it. So we wait less than a second, let readers
 pass, and try again.
 """
 
@@ -13,9 +13,16 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_c
 
 from dataops_defs.errors import Conflict
 
-LOCK_TIMEOUT = "1s"
+LOCK_TIMEOUT = "800ms"
+"""Less than PostgreSQL's ``deadlock_timeout`` of a second: where a reader and we wait for each other, we give way."""
 PATIENCE_SECONDS = 300.0
 PAUSES = (0.2, 0.5, 1.0, 2.0)
+_SAME_OWNER = """
+SELECT format('ALTER %%s %%I.%%I OWNER TO %%I', CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
+    ELSE 'TABLE' END, n.nspname, c.relname, pg_get_userbyid(c.relowner))
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = %s
+"""
+"""Needs the exclusive lock and changes nothing."""
 BUSY = (psycopg2.errors.LockNotAvailable, psycopg2.errors.DeadlockDetected)
 
 
@@ -44,6 +51,13 @@ def patiently(cursor: Cursor, name: str, act: Callable[[], None], seconds: float
             f"{name} has been read for {patience:.0f} seconds without a pause, so that it could not be"
             " replaced or dropped; try again, or end what reads it"
         ) from None
+
+
+def lock(cursor: Cursor, oid: int) -> None:
+    """Take the exclusive lock of a table or view and no other; LOCK takes those of all that a view reads too."""
+    cursor.execute(_SAME_OWNER, (oid,))
+    for (statement,) in cursor.fetchall():
+        cursor.execute(statement)
 
 
 @contextmanager

@@ -23,10 +23,20 @@ UNION ALL SELECT 'default of column ' || a.attname FROM pg_attrdef d
 UNION ALL SELECT 'identity of column ' || attname FROM pg_attribute
     WHERE attrelid = %(oid)s AND attidentity <> '' AND NOT attisdropped
 UNION ALL SELECT 'parent table ' || inhparent::regclass FROM pg_inherits WHERE inhrelid = %(oid)s
+UNION ALL SELECT 'sequence ' || d.objid::regclass || ' (ALTER SEQUENCE … OWNED BY NONE lets it stay)'
+    FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+    WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = %(oid)s
+        AND d.deptype = 'a'
+UNION ALL SELECT 'column ' || a.attname || ' (no refresh has made it: keep its values elsewhere, and drop it)'
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'r' JOIN (
+        SELECT outcome FROM dataops.ledger
+        WHERE subject_kind = 'datamart' AND target = %(address)s AND outcome IS NOT NULL ORDER BY id DESC LIMIT 1
+    ) AS last ON NOT last.outcome->'columns' @> jsonb_build_array(jsonb_build_object('name', a.attname))
+    WHERE a.attrelid = %(oid)s AND a.attnum > 0 AND NOT a.attisdropped
 """
 
 
 def losses_of(cursor: Cursor, relation: Relation) -> list[str]:
-    """In words, by kind and name; empty where it can be replaced."""
-    cursor.execute(_LOSSES, {"oid": relation.oid})
+    """In words, by kind and name; empty where it can be replaced. Asked as the owner, who can see the ledger."""
+    cursor.execute(_LOSSES, {"oid": relation.oid, "address": relation.address})
     return [told for (told,) in cursor.fetchall()]

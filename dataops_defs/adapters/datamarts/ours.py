@@ -1,7 +1,8 @@
 """Which relations of the warehouse are the platform's to show, fill and drop: a name alone does not tell.
 
-Both signs go with the relation where it is renamed, dumped and restored: what a datamart's query made belongs to the
-builder's role, which nobody logs in as; the table of a version carries that version's mark as its comment.
+Both signs go with the relation where it is renamed, dumped and restored, and no comment changes them: what a datamart's
+query made belongs to the builder's role, which nobody logs in as; the table of a version is noted in the schema
+``dataops``, as a ``regclass``, which is dumped as a name. Where only tables were restored, a version's comment tells.
 """
 
 from psycopg2 import sql
@@ -10,26 +11,46 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from dataops_defs.adapters.datamarts.relations import Relation
 from dataops_defs.settings import BUILDER
 
+_NOTE = (
+    "DELETE FROM dataops.datamart_version WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = relation);"
+    "INSERT INTO dataops.datamart_version (version_id, relation) VALUES (%(id)s, %(oid)s)"
+    " ON CONFLICT (version_id) DO UPDATE SET relation = excluded.relation"
+)
+_NOTED = (
+    "SELECT coalesce(obj_description(%(oid)s, 'pg_class') = %(mark)s, false)"
+    " OR EXISTS (SELECT FROM dataops.datamart_version WHERE version_id = %(id)s AND relation = %(oid)s)"
+)
+
 
 def version_mark(version_id: str) -> str:
-    """The comment on a version's table."""
+    """The comment on a version's table, until somebody writes another one."""
     return f"dataops datamart version {version_id}"
 
 
 def mark(cursor: Cursor, table: Relation, version_id: str) -> None:
     """Have a table be that version's."""
-    cursor.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(table.identifier, sql.Literal(version_mark(version_id))))
+    comment = sql.SQL("COMMENT ON {} {} IS {}")
+    cursor.execute(comment.format(table.kind, table.identifier, sql.Literal(version_mark(version_id))))
+    cursor.execute(_NOTE, {"id": version_id, "oid": table.oid})
 
 
 def is_of_version(cursor: Cursor, found: Relation, version_id: str) -> bool:
     """Whether a relation is the table of that very version, and not of another one that had its name."""
-    cursor.execute("SELECT obj_description(%s, 'pg_class')", (found.oid,))
-    [(comment,)] = cursor.fetchall()
-    return bool(comment == version_mark(version_id))
+    cursor.execute(_NOTED, {"oid": found.oid, "id": version_id, "mark": version_mark(version_id)})
+    [(noted,)] = cursor.fetchall()
+    return bool(noted)
 
 
 def is_made_by_us(cursor: Cursor, found: Relation) -> bool:
     """Whether a datamart's query has made it."""
     cursor.execute("SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = %s", (found.oid,))
     rows = cursor.fetchall()
-    return rows == [(BUILDER,)]
+    return found.type is not None and rows == [(BUILDER,)]
+
+
+def not_made_by_us(address: str) -> str:
+    """What is said of a relation that has a datamart's name and is none."""
+    return (
+        f"{address} exists already and no datamart has made it: it does not belong to the role {BUILDER}. Rename or"
+        " drop it, or give the datamart another name"
+    )

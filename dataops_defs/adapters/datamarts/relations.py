@@ -102,24 +102,31 @@ class Content:
 
 def content_of(cursor: Cursor, relation: Relation) -> Content:
     """Count and look."""
-    cursor.execute(
-        sql.SQL("SELECT count(*), pg_total_relation_size({}) FROM {}").format(
-            sql.Literal(relation.oid), relation.identifier
-        )
-    )
-    [(rows, size)] = cursor.fetchall()
-    cursor.execute(sql.SQL("SELECT * FROM {} LIMIT {}").format(relation.identifier, sql.Literal(PREVIEW_ROWS)))
-    names = [each.name for each in relation.columns]
-    preview = [
-        {name: json_value(value) for name, value in zip(names, values, strict=True)} for values in cursor.fetchall()
-    ]
-    return Content(rows, size, relation.columns, preview)
+    cursor.execute("SELECT pg_total_relation_size(%s)", (relation.oid,))
+    [(size,)] = cursor.fetchall()
+    return _content(cursor, relation.identifier, relation.columns, size)
+
+
+def content_of_query(cursor: Cursor, query: str, columns: Sequence[Column]) -> Content:
+    """What a view of that query and these columns gives."""
+    return _content(cursor, sql.SQL(f"({query}) AS counted"), columns, 0)
 
 
 def analyze(cursor: Cursor, relation: Relation) -> None:
     """Have PostgreSQL sample the new rows: plans of queries over them, and statistics of columns, come from that."""
     if relation.type is not DatamartType.VIEW:
         cursor.execute(sql.SQL("ANALYZE {}").format(relation.identifier))
+
+
+def _content(cursor: Cursor, source: sql.Composable, columns: Sequence[Column], size: int) -> Content:
+    cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(source))
+    [(rows,)] = cursor.fetchall()
+    cursor.execute(sql.SQL("SELECT * FROM {} LIMIT {}").format(source, sql.Literal(PREVIEW_ROWS)))
+    names = [each.name for each in columns]
+    preview = [
+        {name: json_value(value) for name, value in zip(names, values, strict=True)} for values in cursor.fetchall()
+    ]
+    return Content(rows, size, columns, preview)
 
 
 def _bare(type: str) -> str:
