@@ -37,6 +37,7 @@ Policy = Annotated[
     ),
 ]
 RowLimit = Annotated[int, Field(ge=1, le=1000, description="Rows at most")]
+NOTES = "What to know of how it was read, such as an encoding that was guessed, or cells that hold errors"
 COUNTS = ("read", "inserted", "updated", "unchanged", "deleted", "rejected")
 INVENTORY: dict[str, Any] = {
     "name": "Aircraft Inventory",
@@ -104,6 +105,7 @@ class PreviewOut(Reply):
     columns: list[ColumnOut]
     rows: list[dict[str, Any]]
     truncated: bool = Field(description="Whether there are more rows than shown")
+    notes: list[str] = Field(default=[], description=NOTES)
 
 
 class DatasetOut(ScheduledOut):
@@ -198,6 +200,7 @@ class ExtractOut(Reply):
     incremental: bool = Field(description="Whether only what is new was asked for")
     quarantined: bool = Field(description="Whether the copy waits to be accepted; the one before stays current")
     drift: DriftOut | None = None
+    notes: list[str] | None = Field(default=None, description=NOTES)
     rejects: list[RejectedOut] | None = Field(default=None, description="Of a dry run a few, 20 at most")
 
     @classmethod
@@ -214,6 +217,7 @@ class ExtractOut(Reply):
             **{name: step.ledger.get(name, 0) for name in COUNTS},
             incremental=bool(told.get("incremental")),
             quarantined=bool(told.get("quarantined")),
+            notes=told.get("notes") or None,
             drift=DriftOut.told(told.get("drift")),
         )
 
@@ -245,6 +249,7 @@ class HistoryOut(Reply):
     mark: str | None = None
     quarantined: bool | None = None
     drift: DriftOut | None = None
+    notes: list[str] | None = Field(default=None, description=NOTES)
     error: str | None = None
 
     @classmethod
@@ -269,6 +274,7 @@ class HistoryOut(Reply):
             s3Path=None if row.dry_run else done.get("uri"),
             schema=[ColumnOut(**each) for each in done.get("columns", [])] or None,
             **{name: told.get(name) for name in ("incremental", "mark", "quarantined")},
+            notes=told.get("notes") or None,
             drift=DriftOut.told(told.get("drift")),
             error=row.error,
         )

@@ -109,6 +109,7 @@ class ImportOut(Snake):
     content_hash: str | None = Field(default=None, description="SHA-256 of what was read")
     file_size_bytes: int | None = None
     suspect: str | None = Field(default=None, description="Why the file may be cut off")
+    note: str | None = Field(default=None, description="How the file was read, where that was a guess: its encoding")
     error: str | None = None
     watch_id: str | None = None
     notification_error: str | None = Field(default=None, description="Why the mail could not be sent")
@@ -135,6 +136,7 @@ class ImportOut(Snake):
             content_hash=row.content_hash,
             file_size_bytes=row.size_bytes,
             suspect=row.suspect,
+            note=row.note,
             error=row.error,
             watch_id=public_watch_id(row.watch_id) if row.watch_id else None,
             notification_error=row.notification_error,

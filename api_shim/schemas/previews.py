@@ -76,6 +76,11 @@ class PreviewOut(Snake):
     rows_previewed: int = Field(description="At most limit; fewer of a file with very many columns")
     estimated_total_rows: int
     total_rows_exact: bool = Field(description="They were counted, not estimated")
+    encoding_guessed: bool = Field(
+        default=False,
+        description="The bytes do not prove the encoding: if letters look wrong, name it in `encoding`, here and in"
+        " the import",
+    )
     rows_set_aside: int = Field(
         default=0, description="Rows of what was looked at that cannot be read, as an import would reject them"
     )
@@ -89,6 +94,7 @@ class PreviewOut(Snake):
             file_size_bytes=size,
             detected_format=f"{shown.format}.{shown.packing}" if shown.packing else shown.format,
             detected_encoding=shown.encoding,
+            encoding_guessed=shown.guessed,
             detected_delimiter=shown.delimiter,
             columns=list(shown.types),
             data_types=dict(shown.types),

@@ -14,7 +14,8 @@ class ImportRow(Identified, Row):
 
     ``fingerprint`` is the version of the file that a watch found. ``owner`` is whose rows the target holds: those of a
     file, or of a watch that gathers them. ``unchanged``: the target held this content already. ``suspect`` says why
-    the file may be cut off. ``notified_at`` is when the mail went, ``notification_error`` why it did not.
+    the file may be cut off, ``note`` what people should know of how it was read. ``notified_at`` is when the mail
+    went, ``notification_error`` why it did not.
     """
 
     __tablename__ = "file_import"
@@ -43,6 +44,7 @@ class ImportRow(Identified, Row):
     uri: Mapped[str | None]
     unchanged: Mapped[bool] = mapped_column(default=False)
     suspect: Mapped[str | None]
+    note: Mapped[str | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     notified_at: Mapped[datetime | None]

@@ -117,6 +117,7 @@ class Imports:
         before = self._session.scalar(query.limit(1))
         if before is not None and row.inferred_schema is None:
             row.inferred_schema, row.explanations = before.inferred_schema, before.explanations
+            row.note = before.note
 
     def name_taken(self, schema: str, table: str, owner: str) -> bool:
         """Whether somebody else's rows go, or went, to a table of that name."""

@@ -1,8 +1,11 @@
 """Columns and rows as they are shown to people: names, types, previews."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+LONGEST_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Preview:
-    """The first rows of a source, JSON-ready values."""
+    """The first rows of a source, JSON-ready values; ``notes``: what people should know of how they were read."""
 
     columns: Sequence[Column]
     rows: Sequence[Mapping[str, object]]
     truncated: bool = False
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -43,3 +47,18 @@ class RejectedRow:
     reason: str
     column: str | None = None
     raw: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def without_values(self) -> str:
+        """Where it stood and why it was not taken, without what it held: also for those who may not see its rows.
+
+        Reasons show values in quotes, cut where they are long. One that shows them otherwise is left out.
+        """
+        where = f"row {self.number}" + (f", column '{self.column[:LONGEST_SHOWN]}'" if self.column else "")
+        why, values = self.reason, [str(each)[:LONGEST_SHOWN] for each in self.raw.values() if each not in (None, "")]
+        for value in values:
+            for length in range(len(value), 0, -1):
+                for mark in "'\"":
+                    why = why.replace(f"{mark}{value[:length]}{mark}", "its value")
+        shown = any(re.search(rf"(?<!\w){re.escape(value)}(?!\w)", why) for value in values)
+        return f"{where}; its reject tells why" if shown else f"{where}: {why}"

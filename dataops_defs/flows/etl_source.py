@@ -16,7 +16,8 @@ from dataops_defs.errors import Invalid
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.warehouse_source import warehouse_source
 
-# What Arrow has an exact form for, infinite dates aside; the rest travels as PostgreSQL's own text.
+# What Arrow has an exact form for, whatever the value (NaN in a numeric, an infinite date have none); the rest travels
+# as PostgreSQL's own text.
 PLAIN = frozenset({"boolean", "smallint", "integer", "bigint", "real", "double precision", "text"})
 MOMENTS = frozenset({"date", "timestamp without time zone", "timestamp with time zone"})
 NUMBERS = frozenset({"smallint", "integer", "bigint", "numeric", "real", "double precision"})
@@ -154,9 +155,7 @@ def _extraction(query: str) -> Extraction:
 
 def _selected(column: SqlColumn) -> str:
     name = _quoted(column.name)
-    family = column.type.partition("(")[0]
-    exact = family == "numeric" and column.type != family
-    return f"etl.{name}" if column.type in PLAIN or exact else f"etl.{name}::text AS {name}"
+    return f"etl.{name}" if column.type in PLAIN else f"etl.{name}::text AS {name}"
 
 
 def _quoted(name: str) -> str:

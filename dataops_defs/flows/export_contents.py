@@ -9,21 +9,27 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from dataops_defs.adapters.sources.postgres.copy import Unfit
 from dataops_defs.adapters.workbook.blocks import EXCEL_ROWS
 from dataops_defs.adapters.workbook.book import Book, Poured
 from dataops_defs.adapters.workbook.chart_choice import choose_charts
+from dataops_defs.adapters.workbook.chart_reasons import nothing_because
 from dataops_defs.adapters.workbook.chart_sheet import NAME as CHARTS
 from dataops_defs.adapters.workbook.chart_sheet import draw_charts
 from dataops_defs.adapters.workbook.gathering import Gathering
 from dataops_defs.adapters.workbook.looks import Lines
-from dataops_defs.adapters.workbook.provenance_sheet import Origin, draw_provenance, notes_on, stamp
+from dataops_defs.adapters.workbook.provenance_sheet import (
+    Origin,
+    draw_provenance,
+    notes_on,
+    notes_on_charts,
+    stamp,
+)
 from dataops_defs.adapters.workbook.report_sheets import draw_values
 from dataops_defs.adapters.workbook.statistics import ColumnStatistics, statistics_of
 from dataops_defs.adapters.workbook.summary_sheet import draw_summary
-from dataops_defs.domain.export import ExportKind, Section, SectionType, Wanted
+from dataops_defs.domain.export import ChartType, ExportKind, Section, SectionType, Wanted
 from dataops_defs.errors import Invalid, SourceError
-from dataops_defs.flows.export_tables import Table, Tables
+from dataops_defs.flows.export_tables import Table, Tables, Unfit
 
 VENDOR = "DataOps on Dagster"
 
@@ -121,7 +127,7 @@ class _Sections:
         if self.wanted.summary:
             draw_summary(self.book, poured, statistics)
         if gathered is not None:
-            draw_charts(self.book, CHARTS, choose_charts(gathered, self.wanted.charts))
+            self._draw(CHARTS, gathered, self.wanted.charts)
 
     def _table(self, section: Section, above: Lines) -> None:
         with self.tables.open(section.query or "") as table:
@@ -139,8 +145,14 @@ class _Sections:
             for batch in table.batches:
                 gathered.add(batch)
             self.written.count(table, section.name)
-        charts = choose_charts(gathered, [section.chart] if section.chart else [], asked=True)
-        draw_charts(self.book, section.name, charts, above)
+        self._draw(section.name, gathered, [section.chart] if section.chart else [], above, asked=True)
+
+    def _draw(
+        self, name: str, gathered: Gathering, wanted: Sequence[ChartType], above: Lines = (), *, asked: bool = False
+    ) -> None:
+        charts = choose_charts(gathered, wanted, asked=asked)
+        draw_charts(self.book, name, charts, above, nothing_because(gathered, wanted))
+        self.written.notes += notes_on_charts(name, charts)
 
     def _above(self, section: Section) -> Lines:
         """A report has its title on every sheet; the sheet of an export begins with its table."""

@@ -7,18 +7,29 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from dataops_defs.adapters.sources.postgres.copy import Unfit
+from dataops_defs.adapters.sources.base import Reading
 from dataops_defs.adapters.sources.postgres.source import PostgresSource
 from dataops_defs.adapters.storage.free_space import space_of
+from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.extraction import Extraction, ExtractionType
-from dataops_defs.errors import InsufficientStorage
+from dataops_defs.errors import InsufficientStorage, SourceError
 from dataops_defs.flows.disk_space import Room, room_of
 from dataops_defs.flows.warehouse_source import warehouse_source
 from dataops_defs.flows.work import Step, Work
 
 READ_SECONDS = 600.0
+MAX_SHOWN = 100
 COUNT_SECONDS = 5.0
 """How long rows beyond the limit are counted."""
+
+
+class Unfit(SourceError):
+    """A column holds a value that its type cannot keep; as text it can be read."""
+
+    def __init__(self, row: RejectedRow) -> None:
+        super().__init__(row.reason)
+        self.column = row.column or ""
+        self.value = f"'{str(row.raw[self.column])[:MAX_SHOWN]}'"
 
 
 @dataclass
@@ -88,14 +99,16 @@ class Tables:
         notes = [told.format(name, value) for name, value in unfit.items()]
         try:
             with source.read(Extraction(ExtractionType.SQL, query)) as reading:
-                yield Table(reading.schema, self._most, self._watched(reading.batches), notes=notes)
+                yield Table(reading.schema, self._most, self._watched(reading), notes=notes)
         except Unfit as error:
             unfit[error.column] = error.value
             self._done = 0
             raise
 
-    def _watched(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
+    def _watched(self, reading: Reading) -> Iterator[pa.RecordBatch]:
+        for batch in reading.batches:
+            if reading.rejected:
+                raise Unfit(reading.rejected[0])
             self._done += batch.num_rows
             self._step.progress(self._done)
             if room_of(space_of(self._settings.exports_path), self._settings) is Room.FULL:

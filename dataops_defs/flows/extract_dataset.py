@@ -82,8 +82,8 @@ def _extract(work: Work, step: Step, row: DatasetRow, source: Source, full: bool
     if _useless(taken):
         _discard(work, taken)
         raise SourceError(
-            f"No row of '{row.name}' could be read; all {len(taken.rejected)} are kept as rejects, the first because it"
-            f" {taken.rejected[0].reason}"
+            f"No row of '{row.name}' could be read; all {len(taken.rejected)} are kept as rejects, the first:"
+            f" {taken.rejected[0].without_values}"
         )
     return outcome
 
@@ -95,9 +95,11 @@ def _take_all(job: Extracting) -> Taken:
         columns = list(columns_of(reading.schema))
         drift = job.gate.check(columns)
         raw = job.write(reading.schema, head.watch(job.counted(reading)))
-        rejected = list(reading.rejected)
+        rejected, notes = list(reading.rejected), list(reading.notes)
+    for note in notes:
+        job.work.say(note)
     ledger = Ledger(read=raw.rows + len(rejected), inserted=raw.rows, rejected=len(rejected)).balanced()
-    return Taken(raw.uri, raw.rows, raw.bytes, columns, drift, ledger, rejected, head.rows)
+    return Taken(raw.uri, raw.rows, raw.bytes, columns, drift, ledger, rejected, head.rows, notes=notes)
 
 
 def _outcome(job: Extracting, row: DatasetRow, taken: Taken, taken_at: datetime) -> Outcome:
@@ -109,6 +111,7 @@ def _outcome(job: Extracting, row: DatasetRow, taken: Taken, taken_at: datetime)
         "mark": taken.mark,
         "drift": taken.drift.as_json(),
         "quarantined": held_back,
+        "notes": list(taken.notes),
     }
     return Outcome(
         ledger=taken.ledger,

@@ -62,6 +62,7 @@ class Taken:
         bytes: that were written; 0 where nothing has changed and the copy is the one before.
         mark: how far the source was read.
         incremental: whether only what is new was asked for.
+        notes: as of a `Reading`.
     """
 
     uri: str
@@ -75,6 +76,7 @@ class Taken:
     checks: Sequence[Check] = ()
     mark: str | None = None
     incremental: bool = False
+    notes: Sequence[str] = ()
 
     @property
     def is_new(self) -> bool:

@@ -68,6 +68,7 @@ def _values(outcome: Outcome) -> dict[str, Any]:
         "uri": outcome.uri or None,
         "unchanged": details["unchanged"],
         "suspect": details["suspect"],
+        "note": details.get("note"),
     }
 
 

@@ -30,6 +30,7 @@ class Found:
             "schema": list(self.schema.items()),
             "explanations": list(self.explanations.items()),
             "suspect": self.content.suspect,
+            "note": None if self.unchanged or self.copy_of else self.content.note,
             "unchanged": self.unchanged,
             "copyOf": self.copy_of,
         }

@@ -13,7 +13,6 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from dataops_defs.adapters.importing.content import Content, NothingFits
 from dataops_defs.adapters.importing.explaining import explained, explained_csv
 from dataops_defs.adapters.sinks.csv_load import load_csv_file
-from dataops_defs.adapters.sinks.iceberg import IcebergSink, Lake
 from dataops_defs.adapters.sinks.protocol import ParquetSink, RowSink, TableSink, Written
 from dataops_defs.adapters.sinks.table_shape import column_names, declared_type
 from dataops_defs.adapters.sources.base import columns_of
@@ -28,8 +27,8 @@ from dataops_defs.domain.sql_types import printed_type
 from dataops_defs.errors import Conflict, SourceError
 from dataops_defs.flows.import_found import Found, named_as, sample_of
 from dataops_defs.flows.import_gathering import Gathering
+from dataops_defs.flows.import_lake import iceberg_of
 from dataops_defs.flows.outcome import Outcome
-from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.work import Step, Work
 
 SUBJECT_KIND = "import"
@@ -49,7 +48,7 @@ def load_import(work: Work, step: Step, row: ImportRow, content: Content) -> Out
         loading = _Loading(work, step, row, content, connection)
         outcome, useful = loading.outcome()
     if not useful:
-        first = outcome.rejected[0].reason if outcome.rejected else "it holds none"
+        first = outcome.rejected[0].without_values if outcome.rejected else "it holds none"
         raise SourceError(f"No row of {row.path} could be imported; the first: {first}")
     return outcome
 
@@ -86,7 +85,8 @@ class _Loading:
         elif target.format is TargetFormat.ICEBERG:
             # The lake knows better: a worker may have died before it could enter here what it had written there.
             found = iceberg_of(self.work, self.row).found_owner()
-            exists, owner = found is not None, found or owner
+            exists, another = found is not None, found == "" and owner is not None
+            owner = found or owner
         if owner is not None and not exists:
             loaded_files.forget_target(self.connection, str(target))  # somebody has dropped it
         elif another:
@@ -100,7 +100,7 @@ class _Loading:
             raise Conflict(f"{target} holds the rows of {_shown(owner)}; import into another table")
 
     def _still_so(self, held: LoadedFile) -> bool:
-        if self.row.target_format is TargetFormat.POSTGRES and not self._holds_it_still():
+        if self.row.target_format is not TargetFormat.PARQUET and not self._holds_it_still():
             return False
         return held.options == self.row.reading.fingerprint and (
             held.uri is None or not held.uri.startswith("raw:") or self.work.platform.raw_store.exists(held.uri)
@@ -109,12 +109,18 @@ class _Loading:
     def _holds_it_still(self) -> bool:
         """Whether the table is as it was left. Which file's rows are missing of those it gathers, nothing tells."""
         target = self.row.target
+        lake = iceberg_of(self.work, self.row) if target.format is TargetFormat.ICEBERG else None
         if self.row.mode is LoadMode.REPLACE:
+            if lake is not None:
+                return lake.is_as_left_by(self._writer)
             return loaded_files.is_untouched(self.connection, str(target), target.schema, target.table)
-        if not loaded_files.is_empty(self.connection, target.schema, target.table):
-            return True
-        loaded_files.forget_target(self.connection, str(target))
-        return False
+        if lake is not None:
+            is_empty = lake.is_empty()
+        else:
+            is_empty = loaded_files.is_empty(self.connection, target.schema, target.table)
+        if is_empty:
+            loaded_files.forget_target(self.connection, str(target))
+        return not is_empty
 
     def _copy(self) -> LoadedFile | None:
         """A copy under another name, of a file that the same watch has found."""
@@ -276,17 +282,6 @@ class _Loading:
             )
             told = dict(cursor.fetchall())
         return {name: printed_type(told[name]) for name in names if name in told}
-
-
-def iceberg_of(work: Work, row: ImportRow) -> IcebergSink:
-    """The table of the lake that an import writes."""
-    return IcebergSink(lake_of(work.platform), row.target_schema, row.target_table, row.owner, work.run_id)
-
-
-def lake_of(platform: Platform) -> Lake:
-    """The Iceberg tables of the platform."""
-    settings = platform.settings
-    return Lake(settings.url("catalogue"), settings.lake_url, settings.s3_endpoint)
 
 
 def _shown(owner: str) -> str:

@@ -47,6 +47,8 @@ def message_of(row: ImportRow) -> Mail:
         lines.append(f"Reason:    {row.error}")
     if row.suspect:
         lines.append(f"Warning:   {row.suspect}")
+    if row.note:
+        lines.append(f"Note:      {row.note}")
     lines.append(f"Import:    {public_import_id(row.id)}")
     if row.rows_rejected:
         lines += ["", f"Rejected rows: GET /api/v1/mvp/storage/imports/{public_import_id(row.id)}/rejects"]

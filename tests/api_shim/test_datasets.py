@@ -159,6 +159,16 @@ class TestExtracting:
         assert newest["executionId"] == done[1]["executionId"]
         assert (newest["status"], newest["records"], newest["s3Path"]) == ("completed", 3, done[1]["s3Path"])
 
+    def test_an_encoding_that_was_guessed_is_told(self, api: Api) -> None:
+        (api.files / "names.csv").write_bytes("id,name\n1,Inês Araújo\n".encode("cp1252"))
+        source = api.post("/sources", {"name": "Names", "type": "csv", "connection": {"path": "names.csv"}})
+        made = api.dataset(source=source)
+
+        [note] = api.get(f"/datasets/{made['id']}/preview")["notes"]
+        assert "cp1252, guessed" in note
+        assert api.post(f"/datasets/{made['id']}/extract")["notes"] == [note]
+        assert api.get(f"/datasets/{made['id']}/history")[0]["notes"] == [note]
+
     def test_a_source_that_refuses_ends_the_run_with_one_sentence(self, api: Api) -> None:
         gone = api.post("/sources", {"name": "Gone", "type": "csv", "connection": {"path": "gone.csv"}})
         made = api.dataset(source=gone)

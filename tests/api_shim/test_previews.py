@@ -71,6 +71,11 @@ class TestAnUpload:
         answer = upload("data.csv.gz", gzip.compress(CUSTOMERS.encode())).json()
         assert (answer["detected_format"], answer["rows_previewed"]) == ("csv.gz", 100)
 
+    def test_says_where_the_encoding_is_a_guess(self, upload):
+        guessed = upload("a.csv", "id,name\n1,Peña\n".encode("cp1252")).json()
+        assert (guessed["detected_encoding"], guessed["encoding_guessed"]) == ("cp1252", True)
+        assert not upload("a.csv", "id,name\n1,Peña\n").json()["encoding_guessed"]
+
     @pytest.mark.parametrize(
         ("name", "shown"),
         [

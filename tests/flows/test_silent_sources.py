@@ -18,12 +18,13 @@ from dataops_defs.catalogue.run_control import RunControl
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.etl import EtlMode
 from dataops_defs.domain.run import RunKind
-from dataops_defs.errors import RunStopped, RunTimedOut
+from dataops_defs.errors import RunPaused, RunStopped, RunTimedOut
 from dataops_defs.flows.extract_dataset import extract_dataset
 from dataops_defs.flows.lease import Lease
 from dataops_defs.flows.run_etl import run_etl
 from dataops_defs.flows.work import Work
 from dataops_defs.services.processes import wait_until
+from tests.adapters.sources.rest_server import Reply, RestServer
 from tests.relay import Relay
 from tests.scenes import World
 
@@ -146,3 +147,20 @@ def test_the_line_to_a_source_that_nothing_reaches_is_cut_and_the_lease_kept_mea
     assert type(run.ended()) is RunStopped
     with world.platform.catalogue() as session:
         assert not Leases(session).reap()
+
+
+@pytest.mark.parametrize(("order", "ended"), [(RunControl.cancel, RunStopped), (RunControl.pause, RunPaused)])
+def test_a_run_that_gives_an_api_a_long_pause_heeds_what_is_asked_of_it(
+    world: World, order: Callable[[RunControl, str], object], ended: type[Exception]
+) -> None:
+    with RestServer().running() as rest:
+        rest.answers("/orders", Reply({}, 429, {"Retry-After": "900"}))
+        source = world.source("Shop", "api", endpoint=rest.url)
+        dataset = world.dataset(source, type="api", endpoint="/orders")
+        run = ARun(world, RunKind.EXTRACT, dataset, extract_dataset, seconds=None)
+        assert wait_until(lambda: bool(rest.asked), LONGEST_WAIT)
+        with world.platform.catalogue() as session:
+            order(RunControl(session), run.id)
+
+        assert type(run.ended()) is ended
+        assert len(rest.asked) == 1

@@ -93,7 +93,7 @@ def cast_reading(reading: Reading, columns: Columns) -> Reading:
     if not given:
         return reading
     schema = pa.schema([_field(each, given.get(each.name)) for each in reading.schema])
-    made = Reading(schema, iter(()), [], reading.expected_rows, empty=reading.empty)
+    made = Reading(schema, iter(()), [], reading.expected_rows, empty=reading.empty, notes=reading.notes)
     made.batches = _Casting(reading, made, given).batches()
     return made
 
@@ -151,8 +151,7 @@ class _Casting:
         if len(self.mine) >= MAX_REJECTED or self.held > MAX_REJECTED_BYTES:
             first = self.mine[0]
             raise SourceError(
-                f"{len(self.mine):,} rows and more do not fit their types; the first is row {first.number}:"
-                f" {first.column} {first.reason}"
+                f"{len(self.mine):,} rows and more do not fit their types; the first is {first.without_values}"
             )
         # Whole, however long: what is mended is what was there.
         raw = {name: kept_value(value) for name, value in batch.slice(place, 1).to_pylist()[0].items()}

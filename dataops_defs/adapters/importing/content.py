@@ -94,6 +94,11 @@ class Content:
             return dialect_in(self.file, connection, whole=True)
 
     @property
+    def note(self) -> str | None:
+        """What people should know of how it is read."""
+        return next(iter(self.dialect.notes), None) if self.is_csv else None
+
+    @property
     def is_csv(self) -> bool:
         """Whether its values are text, of which types have to be proven."""
         return self.format is FileFormat.CSV

@@ -35,6 +35,8 @@ class RowCount:
 class Shown:
     """A preview. ``format`` is csv, tsv, json, jsonl, xlsx, xls or parquet; a text has an encoding.
 
+    ``guessed``: nobody named the encoding, and the bytes do not prove it.
+
     ``set_aside``: so many rows of what was looked at cannot be read. ``warning``: what is wrong with the file.
     """
 
@@ -45,6 +47,7 @@ class Shown:
     encoding: str | None = None
     delimiter: str | None = None
     packing: str | None = None
+    guessed: bool = False
     set_aside: int = 0
     warning: str | None = None
 

@@ -29,7 +29,8 @@ def table_shown(file: BinaryIO, kind: Kind, name: str, asked: Asked) -> Shown:
     with _reading(file, kind, name, asked.limit) as reading:
         rows = first_rows(reading.schema, reading.batches, asked.limit)
     count = RowCount(reading.expected_rows or 0, exact=True)
-    return Shown(str(kind), types_of(reading.schema), rows, count)
+    warning, set_aside = "; ".join(reading.notes) or None, len(reading.rejected)
+    return Shown(str(kind), types_of(reading.schema), rows, count, set_aside=set_aside, warning=warning)
 
 
 @contextmanager

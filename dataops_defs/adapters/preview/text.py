@@ -45,6 +45,7 @@ def text_shown(file: BinaryIO, asked: Asked, size: int, lines: int | None = None
         count,
         dialect.encoding,
         dialect.delimiter,
+        guessed=dialect.guessed,
         set_aside=head.set_aside,
     )
 

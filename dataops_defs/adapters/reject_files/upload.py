@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from dataops_defs.adapters.json_values import json_rows
 from dataops_defs.adapters.reject_files.cells import NAMES, cell_of, headers, same_lines
+from dataops_defs.adapters.sources.workers import rejected_in
 from dataops_defs.errors import Invalid
 
 MOST_ROWS = 100_000
@@ -156,7 +157,15 @@ def _table(content: bytes) -> pa.Table:
     if status != 0:
         raise _refused(said if status == _REFUSED else "cannot be read within the limits of time and memory")
     with pa.ipc.open_stream(output) as stream:
-        return stream.read_all()
+        batches = [_whole(batch, told) for batch, told in stream.iter_batches_with_custom_metadata()]
+        return pa.Table.from_batches(batches, stream.schema)
+
+
+def _whole(batch: pa.RecordBatch, told: Mapping[bytes, bytes] | None) -> pa.RecordBatch:
+    """A batch of which every cell could be read."""
+    for each in rejected_in(told):
+        raise _refused(f"line {each.number + 1}: {each.reason}")
+    return batch
 
 
 def _heard(worker: "subprocess.Popen[bytes]") -> tuple[bytes, str, int]:

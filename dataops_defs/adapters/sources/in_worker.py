@@ -1,7 +1,8 @@
 """The worker's side of ``workers``: a file on standard input, rows on standard output as an Arrow stream.
 
-The stream's metadata hold the number of all ``rows``. A refusal leaves as one sentence on standard error, with a status
-of its own.
+The stream's metadata hold the number of all ``rows``, and may hold ``notes`` on them; those of a batch may hold the
+rows that were ``rejected`` since the one before, both as JSON. A refusal leaves as one sentence on standard error, with
+a status of its own.
 """
 
 import os

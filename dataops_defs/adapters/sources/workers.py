@@ -1,9 +1,10 @@
 """Files that are parsed in a process of their own, with bounded memory and time, and come back as Arrow batches."""
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 from dataops_defs.adapters.line import ended_after
 from dataops_defs.adapters.sources.base import Reading
 from dataops_defs.adapters.sources.in_worker import MEMORY_VARIABLE, REFUSED
+from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.errors import SourceError
 
 MOST_SAID = 1000
@@ -36,8 +38,11 @@ def worker_reading(
             stream = pa.ipc.open_stream(worker.stdout)
         except (pa.ArrowInvalid, OSError):
             raise SourceError(f"{name}: {_said(worker)}") from None
-        expected = int((stream.schema.metadata or {}).get(b"rows", b"0"))
-        yield Reading(stream.schema.remove_metadata(), _batches(stream, worker, name), [], expected)
+        told = stream.schema.metadata or {}
+        reading = Reading(stream.schema.remove_metadata(), iter(()), [], int(told.get(b"rows", b"0")))
+        reading.notes = json.loads(told.get(b"notes", b"[]"))
+        reading.batches = _batches(stream, worker, name, reading.rejected)
+        yield reading
 
 
 @contextmanager
@@ -57,14 +62,23 @@ def _worker(module: str, arguments: Sequence[str], file: BinaryIO, memory: int) 
         worker.communicate()
 
 
-def _batches(stream: pa.ipc.RecordBatchStreamReader, worker: Worker, path: str) -> Iterator[pa.RecordBatch]:
+def _batches(
+    stream: pa.ipc.RecordBatchStreamReader, worker: Worker, path: str, rejected: list[RejectedRow]
+) -> Iterator[pa.RecordBatch]:
     try:
-        for batch in stream:
-            yield batch.replace_schema_metadata(None)
+        for batch, told in stream.iter_batches_with_custom_metadata():
+            rejected += rejected_in(told)
+            if batch.num_rows:
+                yield batch.replace_schema_metadata(None)
     except (pa.ArrowInvalid, OSError):
         raise SourceError(f"{path}: {_said(worker)}") from None
     if worker.wait() != 0:
         raise SourceError(f"{path}: {_said(worker)}")
+
+
+def rejected_in(told: Mapping[bytes, bytes] | None) -> list[RejectedRow]:
+    """The rows that the metadata of a batch tell of."""
+    return [RejectedRow(**each) for each in json.loads((told or {}).get(b"rejected", b"[]"))]
 
 
 def _said(worker: Worker) -> str:

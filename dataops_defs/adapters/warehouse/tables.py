@@ -19,7 +19,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSON, JSONB
+from sqlalchemy.dialects.postgresql import JSON, JSONB, REGCLASS
 
 SCHEMA = "dataops"
 METADATA = MetaData(schema=SCHEMA)
@@ -50,7 +50,16 @@ LEDGER = Table(
     Column("step_id", Uuid(as_uuid=False), unique=True),
     Column("outcome", JSONB),
     Index("ix_ledger_run", "run_id"),
+    Index("ix_ledger_datamart", "target", "id", postgresql_where=text("subject_kind = 'datamart'")),
 )
+
+DATAMART_VERSION = Table(
+    "datamart_version",
+    METADATA,
+    Column("version_id", Uuid(as_uuid=False), primary_key=True),
+    Column("relation", REGCLASS, nullable=False),
+)
+"""The tables of versions of datamarts. A ``regclass`` goes along with a rename, and is dumped as a name."""
 
 FENCE = Table(
     "fence",

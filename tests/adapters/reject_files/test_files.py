@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import openpyxl
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -95,3 +96,14 @@ def test_a_workbook_that_unfolds_to_more_than_is_read_is_refused() -> None:
 
     with pytest.raises(Invalid, match="unfolds"):
         read_mended(file.getvalue(), columns)
+
+
+def test_a_mended_cell_that_is_an_error_is_refused() -> None:
+    book, content = openpyxl.Workbook(), io.BytesIO()
+    for row in (["_reject_id", "a"], [7, "x"], [8, "#N/A"]):
+        book.active.append(row)
+    book.active["B3"].data_type = "e"
+    book.save(content)
+
+    with pytest.raises(Invalid, match="line 3: cell B3 holds #N/A"):
+        read_mended(content.getvalue(), ["a"])

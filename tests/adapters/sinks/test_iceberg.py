@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 from moto.server import ThreadedMotoServer
 
-from dataops_defs.adapters.sinks.iceberg import WRITE_ID, IcebergSink, Lake
+from dataops_defs.adapters.sinks.iceberg import IcebergSink, Lake
+from dataops_defs.adapters.sinks.iceberg_history import WRITE_ID
 from dataops_defs.adapters.sources.base import Reading
 from dataops_defs.errors import Conflict, Invalid, SourceError
 

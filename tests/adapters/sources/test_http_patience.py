@@ -8,12 +8,23 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+import httpx
 import pytest
 
 from dataops_defs.adapters.line import Line
+from dataops_defs.adapters.sources.http.answer import seconds_to_wait
+from dataops_defs.adapters.sources.http.api import READING
 from dataops_defs.errors import SourceError, SourceUnavailable
 from tests.adapters.sources.api_scenes import BRISK, PAGINGS, RECORDS, ids, paged, read, source, wanted
 from tests.adapters.sources.rest_server import Asked, Reply, RestServer
+
+
+def asked_pause(status: int, headers: dict[str, str]) -> float | None:
+    return seconds_to_wait(status, httpx.Headers(headers))
+
+
+def seconds_from(moment: datetime) -> list[datetime]:
+    return [moment + timedelta(seconds=more) for more in range(10)]
 
 
 class TestPatience:
@@ -35,16 +46,38 @@ class TestPatience:
 
         assert datetime.now(UTC) >= until.replace(microsecond=0)
 
-    def test_a_pause_beyond_all_patience_is_told(self, rest: RestServer) -> None:
-        rest.answers("/aircraft", Reply({"error": "slow down"}, 429, {"Retry-After": "3600"}))
+    def test_a_pause_may_be_a_fraction_of_a_second(self) -> None:
+        assert asked_pause(429, {"Retry-After": "1.5"}) == 1.5
 
-        with pytest.raises(SourceError, match=r"left alone for 3600 seconds.*slow down") as refused:
+    @pytest.mark.parametrize("reset", ["7", "7.0"])
+    def test_the_reset_of_a_limit_is_a_pause_where_no_other_is_asked_for(self, reset: str) -> None:
+        assert asked_pause(429, {"X-RateLimit-Reset": reset}) == 7
+        assert asked_pause(429, {"X-RateLimit-Reset": reset, "Retry-After": "2"}) == 2
+
+    def test_the_reset_of_a_limit_may_be_the_time_of_day(self) -> None:
+        later = asked_pause(429, {"X-RateLimit-Reset": str(int(time.time()) + 3600)})
+        assert later is not None
+        assert 3500 < later <= 3600
+
+    @pytest.mark.parametrize("reset", ["soon", "-5", "1e3", "1763773200000", "0", "1763773200"])
+    def test_a_reset_that_says_nothing_or_is_over_is_no_pause(self, reset: str) -> None:
+        assert asked_pause(429, {"X-RateLimit-Reset": reset}) is None
+
+    def test_a_limit_that_is_not_reached_asks_for_no_pause(self) -> None:
+        assert asked_pause(502, {"X-RateLimit-Reset": "1800", "X-RateLimit-Remaining": "4999"}) is None
+
+    def test_a_pause_beyond_all_patience_is_told_with_its_end(self, rest: RestServer) -> None:
+        rest.answers("/aircraft", Reply({"error": "slow down"}, 429, {"Retry-After": "3600"}))
+        until = datetime.now(UTC) + timedelta(hours=1)
+
+        with pytest.raises(SourceError, match=r"left alone for 3600 seconds.*429.*slow down") as refused:
             read(source(rest), wanted())
 
+        assert any(f"try again after {at:%Y-%m-%d %H:%M:%S} UTC" in str(refused.value) for at in seconds_from(until))
         assert not refused.value.retryable
         assert len(rest.asked) == 1
 
-    @pytest.mark.parametrize("status", [429, 502, 503, 504])
+    @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 507, 520])
     def test_an_api_that_is_busy_is_asked_again(self, rest: RestServer, status: int) -> None:
         busy = Reply({}, status, {"Retry-After": "soon"})
         rest.answers("/aircraft", busy, busy, Reply([{"id": 1}]))
@@ -59,7 +92,7 @@ class TestPatience:
 
         assert len(rest.asked) == BRISK.tries
 
-    @pytest.mark.parametrize("status", [300, 400, 404, 410, 422, 500, 501])
+    @pytest.mark.parametrize("status", [300, 400, 404, 410, 422, 501, 505])
     def test_an_error_is_quoted_and_not_asked_for_again(self, rest: RestServer, status: int) -> None:
         rest.answers("/aircraft", Reply({"error": "x" * 5000}, status))
 
@@ -110,6 +143,19 @@ class TestPatience:
 
         with pytest.raises(SourceError, match=r"longer than the 0\.5 seconds"):
             read(api, wanted())
+
+    def test_a_run_gives_an_api_a_long_pause_and_can_be_ended_meanwhile(self, rest: RestServer) -> None:
+        rest.answers("/aircraft", Reply({}, 429, {"Retry-After": "900"}))
+
+        @contextmanager
+        def during(line: Line) -> Iterator[None]:
+            threading.Timer(0.5, line.cut).start()
+            yield
+
+        with pytest.raises(SourceUnavailable, match="was ended"):
+            read(replace(source(rest), limits=READING, during=during), wanted())
+
+        assert len(rest.asked) == 1
 
     def test_a_run_that_has_to_end_leaves_at_once(self, rest: RestServer) -> None:
         rest.answers("/pause", Reply({}, 503, {"Retry-After": "15"}))

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataops_defs.adapters.line import Line
+from dataops_defs.adapters.sources import faults
 from dataops_defs.adapters.sources.mysql import protocol as mysql_protocol
 from dataops_defs.adapters.sources.mysql import rows as mysql_rows
 from dataops_defs.adapters.sources.mysql import session as mysql_session
@@ -314,13 +315,14 @@ class TestRowsThatCannotBeTaken:
         assert table.num_rows == 199_998
 
     def test_so_many_that_the_query_must_be_wrong_end_the_reading(self, dated: Shop, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(mysql_rows, "MAX_REJECTED", 3)
+        monkeypatch.setattr(faults, "MAX_REJECTED", 3)
         with pytest.raises(SourceError, match="more than 3 rows cannot be read; the first holds '0000-00-00'"):
             read_all(dated, "SELECT * FROM t ORDER BY id")
 
-    def test_a_preview_shows_the_others(self, dated: Shop):
-        shown = dated.open().preview(query("SELECT * FROM t ORDER BY id"), 20)
-        assert [row["id"] for row in shown.rows] == [1, 10]
+    def test_a_preview_shows_them_as_they_came(self, dated: Shop):
+        shown = dated.open().preview(query("SELECT id, day FROM t ORDER BY id"), 4)
+        assert [row["day"] for row in shown.rows] == ["2020-01-01", "0000-00-00", None, "2020-00-10"]
+        assert shown.truncated
 
 
 class TestReadingRows:

@@ -45,7 +45,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
 
 def _server(kind: str, folder: Path, folders: pytest.TempPathFactory) -> Any:
     if kind == "sftp":
-        return shares.sftp(folder, folders.mktemp("keys"))
+        return shares.sftp(folder, folders.mktemp("remote_file_keys"))
     if kind == "smb" and shares.SMBD is None:
         pytest.skip(NO_SMBD)
     return shares.smb(folder) if kind == "smb" else shares.rclone("webdav", folder)
@@ -233,7 +233,7 @@ class TestHostKeys:
             opened(share, hostKey="SHA256:abc").test()
 
     def test_a_private_key_opens_it_without_a_password(self, share, servers, request):
-        key = next(Path(request.getfixturevalue("tmp_path_factory").getbasetemp()).glob("keys*/user"))
+        key = next(Path(request.getfixturevalue("tmp_path_factory").getbasetemp()).glob("remote_file_keys*/user"))
         assert opened(share, privateKey=key.read_text(), password=None).test()
         with pytest.raises(SourceError, match="private key cannot be read"):
             opened(share, privateKey="-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n").test()

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mode
 
-import charset_normalizer
-
+from dataops_defs.adapters.sources.csv.guessing import guessed_encoding
 from dataops_defs.errors import Invalid, SourceError
 
 HEAD_BYTES = 256 * 1024
@@ -19,15 +18,14 @@ _LINES_LOOKED_AT = 50
 _EMPTY_LINES = re.compile(r"(?: *(?:\r\n|\n|\r))+")
 _LOOKED_AT = 4096
 _FEW = 16
-_GUESSED = [*(f"cp{number}" for number in range(1250, 1259)), "koi8_r", "cp932", "euc_jp", "gb18030", "euc_kr"]
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_SINGLE_BYTE = [f"cp{number}" for number in (437, 850, 852, 866, *range(1250, 1259))]
+_SINGLE_BYTE = [f"cp{number}" for number in (437, 850, 852, 866, 874, *range(1250, 1259))]
 _ISO = [f"iso8859-{number}" for number in (*range(1, 12), 13, 14, 15, 16)]
-_EAST = ["shift_jis", "cp932", "euc_jp", "gb2312", "gbk", "gb18030", "big5", "euc_kr"]
+_EAST = ["shift_jis", "cp932", "euc_jp", "gb2312", "gbk", "gb18030", "big5", "cp950", "euc_kr", "cp949"]
 _OTHERS = ["ascii", "utf-8", "utf-16", "utf-16-le", "utf-16-be", "mac-roman", "koi8-r", "koi8-u"]
 ENCODINGS = frozenset([*_OTHERS, *_SINGLE_BYTE, *_ISO, *_EAST])
 """Encodings that a source may name, by the name Python's codecs give them."""
@@ -38,7 +36,8 @@ class Dialect:
     """What has to be known to read the rows: ``columns`` are unique.
 
     ``bom`` bytes are skipped: the byte order mark, and lines that are empty before the one that names the columns.
-    ``sound`` is False where the file is known to hold bytes that its encoding does not have.
+    ``sound`` is False where the file is known to hold bytes that its encoding does not have. ``guessed``: nobody
+    named the encoding, and the bytes do not prove it.
     """
 
     encoding: str
@@ -46,6 +45,13 @@ class Dialect:
     columns: tuple[str, ...]
     bom: int = 0
     sound: bool = True
+    guessed: bool = False
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What people should know of how the file is read."""
+        told = f"it is read as {self.encoding}, guessed from its bytes: if letters look wrong, name its encoding"
+        return [told] if self.guessed else []
 
     @property
     def utf8(self) -> bool:
@@ -67,7 +73,7 @@ def dialect_of(head: bytes, *, whole: bool, encoding: str | None, delimiter: str
         check_delimiter(delimiter)
     if not head:
         raise SourceError("the file is empty")
-    found, bom = _encoding(head, named)
+    found, bom, guessed = _encoding(head, named)
     text = _decoded(head[bom:], found)
     if not whole:
         text = text[: text.rfind("\n") + 1] or text
@@ -76,7 +82,8 @@ def dialect_of(head: bytes, *, whole: bool, encoding: str | None, delimiter: str
     empty = _EMPTY_LINES.match(text)
     before, text = (text[: empty.end()], text[empty.end() :]) if empty else ("", text)
     mark = delimiter or _delimiter(text)
-    return Dialect(found, mark, _header(text, mark, whole), bom + len(before.encode(found)))
+    skipped = bom + len(before.encode(found))
+    return Dialect(found, mark, _header(text, mark, whole), skipped, guessed=guessed)
 
 
 def check_delimiter(delimiter: str) -> None:
@@ -99,25 +106,16 @@ def named_encoding(name: str) -> str:
     return "utf-8" if known == "ascii" else known
 
 
-def _encoding(head: bytes, named: str | None) -> tuple[str, int]:
-    """The encoding and the length of its byte order mark."""
+def _encoding(head: bytes, named: str | None) -> tuple[str, int, bool]:
+    """The encoding, the length of its byte order mark, and whether it is a guess."""
     for mark, encoding in _BOMS:
         if head.startswith(mark) and named in (None, encoding, "utf-16"):
-            return encoding, len(mark)
+            return encoding, len(mark), False
     if named:
-        return ("utf-16-le" if named == "utf-16" else named), 0
+        return ("utf-16-le" if named == "utf-16" else named), 0, False
     if (wide := _utf16_without_mark(head)) is not None:
-        return wide, 0
-    return ("utf-8" if _is_utf8(head) else _single_byte(head)), 0
-
-
-def _single_byte(head: bytes) -> str:
-    """What charset-normalizer makes of it, among encodings that files still come in; else Western European."""
-    sample = head[:32_768]
-    best = charset_normalizer.from_bytes(sample, cp_isolation=_GUESSED).best()
-    if best is None or str(best) == sample.decode("cp1252", errors="replace"):
-        return "cp1252"
-    return codecs.lookup(best.encoding).name
+        return wide, 0, False
+    return ("utf-8", 0, False) if _is_utf8(head) else (guessed_encoding(head), 0, True)
 
 
 def _utf16_without_mark(head: bytes) -> str | None:

@@ -44,14 +44,15 @@ class CsvSource:
             count = len(list_files(self.roots, path, field="connection.path"))
             return f"folder {path} holds {count} {'file' if count == 1 else 'files'}"
         with self.opened(_NOTHING) as (_, dialect):
-            return f"file {path} has {len(dialect.columns)} columns, in {dialect.encoding}"
+            guessed = " (guessed from its bytes)" if dialect.guessed else ""
+            return f"file {path} has {len(dialect.columns)} columns, in {dialect.encoding}{guessed}"
 
     def preview(self, extraction: Extraction, limit: int) -> Preview:
         """The first rows with the types that the beginning of the file shows; reads 256 KB, 4 MB at most."""
         with self.opened(extraction) as (file, dialect):
             head = head_batches(file, dialect, limit + 1)
             shown = preview_of(head.schema, head.batches, limit)
-            return Preview(shown.columns, shown.rows, shown.truncated or not head.whole)
+            return Preview(shown.columns, shown.rows, shown.truncated or not head.whole, dialect.notes)
 
     def estimated_rows(self, extraction: Extraction) -> int:
         """About how many rows the file has, from the rows of its beginning; exact for a file below 256 KB."""
@@ -221,7 +222,7 @@ def proven_reading(file: BinaryIO, dialect: Dialect, proof: FileProof) -> Readin
     """A second pass over a proven file, in its types."""
     rows = TextRows(file, dialect, block_bytes=proof.block_bytes)
     schema = proof.schema(dialect)
-    return Reading(schema, _typed(rows, schema, proof.mark), rows.rejected, proof.rows)
+    return Reading(schema, _typed(rows, schema, proof.mark), rows.rejected, proof.rows, notes=list(dialect.notes))
 
 
 def _mark(file: BinaryIO) -> tuple[int, int]:

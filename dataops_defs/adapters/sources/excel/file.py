@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,7 +27,8 @@ class ExcelSource:
     """A workbook (xlsx, xlsm, xlsb, xls). Wholly empty rows and columns are left out and counted nowhere.
 
     Types are proven over all rows of the sheet: whole numbers, floats, booleans, dates, timestamps, times; a column
-    of mixed types is text. The parsing happens in a process of its own with at most 2 GB of memory.
+    of mixed types is text. Rows with errors, or formulas never computed, are set aside in ``Reading.rejected``; a
+    preview shows them. The parsing happens in a process of its own with at most 2 GB of memory.
     """
 
     source: Source
@@ -47,7 +48,7 @@ class ExcelSource:
     def preview(self, extraction: Extraction, limit: int) -> Preview:
         """The first rows of the sheet, in the types that the whole sheet proves."""
         with self._opened(extraction, limit + 1, PREVIEW_SECONDS) as reading:
-            return preview_of(reading.schema, reading.batches, limit)
+            return replace(preview_of(reading.schema, reading.batches, limit), notes=reading.notes)
 
     @contextmanager
     def read(self, extraction: Extraction) -> Iterator[Reading]:

@@ -3,11 +3,12 @@
 How the workbook comes in and the rows leave is in ``in_worker``. Not for import: run as ``python -m``.
 """
 
+import json
 import math
 import sys
-from collections.abc import Callable, Iterator
-from datetime import date, datetime, time
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+from itertools import chain, islice, repeat
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -16,9 +17,11 @@ import python_calamine as calamine
 from dataops_defs.adapters.sources.base import BATCH_ROWS
 from dataops_defs.adapters.sources.csv.dialect import unique_names
 from dataops_defs.adapters.sources.excel.container import NO_WORKBOOK, check_container
+from dataops_defs.adapters.sources.excel.unread import OTHER_FORMAT, Unread, UnreadCells, unread_cells
 from dataops_defs.adapters.sources.in_worker import Refused, serve
 
 EXACT_IN_FLOAT = 2**53
+MOST_REASONS = 3
 Row = list[Any]
 
 
@@ -43,10 +46,18 @@ def open_sheet(file: BinaryIO, wanted: str | None) -> calamine.CalamineSheet:
         raise Refused(NO_WORKBOOK) from None
 
 
-def rows_of(sheet: calamine.CalamineSheet) -> Iterator[Row]:
+def rows_of(sheet: calamine.CalamineSheet, unread: UnreadCells) -> Iterator[Row]:
     """Rows that hold anything, from the header on; an empty cell is None."""
-    for row in sheet.iter_rows():
-        cells = [None if cell == "" else cell for cell in row]
+    start = sheet.start[1] if sheet.start else 0
+    columns = {column for cells in unread.values() for column in cells}
+    left = min({start, *columns})
+    right = max({start + sheet.width, *(column + 1 for column in columns)})
+    before, after = [None] * (start - left), [None] * (right - start - sheet.width)
+    below: Iterator[Row] = repeat([None] * sheet.width, max(max(unread, default=-1) + 1 - sheet.total_height, 0))
+    for number, row in enumerate(chain(sheet.iter_rows(), below)):
+        cells = [*before, *(None if cell == "" else cell for cell in row), *after]
+        for column, cell in unread.get(number, {}).items():
+            cells[column - left] = cell
         if any(cell is not None for cell in cells):
             yield cells
 
@@ -106,25 +117,56 @@ def _as_text(cell: object) -> str:
         return str(int(cell))
     if isinstance(cell, datetime) and cell.time() == time.min:
         return cell.date().isoformat()
+    if isinstance(cell, timedelta):
+        return _duration(cell)
+    if isinstance(cell, Unread):
+        return cell.shown
     return cell.isoformat() if isinstance(cell, (date, time)) else str(cell)
 
 
-def batches_of(rows: Iterator[Row], schema: pa.Schema, limit: int | None) -> Iterator[pa.RecordBatch]:
+def _duration(length: timedelta) -> str:
+    """Hours, minutes and seconds, as a sheet shows a length of time: 30:00:00."""
+    seconds = abs(length) // timedelta(seconds=1)
+    text = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    rest = abs(length) % timedelta(seconds=1)
+    text += f".{rest.microseconds:06}" if rest else ""
+    return f"-{text}" if length < timedelta() else text
+
+
+def batch_of(rows: Sequence[Row], schema: pa.Schema) -> pa.RecordBatch:
     """The rows in the types of ``schema``."""
-    convert = [_converter(each.type) for each in schema]
-    rows = islice(rows, limit)
-    while block := list(islice(rows, BATCH_ROWS)):
-        columns = [
-            pa.array([None if cell is None else make(cell) for cell in cells], each.type)
-            for cells, make, each in zip(zip(*block, strict=False), convert, schema, strict=False)
-        ]
-        yield pa.RecordBatch.from_arrays(columns, schema=schema)
+    columns = [
+        pa.array([None if row[place] is None else make(row[place]) for row in rows], each.type)
+        for place, (each, make) in enumerate((each, _converter(each.type)) for each in schema)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _without_empty_columns(sheet: calamine.CalamineSheet, header: Row) -> list[int]:
+def _rejected(number: int, row: Row, names: Sequence[str]) -> dict[str, object]:
+    """A row that holds cells without a value, in the form of a `RejectedRow`."""
+    unread = [(name, cell) for name, cell in zip(names, row, strict=True) if isinstance(cell, Unread)]
+    reasons = [cell.reason for _, cell in unread[:MOST_REASONS]]
+    more = len(unread) - len(reasons)
+    raw = {name: _plain(cell) for name, cell in zip(names, row, strict=True)}
+    reason = "; ".join(reasons) + (f"; and {more} more" if more else "")
+    return {"number": number, "reason": reason, "column": unread[0][0], "raw": raw}
+
+
+def _plain(cell: object) -> object:
+    """A cell as JSON has it."""
+    if isinstance(cell, float) and math.isfinite(cell):
+        return int(cell) if cell.is_integer() and abs(cell) <= EXACT_IN_FLOAT else cell
+    return cell if cell is None or isinstance(cell, bool | int) else _as_text(cell)
+
+
+def _holds_unread(row: Row) -> bool:
+    return any(isinstance(cell, Unread) for cell in row)
+
+
+def _without_empty_columns(rows: Iterator[Row], header: Row) -> list[int]:
     """Places of the columns that have a name or any value."""
     used = {place for place, cell in enumerate(header) if cell is not None}
-    for row in rows_of(sheet):
+    for row in rows:
         if len(used) == len(header):
             break
         used.update(place for place, cell in enumerate(row) if cell is not None)
@@ -132,23 +174,57 @@ def _without_empty_columns(sheet: calamine.CalamineSheet, header: Row) -> list[i
 
 
 def send(file: BinaryIO, output: BinaryIO, sheet_name: str | None, limit: int | None) -> None:
-    """Check, read and write the sheet as an Arrow stream; its metadata holds the count of the data rows."""
+    """Check, read and write the sheet as an Arrow stream, as ``in_worker`` says.
+
+    Rows with cells that have no value are rejected; where there is a ``limit``, they are shown as they stand too.
+    """
     check_container(file)
     sheet = open_sheet(file, sheet_name)
-    header = next(rows_of(sheet), None)
-    if header is None:
-        raise Refused("its sheet is empty")
-    places = _without_empty_columns(sheet, header)
-    names = unique_names([None if header[place] is None else _as_text(header[place]) for place in places])
-
-    def body() -> Iterator[Row]:
-        return ([row[place] for place in places] for row in islice(rows_of(sheet), 1, None))
-
-    count = sum(1 for _ in body())
-    schema = schema_of(body(), names).with_metadata({"rows": str(count)})
+    unread = unread_cells(file, sheet.name)
+    body = _Body(sheet, unread or {})
+    all_are_shown = limit is not None or not unread
+    rows = body.rows() if all_are_shown else (row for row in body.rows() if not _holds_unread(row))
+    told = {"rows": str(body.count), "notes": json.dumps([OTHER_FORMAT] if unread is None else body.notes)}
+    schema = schema_of(rows, body.names).with_metadata(told)
+    numbered = enumerate(islice(body.rows(), limit), start=1)
     with pa.ipc.new_stream(output, schema) as writer:
-        for batch in batches_of(body(), schema, limit):
-            writer.write_batch(batch)
+        while block := list(islice(numbered, BATCH_ROWS)):
+            looked_at = block if unread else []
+            rejected = [_rejected(number, row, body.names) for number, row in looked_at if _holds_unread(row)]
+            shown = [row for _, row in block if all_are_shown or not _holds_unread(row)]
+            writer.write_batch(batch_of(shown, schema), custom_metadata={"rejected": json.dumps(rejected)})
+
+
+class _Body:
+    """The rows below the header, in the columns that have a name or any value."""
+
+    def __init__(self, sheet: calamine.CalamineSheet, unread: UnreadCells) -> None:
+        self._sheet, self._unread = sheet, unread
+        header = next(self._all(), None)
+        if header is None:
+            raise Refused("its sheet is empty")
+        self._places = _without_empty_columns(self._all(), header)
+        self.names = unique_names(
+            [None if header[place] is None else _as_text(header[place]) for place in self._places]
+        )
+        self.count = sum(1 for _ in self.rows())
+
+    def rows(self) -> Iterator[Row]:
+        """From the first one on."""
+        return ([row[place] for place in self._places] for row in islice(self._all(), 1, None))
+
+    def _all(self) -> Iterator[Row]:
+        return rows_of(self._sheet, self._unread)
+
+    @property
+    def notes(self) -> list[str]:
+        """How many rows cannot be taken, and why the first of them."""
+        unread = [row for row in self.rows() if _holds_unread(row)] if self._unread else []
+        if not unread:
+            return []
+        first = next(cell for cell in unread[0] if isinstance(cell, Unread))
+        rows = "1 row holds" if len(unread) == 1 else f"{len(unread):,} rows hold"
+        return [f"{rows} cells without a value, and cannot be taken; the first: {first.reason}"]
 
 
 def main() -> int:

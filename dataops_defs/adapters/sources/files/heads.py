@@ -10,7 +10,7 @@ import pyarrow as pa
 from dataops_defs.adapters.sources.csv.file import MAX_HEAD_BYTES, dialect_in, head_of
 from dataops_defs.adapters.sources.excel.file import PREVIEW_SECONDS, sheet_in
 from dataops_defs.adapters.sources.files.parquet import ParquetRows
-from dataops_defs.adapters.sources.files.reading import Wanted, json_kind, naming
+from dataops_defs.adapters.sources.files.reading import Wanted, json_kind, named, naming
 from dataops_defs.adapters.sources.files.union import converted, in_schema, joined
 from dataops_defs.adapters.sources.json.file import HEAD_BYTES, first_pieces
 from dataops_defs.adapters.sources.json.records import json_reading
@@ -22,11 +22,12 @@ HEADS = {FileFormat.CSV: MAX_HEAD_BYTES, FileFormat.JSON: HEAD_BYTES, FileFormat
 
 @dataclass(frozen=True)
 class Head:
-    """The first rows of one file; ``cut``: there is more of it."""
+    """The first rows of one file; ``cut``: there is more of it; ``notes`` as of a `Reading`."""
 
     schema: pa.Schema
     batches: Sequence[pa.RecordBatch]
     cut: bool
+    notes: Sequence[str] = ()
 
     @property
     def rows(self) -> int:
@@ -39,8 +40,9 @@ def first_rows(file: BinaryIO, name: str, wanted: Wanted, rows: int, *, cut: boo
     with naming(name), ExitStack() as kept:
         match wanted.format:
             case FileFormat.CSV:
-                batches, schema = head_of(file, dialect_in(file, wanted.connection, cut=cut), cut=cut)
-                return Head(schema, batches, cut)
+                dialect = dialect_in(file, wanted.connection, cut=cut)
+                batches, schema = head_of(file, dialect, cut=cut)
+                return Head(schema, batches, cut, named(name, dialect.notes))
             case FileFormat.JSON | FileFormat.JSONL:
                 pieces = first_pieces(file, json_kind(file, wanted), rows, cut=cut)
                 reading = kept.enter_context(json_reading(pieces))
@@ -49,7 +51,7 @@ def first_rows(file: BinaryIO, name: str, wanted: Wanted, rows: int, *, cut: boo
             case FileFormat.PARQUET:
                 parquet = ParquetRows.of(file, looked_at=1)
                 return Head(parquet.schema, list(_first(parquet.batches(), rows)), cut=False)
-        return Head(reading.schema, list(_first(reading.batches, rows)), cut)
+        return Head(reading.schema, list(_first(reading.batches, rows)), cut, named(name, reading.notes))
 
 
 def as_one(heads: Sequence[Head]) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:

@@ -68,25 +68,25 @@ def _one_csv(file: Openable, wanted: Wanted, kept: ExitStack) -> Reading:
     with naming(file.name):
         dialect = dialect_in(opened, wanted.connection, whole=True)
         reading = proven_reading(opened, dialect, prove_file(opened, dialect))
-    reading.batches = _naming(file.name, reading.batches)
+    reading.batches, reading.notes = _naming(file.name, reading.batches), named(file.name, reading.notes)
     return reading
 
 
 def _csv(files: Sequence[Openable], wanted: Wanted, kept: ExitStack) -> Reading:
-    spool, rejects, columns = BatchSpool(kept), Rejects([]), dict[str, Proven]()
+    spool, rejects, columns, notes = BatchSpool(kept), Rejects([]), dict[str, Proven](), list[str]()
     for each in files:
         with naming(each.name), each.open() as file:
-            _take_csv(file, each.name, wanted, spool, rejects, columns)
+            notes += named(each.name, _take_csv(file, each.name, wanted, spool, rejects, columns))
         check_width(columns)
     schema = pa.schema([pa.field(name, proven.arrow) for name, proven in columns.items()])
     batches = spool.batches(schema, lambda column, each: typed(column, each.type))
-    return Reading(schema, _sliced(batches), rejects.rows, rejects.before)
+    return Reading(schema, _sliced(batches), rejects.rows, rejects.before, notes=notes)
 
 
 def _take_csv(
     file: BinaryIO, name: str, wanted: Wanted, spool: BatchSpool, rejects: Rejects, columns: dict[str, Proven]
-) -> None:
-    """The texts of one file into the spool; its columns join the others'."""
+) -> Sequence[str]:
+    """The texts of one file into the spool; its columns join the others'. Returns its notes."""
     dialect = dialect_in(file, wanted.connection, whole=True)
     schema = pa.schema([pa.field(each, pa.string()) for each in dialect.columns])
     for size in BLOCK_SIZES:
@@ -101,6 +101,7 @@ def _take_csv(
     rejects.take(name, rows.rejected, rows.read)
     for each, found in proven.items():
         columns[each] = columns.get(each, Proven()).joined(found)
+    return dialect.notes
 
 
 def _proving(rows: TextRows, proven: dict[str, Proven]) -> Iterator[pa.RecordBatch]:
@@ -113,7 +114,7 @@ def _proving(rows: TextRows, proven: dict[str, Proven]) -> Iterator[pa.RecordBat
 def _typed(files: Sequence[Openable], wanted: Wanted, kept: ExitStack) -> Reading:
     if len(files) == 1:
         return rows_in(kept.enter_context(files[0].open()), files[0].name, wanted, kept)
-    spool, columns, rows = BatchSpool(kept), dict[str, pa.DataType](), 0
+    spool, columns, rejects, notes = BatchSpool(kept), dict[str, pa.DataType](), Rejects([]), list[str]()
     for each in files:
         with each.open() as file, ExitStack() as held:
             reading, filled = rows_in(file, each.name, wanted, held), set[str]()
@@ -122,9 +123,10 @@ def _typed(files: Sequence[Openable], wanted: Wanted, kept: ExitStack) -> Readin
             found = field.type if field.name in filled else pa.null()
             columns[field.name] = joined(columns.get(field.name, pa.null()), found)
         check_width(columns)
-        rows += reading.expected_rows or 0
+        rejects.take(each.name, reading.rejected, reading.expected_rows or 0)
+        notes += named(each.name, reading.notes)
     schema = pa.schema([(name, pa.string() if pa.types.is_null(kind) else kind) for name, kind in columns.items()])
-    return Reading(schema, spool.batches(schema, converted), [], rows)
+    return Reading(schema, spool.batches(schema, converted), rejects.rows, rejects.before, notes=notes)
 
 
 def _noting(batches: Iterator[pa.RecordBatch], filled: set[str]) -> Iterator[pa.RecordBatch]:
@@ -177,6 +179,11 @@ def naming(name: str) -> Iterator[None]:
         raise SourceUnavailable(_named(name, error)) from None
     except SourceError as error:
         raise SourceError(_named(name, error)) from None
+
+
+def named(name: str, notes: Sequence[str]) -> list[str]:
+    """Notes on a file, with its name."""
+    return [f"{name}: {note}" for note in notes]
 
 
 def _named(name: str, error: DataOpsError) -> str:

@@ -118,7 +118,8 @@ class FileSource:
                 break
         shown = preview_of(*as_one(heads), limit)
         more = len(heads) < len(found) or any(head.cut for head in heads)
-        return Preview(shown.columns, shown.rows, shown.truncated or more)
+        notes = [note for head in heads for note in head.notes]
+        return Preview(shown.columns, shown.rows, shown.truncated or more, notes)
 
     @contextmanager
     def _opened(self, files: Files, entry: Entry) -> Iterator[BinaryIO]:

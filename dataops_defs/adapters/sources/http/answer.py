@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,6 +22,12 @@ IN_MEMORY_BYTES = 1024 * 1024
 UNPACKED_BYTES = 256 * 1024
 ERROR_BYTES = 64 * 1024
 QUOTED_CHARS = 200
+TOO_MANY = 429
+TRY_LATER = frozenset({408, 425, TOO_MANY})
+NEVER = frozenset({501, 505})
+FIRST_MOMENT = 1_000_000_000
+"""A number of seconds from there on is no pause but a moment: seconds since 1970."""
+_NUMBER = re.compile(r"[0-9]{1,10}(\.[0-9]{1,9})?")
 _GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -124,16 +131,33 @@ def quoted(body: IO[bytes], secret: str | None) -> str:
     return f": {shown}" if shown else ""
 
 
-def seconds_to_wait(headers: httpx.Headers) -> float | None:
-    """What ``Retry-After`` asks for, as seconds or as a date (RFC 9110, section 10.2.3); None where it does not."""
-    told = headers.get("retry-after", "").strip()
+def is_passing(status: int) -> bool:
+    """Whether a later answer may be another one; that it does not know how (501, 505) a server says for good."""
+    return status in TRY_LATER or (status >= 500 and status not in NEVER)
+
+
+def seconds_to_wait(status: int, headers: httpx.Headers) -> float | None:
+    """The pause that an answer asks for; None where it does not.
+
+    ``Retry-After`` tells it in seconds or as a date (RFC 9110, section 10.2.3). Without that, one that was too many
+    (429) waits for ``X-RateLimit-Reset``, which others bear too: in seconds, or as seconds since 1970.
+    """
+    told = _seconds(headers.get("retry-after", "").strip())
+    if told is not None or status != TOO_MANY:
+        return told
+    return _seconds(headers.get("x-ratelimit-reset", "").strip()) or None
+
+
+def _seconds(told: str) -> float | None:
     try:
-        return max(0.0, float(told)) if told.isdecimal() else _until(told)
+        if not _NUMBER.fullmatch(told):
+            return _until(parsedate_to_datetime(told))
+        number = float(told)
+        return number if number < FIRST_MOMENT else _until(datetime.fromtimestamp(number, UTC))
     except (ValueError, OverflowError):
         return None
 
 
-def _until(date: str) -> float:
-    moment = parsedate_to_datetime(date)
+def _until(moment: datetime) -> float:
     zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, (zoned - datetime.now(UTC)).total_seconds())

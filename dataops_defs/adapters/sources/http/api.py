@@ -26,8 +26,8 @@ from dataops_defs.errors import Invalid
 # Nothing need lie at the base itself: such an answer still comes from the API.
 NOTHING_THERE = frozenset({404, 405})
 
-
-READING = Limits(seconds=3600)
+# A run waits longer than a person would: it can be cancelled and paused meanwhile.
+READING = Limits(seconds=3600, longest_pause=900)
 QUICK = Limits(seconds=15, connect_seconds=5, read_seconds=10, tries=3)
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -14,13 +15,12 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from dataops_defs.adapters.held_line import HeldLine
 from dataops_defs.adapters.hosts import addresses_of
 from dataops_defs.adapters.line import During, ended_after, shut
-from dataops_defs.adapters.sources.http.answer import Answer, Ask, body_of, quoted, seconds_to_wait
+from dataops_defs.adapters.sources.http.answer import Answer, Ask, body_of, is_passing, quoted, seconds_to_wait
 from dataops_defs.adapters.sources.http.guard import PORTS
 from dataops_defs.domain.connections import ApiConnection
 from dataops_defs.errors import SourceError, SourceUnavailable
 
 MAX_REDIRECTS = 5
-LATER = frozenset({429, 502, 503, 504})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 KEEPS_METHOD = frozenset({307, 308})
 REFUSED_CREDENTIALS = frozenset({401, 403})
@@ -223,12 +223,14 @@ class ApiClient:
         said = f"{_named(ask)} was answered with {answer.status}{self.quoted(answer)}"
         if answer.status in REFUSED_CREDENTIALS:
             return Refused(answer.status, f"The API refused the credentials: {said}")
-        if answer.status not in LATER:
+        if not is_passing(answer.status):
             return Refused(answer.status, said)
-        pause = seconds_to_wait(answer.headers)
+        pause = seconds_to_wait(answer.status, answer.headers)
         left = self._deadline - time.monotonic()
         if pause is not None and pause > min(left, self._limits.longest_pause):
-            return Refused(answer.status, f"The API wants to be left alone for {pause:.0f} seconds: {said}")
+            until = datetime.now(UTC) + timedelta(seconds=pause)
+            asked = f"The API wants to be left alone for {pause:.0f} seconds"
+            return Refused(answer.status, f"{asked}, try again after {until:%Y-%m-%d %H:%M:%S} UTC: {said}")
         return _Later(said, pause)
 
     def _ended(self) -> SourceError:

@@ -8,26 +8,15 @@ import numpy.typing as npt
 import pyarrow as pa
 from pymysql.constants import FIELD_TYPE
 
-from dataops_defs.adapters.json_values import json_rows
 from dataops_defs.adapters.sources.base import BATCH_ROWS
+from dataops_defs.adapters.sources.faults import Fault, Sieve
 from dataops_defs.adapters.sources.mysql.protocol import Block
 from dataops_defs.adapters.sources.mysql.types import MOMENTS, MysqlColumn, schema_of
 from dataops_defs.adapters.sources.mysql.values import CLOCK, MOMENT, Mask, Values
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.errors import SourceError
 
-MAX_REJECTED = 100_000
 _ADVICE = "cast it to CHAR, or to NULL with NULLIF"
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A value of the batch's row ``place`` that has no exact form: how it is shown, and why it has none."""
-
-    place: int
-    column: str
-    shown: str
-    reason: str
 
 
 @dataclass
@@ -35,17 +24,21 @@ class Rows:
     """Makes batches of blocks. ``rejected`` fills on the way; its numbers count all rows from 1."""
 
     columns: Sequence[MysqlColumn]
-    rejected: list[RejectedRow] = field(default_factory=list)
-    _read: int = 0
+    _sieve: Sieve = field(default_factory=Sieve)
 
     def __post_init__(self) -> None:
         self.schema = schema_of(self.columns)
+
+    @property
+    def rejected(self) -> list[RejectedRow]:
+        """Rows that were set aside so far."""
+        return self._sieve.rejected
 
     def batches(self, blocks: Iterator[Block]) -> Iterator[pa.RecordBatch]:
         """The rows in order, at most ``BATCH_ROWS`` at a time.
 
         Raises:
-            SourceError: more than MAX_REJECTED rows were set aside.
+            SourceError: too many rows were set aside.
         """
         for block in blocks:
             for begin in range(0, len(block.starts), BATCH_ROWS):
@@ -60,29 +53,7 @@ class Rows:
             for place, (each, wanted) in enumerate(zip(self.columns, self.schema.types, strict=True))
         ]
         values.check_end()
-        batch = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
-        if faults:
-            batch = self._without(batch, faults)
-        self._read += len(block.starts)
-        return batch
-
-    def _without(self, batch: pa.RecordBatch, faults: list[Fault]) -> pa.RecordBatch:
-        of_rows: dict[int, list[Fault]] = {}
-        for fault in faults:
-            of_rows.setdefault(fault.place, []).append(fault)
-        for place in sorted(of_rows):
-            self._reject(batch, of_rows[place])
-        good = np.ones(batch.num_rows, np.bool_)
-        good[list(of_rows)] = False
-        return batch.filter(pa.array(good))
-
-    def _reject(self, batch: pa.RecordBatch, faults: list[Fault]) -> None:
-        if len(self.rejected) >= MAX_REJECTED:
-            raise SourceError(f"more than {MAX_REJECTED} rows cannot be read; the first {self.rejected[0].reason}")
-        first = faults[0]
-        [raw] = json_rows(batch.slice(first.place, 1))
-        raw |= {each.column: each.shown for each in faults}
-        self.rejected.append(RejectedRow(self._read + first.place + 1, first.reason, first.column, raw))
+        return self._sieve.sifted(pa.RecordBatch.from_arrays(arrays, schema=self.schema), faults)
 
 
 def _array(values: Values, null: Mask, column: MysqlColumn, wanted: pa.DataType, faults: list[Fault]) -> pa.Array:

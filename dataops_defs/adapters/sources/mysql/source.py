@@ -51,7 +51,7 @@ class MysqlSource:
     def preview(self, extraction: Extraction, limit: int) -> Preview:
         """The first ``limit`` rows of the query, in the types that ``read`` gives; the server computes no more."""
         with self._opened(extraction, self.preview_seconds, limit + 1) as reading:
-            return preview_of(reading.schema, reading.batches, limit)
+            return preview_of(reading.schema, reading.batches, limit, reading.rejected)
 
     def read(self, extraction: Extraction) -> AbstractContextManager[Reading]:
         """All rows of the query, seen at one moment; memory stays flat."""

@@ -13,35 +13,33 @@ from typing import Any, Final
 
 import psycopg2
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import csv
 
 from dataops_defs.adapters.sources.base import BATCH_ROWS
+from dataops_defs.adapters.sources.faults import Fault, Sieve
+from dataops_defs.adapters.sources.postgres.values import exact, printed, printed_as_text
+from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.errors import SourceError
 
 BLOCK_BYTES = 2 * 1024 * 1024
 BLOCKS_AHEAD = 4
 _POLL_SECONDS = 0.2
-_FAULT = re.compile(r"In CSV column #(\d+): (.*)", re.DOTALL)
-_QUOTED = re.compile(r"'([^']*)'")
+_NOT_UTF8 = re.compile(r"In CSV column #(\d+): .*UTF8", re.DOTALL)
 _PARSE: Final = csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False)
 
 
-class Unfit(SourceError):
-    """A column holds a value that its Arrow type cannot; as text it can be read."""
-
-    def __init__(self, message: str, column: str = "", value: str = "") -> None:
-        super().__init__(message)
-        self.column, self.value = column, value
-
-
 class CopyStream:
-    """One COPY under way; iterate once over ``batches``, then ``close``."""
+    """One COPY under way; iterate once over ``batches``, then ``close``.
+
+    A row with a value that has no form in its column's Arrow type (infinity among moments, a date BC) is set aside in
+    ``rejected`` before the batch that it came with is given, which may be empty then.
+    """
 
     def __init__(self, connection: Any, statement: str, schema: pa.Schema) -> None:
         self._connection = connection
         self._statement = statement
         self._schema = schema
+        self._sieve = Sieve()
         self._blocks: queue.Queue[bytes | None] = queue.Queue(BLOCKS_AHEAD)
         self._stopped = threading.Event()
         self._error: BaseException | None = None
@@ -50,17 +48,20 @@ class CopyStream:
         self._thread = threading.Thread(target=self._copy, name="copy", daemon=True)
         self._thread.start()
 
+    @property
+    def rejected(self) -> list[RejectedRow]:
+        """Rows that were set aside so far."""
+        return self._sieve.rejected
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         """All rows in order; an error of the COPY is raised after the rows that came before it.
 
         Raises:
             psycopg2.Error: PostgreSQL ended the query.
-            Unfit: a value has no form in its column's Arrow type (infinity among moments, a date BC).
-            SourceError: a text is not UTF-8.
+            SourceError: a text is not UTF-8, or too many rows were set aside.
         """
-        options = _convert_options(self._schema)
         while (block := self._blocks.get()) is not None:
-            yield from self._parsed(block, options)
+            yield from self._parsed(block)
         if self._error is not None:
             raise self._error
 
@@ -101,61 +102,42 @@ class CopyStream:
         if block is not None:
             raise _ReaderLeft
 
-    def _parsed(self, block: bytes, options: csv.ConvertOptions) -> Iterator[pa.RecordBatch]:
-        read = csv.ReadOptions(
-            column_names=[str(index) for index in range(len(self._schema))],
-            block_size=len(block) + 1,
-            use_threads=False,
-        )
+    def _parsed(self, block: bytes) -> Iterator[pa.RecordBatch]:
         try:
-            table = csv.read_csv(
-                pa.BufferReader(block), read_options=read, parse_options=_PARSE, convert_options=options
-            )
+            table = _table(block, printed(self._schema))
+        except pa.ArrowInvalid:
+            table = self._as_text(block)
+        for batch in table.to_batches(max_chunksize=BATCH_ROWS):
+            faults: list[Fault] = []
+            yield self._sieve.sifted(exact(batch, self._schema, faults), faults)
+
+    def _as_text(self, block: bytes) -> pa.Table:
+        try:
+            return _table(block, printed_as_text(self._schema))
         except pa.ArrowInvalid as error:
             raise _reason(str(error), self._schema) from None
-        for batch in table.to_batches(max_chunksize=BATCH_ROWS):
-            yield _finished(batch, self._schema)
 
 
 class _ReaderLeft(Exception):
     """Ends the COPY because nobody reads any more."""
 
 
-def _convert_options(schema: pa.Schema) -> csv.ConvertOptions:
-    return csv.ConvertOptions(
-        # Bytes arrive as \x and hex digits.
-        column_types={
-            str(index): pa.string() if pa.types.is_binary(each.type) else each.type for index, each in enumerate(schema)
-        },
+def _table(block: bytes, types: pa.Schema) -> pa.Table:
+    names = [str(index) for index in range(len(types))]
+    read = csv.ReadOptions(column_names=names, block_size=len(block) + 1, use_threads=False)
+    convert = csv.ConvertOptions(
+        column_types=dict(zip(names, types.types, strict=True)),
         null_values=[""],
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
         true_values=["t"],
         false_values=["f"],
     )
-
-
-def _finished(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    columns = [
-        _from_hex(column) if pa.types.is_binary(each.type) else column
-        for column, each in zip(batch.columns, schema, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def _from_hex(column: pa.Array) -> pa.Array:
-    digits = pc.utf8_slice_codeunits(column, start=2)
-    return pa.array([None if each is None else bytes.fromhex(each) for each in digits.to_pylist()], pa.binary())
+    return csv.read_csv(pa.BufferReader(block), read_options=read, parse_options=_PARSE, convert_options=convert)
 
 
 def _reason(message: str, schema: pa.Schema) -> SourceError:
-    found = _FAULT.search(message)
+    found = _NOT_UTF8.search(message)
     if not found:
         return SourceError("the result could not be read as CSV")
-    column = schema.field(int(found[1]))
-    if "UTF8" in found[2]:
-        return SourceError(f"column '{column.name}' holds text that is not UTF-8")
-    value = _QUOTED.search(found[2])
-    shown = f"'{value[1][:100]}'" if value else "a value"
-    told = f"column '{column.name}' holds {shown}, which {column.type} cannot keep; cast it to text"
-    return Unfit(told, column.name, shown)
+    return SourceError(f"column '{schema.field(int(found[1])).name}' holds text that is not UTF-8")

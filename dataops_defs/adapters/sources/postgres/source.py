@@ -54,6 +54,9 @@ class PostgresSource:
     Types are exact: numeric(p, s) becomes a decimal of those digits. A numeric without limits is proven by its
     values, with one more query in the same snapshot; give it limits with a cast to spare that. It becomes text
     where a value is NaN or needs more than 38 digits; those of ``as_text`` are read as text in any case.
+
+    A row with a value that its type cannot keep (infinity or BC among dates, NaN in a numeric(p, s)) is set aside in
+    ``Reading.rejected``; a preview shows it as it is.
     """
 
     source: Source
@@ -75,7 +78,7 @@ class PostgresSource:
         """The first ``limit`` rows of the query, in the types that ``read`` gives."""
         query = f"SELECT * FROM ({self._checked(extraction)}) AS preview LIMIT {int(limit) + 1}"  # noqa: S608 - guarded
         with self._opened(query, self.preview_seconds) as reading:
-            return preview_of(reading.schema, reading.batches, limit)
+            return preview_of(reading.schema, reading.batches, limit, reading.rejected)
 
     def columns(self, extraction: Extraction) -> list[SqlColumn]:
         """The columns of the query's result with their types in PostgreSQL's words; nothing is read."""
@@ -184,7 +187,8 @@ def _reading(connection: Any, query: str, seconds: float, as_text: frozenset[str
     columns = prove_numerics(connection, query, described)
     schema = schema_of(columns)
     with closing(CopyStream(connection, _copy_statement(connection, query, columns), schema)) as stream:
-        yield Reading(schema, _translated(stream.batches(), seconds), text_numbers=text_numbers(columns))
+        batches = _translated(stream.batches(), seconds)
+        yield Reading(schema, batches, stream.rejected, text_numbers=text_numbers(columns))
 
 
 def _copy_statement(connection: Any, query: str, columns: Sequence[PgColumn]) -> str:
