@@ -16,12 +16,10 @@ from sqlalchemy.orm import Session
 from api_shim.auth import Caller, caller_of
 from api_shim.dependencies import shim_of
 from api_shim.shim import Shim
-from dataops_defs.adapters.storage.glob import Glob, is_pattern
 from dataops_defs.catalogue.grants import Grants, Reads
 from dataops_defs.catalogue.models import SourceRow
 from dataops_defs.catalogue.sources import Sources
 from dataops_defs.catalogue.tokens import Role
-from dataops_defs.domain.mount import is_below
 from dataops_defs.domain.source import SourceType
 from dataops_defs.flows.ways import Ways
 
@@ -51,24 +49,24 @@ def check_file_use(session: Session, shim: Shim, caller: Caller, path: str, *, f
     """
     if caller.role >= Role.ADMIN:
         return
-    query = select(SourceRow.id, SourceRow.connection["path"].astext).where(
-        SourceRow.type.in_((SourceType.CSV, SourceType.EXCEL)), SourceRow.restricted
+    query = select(SourceRow).where(
+        SourceRow.type.in_((SourceType.CSV, SourceType.EXCEL, SourceType.S3)), SourceRow.restricted
     )
-    restricted = session.execute(query).all()
+    restricted = session.scalars(query).all()
     if not restricted:
         return
     ways = Ways.of(shim.platform, session)
-    wanted = ways.ends(_fixed(path))
-    for id, base in restricted:
-        kept = ways.ends(_fixed(base))
-        pairs = [(one, other) for one in wanted for other in kept]
-        if any(is_below(one, other) or (folder and is_below(other, one)) for one, other in pairs):
-            check_use(session, caller, id)
+    for source in restricted:
+        if ways.meet(path, _base(source), either=folder):
+            check_use(session, caller, source.id)
 
 
-def _fixed(path: str) -> str:
-    """The folder that a pattern looks into; a path as it is."""
-    return (Glob(path).folder if is_pattern(path) else path) or "."
+def _base(source: SourceRow) -> str:
+    """Where the files of a source lie."""
+    given = source.connection
+    if source.type == SourceType.S3:
+        return f"s3://{given['bucket']}/{given.get('prefix', '')}"
+    return str(given["path"])
 
 
 @dataclass(frozen=True)

@@ -88,10 +88,11 @@ async def import_file(
 
 
 @router.get("/imports/{import_id}", responses=refusals(404), response_model_exclude_none=True)
-def get_import(import_id: str, session: ReadingDep) -> ImportOut:
-    """An import as it stands."""
+def get_import(import_id: str, session: ReadingDep, shim: ShimDep, caller: CallerDep) -> ImportOut:
+    """An import as it stands: what its file holds, for those who may use it."""
     imports = Imports(session)
     row = imports.get(import_id)
+    check_file_use(session, shim, caller, row.path)
     if not row.state.ended:
         imports.settle()
     return ImportOut.of(row)

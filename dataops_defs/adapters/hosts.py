@@ -16,6 +16,7 @@ _NAT64 = ip_network("64:ff9b::/96")
 # More of that kind, whose use today is to get around rules (RFC 8215, 3056, 4380).
 _TUNNELS = [ip_network(each) for each in ("64:ff9b:1::/48", "2002::/16", "2001::/32")]
 Address = IPv4Address | IPv6Address
+_ITSELF = IPv4Address("127.0.0.1")
 
 
 def is_listed(host: str, port: int | None, allowed: Collection[str] | str, field: str) -> bool:
@@ -58,6 +59,16 @@ def addresses_of(host: str, port: int, field: str, *, listed: bool, private: boo
     return addresses
 
 
+def same_host(one: str, other: str) -> bool:
+    """Whether two names may be one host's. They are looked up where they differ; if that fails, they may be."""
+    if one == other:
+        return True
+    try:
+        return bool(_known_as(one) & _known_as(other))
+    except (OSError, UnicodeError):
+        return True
+
+
 def connected(addresses: Sequence[str], port: int, seconds: float) -> socket.socket:
     """A connection to the first address that takes one, each asked for so long at most."""
     for address in addresses[:-1]:
@@ -87,6 +98,12 @@ def _meant(address: Address) -> Address:
         if address in _NAT64:
             return IPv4Address(int(address) & 0xFFFF_FFFF)
     return address
+
+
+def _known_as(host: str) -> set[Address]:
+    """The addresses of a host; this machine has one, whichever of its own is named."""
+    found = {_meant(ip_address(str(each[4][0]))) for each in socket.getaddrinfo(host, None)}
+    return {_ITSELF if each.is_loopback or each.is_unspecified else each for each in found}
 
 
 def _names_itself(host: str) -> bool:

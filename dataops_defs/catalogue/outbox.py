@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from dataops_defs.catalogue.models import RunRow
 from dataops_defs.catalogue.runs import MAX_ERROR, Runs
-from dataops_defs.domain.run import RunKind, RunState
+from dataops_defs.domain.run import BY_SENSOR, RunKind, RunState
 from dataops_defs.errors import QueueFull
 
 CLAIM = timedelta(seconds=20)
@@ -41,17 +41,26 @@ class Outbox:
         if (waiting or 0) >= most:
             raise QueueFull(f"{waiting} requests wait already; send it again when some are done")
 
-    def room(self, most: int) -> int:
-        """How many more requests Dagster's queue may take, when it shall hold ``most`` of ours."""
-        handed_over = self._session.scalar(
+    def room(self, most: int, *, found: bool = False) -> int:
+        """How many more requests Dagster's queue may take, when it shall hold ``most`` of ours.
+
+        Args:
+            found: for what a sensor has found, which takes no room from what is asked for.
+        """
+        handed_over = (
             select(func.count())
             .select_from(RunRow)
             .where(RunRow.state == RunState.QUEUED, RunRow.finished_at.is_(None), RunRow.dagster_run_id.is_not(None))
         )
-        return max(0, most - (handed_over or 0))
+        if not found:
+            handed_over = handed_over.where(RunRow.trigger != BY_SENSOR)
+        return max(0, most - (self._session.scalar(handed_over) or 0))
 
-    def claim(self, limit: int, of_assets: bool | None = None) -> Sequence[RunRow]:
+    def claim(self, limit: int, of_assets: bool | None = None, *, found: bool | None = None) -> Sequence[RunRow]:
         """Requests that are due, oldest first; nobody else launches them for the next 20 seconds.
+
+        Args:
+            found: only those that a sensor has found, or none of these; None for both.
 
         What could not be launched, a hundred times in a row, ends as failed. How long ago it was asked for does not
         count: it may have been paused, at work, or waiting for room meanwhile.
@@ -63,6 +72,8 @@ class Outbox:
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
+        if found is not None:
+            due = due.where((RunRow.trigger == BY_SENSOR) == found)
         if of_assets is not None:
             due = due.where(RunRow.kind == RunKind.ASSETS if of_assets else RunRow.kind != RunKind.ASSETS)
         claimed = []

@@ -10,6 +10,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Self
 
+from dataops_defs.domain.datamart import is_draft_name
 from dataops_defs.domain.run import RunState
 from dataops_defs.errors import TargetNotAllowed
 
@@ -176,11 +177,14 @@ def allowed_target(text: str, allowed: Collection[str]) -> EtlTarget:
     """The target of that name.
 
     Raises:
-        TargetNotAllowed: it is not on the list (document 003, "Target Restrictions").
+        TargetNotAllowed: it is not on the list (document 003, "Target Restrictions"), or datamarts are built under it.
     """
     if text not in allowed:
         raise TargetNotAllowed(f"target_table '{text[:100]}' is not allowed")
-    return EtlTarget.of(text)
+    target = EtlTarget.of(text)
+    if is_draft_name(target.name):
+        raise TargetNotAllowed(f"target_table '{text}' is not allowed: datamarts are built under such names")
+    return target
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import Any, Self
 
+from dataops_defs.domain.datamart import is_draft_name
 from dataops_defs.domain.naming import slug
 from dataops_defs.errors import Invalid
 
@@ -163,6 +164,8 @@ def target_of(
     for each in (schema, table):
         if _NAME.fullmatch(each) is None or len(each.encode()) > MAX_TABLE_NAME:
             raise Invalid.field(field, "must be table or schema.table: letters, digits, _ and $, at most 63 bytes each")
+    if is_draft_name(table):
+        raise Invalid.field(field, f"'{table}' is a name that datamarts are built under; take another")
     if schema not in schemas:
         allowed = ", ".join(sorted(schemas))
         raise Invalid.field(field, f"'{schema}' is no schema that imports may write; such are: {allowed}")

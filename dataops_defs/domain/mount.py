@@ -115,6 +115,16 @@ def plain_path(given: str) -> str:
     return "/" + "/".join(part for part in given.split("/") if part not in ("", "."))
 
 
+def check_slashes(path: str, field: str, kind: StorageType = StorageType.SMB) -> None:
+    """Refuse a backslash in a path on an SMB server: there it separates folders, where all else takes it for a letter.
+
+    Raises:
+        Invalid: naming ``field``.
+    """
+    if kind is StorageType.SMB and "\\" in path:
+        raise Invalid.field(field, "must be written with slashes: a backslash is no part of a name on an SMB server")
+
+
 def is_below(path: str, folder: str) -> bool:
     """Whether a path is this folder, or lies in it; both without needless slashes."""
     return path == folder or path.startswith(f"{folder}/")

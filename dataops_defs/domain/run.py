@@ -2,6 +2,9 @@
 
 from enum import StrEnum
 
+# The trigger of runs for what was found and not asked for, as a watch finds files: they go behind all others.
+BY_SENSOR = "sensor"
+
 
 class RunState(StrEnum):
     """Where an execution stands. Source: DECISIONS 3."""

@@ -18,7 +18,7 @@ from dataops_defs.catalogue.runs import Runs
 from dataops_defs.catalogue.watch_rows import WatchedFileRow, WatchRow
 from dataops_defs.catalogue.watches import FoundFile, Watches
 from dataops_defs.domain.importing import FileState, LoadMode, TargetFormat, distinct_name, table_name
-from dataops_defs.domain.run import RunKind
+from dataops_defs.domain.run import BY_SENSOR, RunKind
 from dataops_defs.errors import Conflict, DataOpsError, SourceError, SourceUnavailable
 from dataops_defs.flows.outbox import Launch, launch_of
 from dataops_defs.flows.places import Place, open_place
@@ -98,7 +98,8 @@ def _near(place: Place, found: Entry) -> bool:
 
 def _asked(platform: Platform, session: Session, row: WatchRow, files: Files) -> Iterator[Launch]:
     """Ask for the imports of complete files: each has its run record before anybody is told of it."""
-    for file in Watches(session).waiting(row.id, AT_ONCE):
+    room = Outbox(session).room(platform.settings.max_queued_runs, found=True)
+    for file in Watches(session).waiting(row.id, AT_ONCE)[:room]:
         if (reason := _unreadable(files, file)) is not None:
             file.error = reason  # the next look tries again
             continue
@@ -111,7 +112,7 @@ def _asked(platform: Platform, session: Session, row: WatchRow, files: Files) ->
             RunKind.IMPORT,
             made.id,
             made.path,
-            trigger="sensor",
+            trigger=BY_SENSOR,
             requested_by=made.requested_by,
             timeout_seconds=platform.settings.max_runtime_seconds,
         )

@@ -17,7 +17,7 @@ from dataops_defs.catalogue.models import RunRow
 from dataops_defs.catalogue.outbox import Outbox
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.naming import AssetPath, op_name
-from dataops_defs.domain.run import JOB_OF, RunKind, RunState
+from dataops_defs.domain.run import BY_SENSOR, JOB_OF, RunKind, RunState
 from dataops_defs.domain.trigger import PARAMETERS
 from dataops_defs.flows.disk_space import Room, disks
 from dataops_defs.flows.platform import Platform
@@ -28,6 +28,7 @@ LAUNCHES_AT_ONCE = 20
 GRACE_SECONDS = 60
 RUN_ID_TAG = "dataops/run_id"
 DRY_RUN_TAG = "dataops/dry_run"
+PRIORITY_TAG = "dagster/priority"
 LONGEST_TAG = 500
 
 
@@ -57,7 +58,9 @@ def launch_of(row: RunRow, max_runtime_seconds: int) -> Launch:
         tags[DRY_RUN_TAG] = "true"
     tags |= _given(row)
     if row.epoch:
-        tags["dagster/priority"] = "1"  # what was under way goes before what waits
+        tags[PRIORITY_TAG] = "1"  # what was under way goes before what waits
+    elif row.trigger == BY_SENSOR:
+        tags[PRIORITY_TAG] = "-1"  # thousands of files hold up nobody who asks for something
     if row.kind is RunKind.ASSETS:
         assets = [tuple(path) for path in row.parameters.get("assets", [])]
         return Launch(row.id, row.attempts, job, {}, tags, assets)
@@ -76,7 +79,7 @@ def _given(row: RunRow) -> dict[str, str]:
 
 
 def due_launches(platform: Platform, of_assets: bool | None = None) -> list[Launch]:
-    """Decide for the dead, then claim the requests that are due, oldest first.
+    """Decide for the dead, then claim the requests that are due, oldest first; what a sensor has found comes last.
 
     Args:
         of_assets: only runs of assets, or only those of static jobs; None for both.
@@ -85,9 +88,10 @@ def due_launches(platform: Platform, of_assets: bool | None = None) -> list[Laun
     if any(disk.room is Room.FULL for disk in disks(platform.settings)):
         return []  # what waits goes on waiting, until there is room
     with platform.catalogue() as session:
-        outbox = Outbox(session)
-        room = outbox.room(platform.settings.max_queued_runs)
-        rows = outbox.claim(min(LAUNCHES_AT_ONCE, room), of_assets) if room else []
+        outbox, rows = Outbox(session), list[RunRow]()
+        for found in (False, True):
+            room = outbox.room(platform.settings.max_queued_runs, found=found)
+            rows += outbox.claim(min(LAUNCHES_AT_ONCE - len(rows), room), of_assets, found=found)
         return [launch_of(row, platform.settings.max_runtime_seconds) for row in rows]
 
 

@@ -11,7 +11,7 @@ from dataops_defs.adapters.storage.files import Files
 from dataops_defs.adapters.storage.mounts.opened import mounted_files
 from dataops_defs.adapters.storage.roots import check_path, components
 from dataops_defs.adapters.storage.roots_files import RootFiles
-from dataops_defs.domain.mount import plain_path
+from dataops_defs.domain.mount import check_slashes, plain_path
 from dataops_defs.flows.platform import Platform
 
 
@@ -42,6 +42,7 @@ def open_place(
         check_path(roots, path, field=field)
         yield Place(RootFiles(roots, field), plain_path(path) if path.startswith("/") else path)
         return
+    check_slashes(path, field, mount.place.type)
     with mounted_files(mount, platform.reach, during) as files:
         yield Place(files, plain_path(path))
 
@@ -49,5 +50,8 @@ def open_place(
 def check_place(platform: Platform, session: Session, path: str, *, field: str = "file_path") -> None:
     """Refuse a path that lies below no mount and no root; nothing is connected to."""
     components(path, field)
-    if not path.startswith("/") or platform.mounts(session).above(plain_path(path)) is None:
+    mount = platform.mounts(session).above(plain_path(path)) if path.startswith("/") else None
+    if mount is None:
         check_path(platform.settings.roots, path, field=field)
+    else:
+        check_slashes(path, field, mount.storage_type)

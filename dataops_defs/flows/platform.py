@@ -21,7 +21,7 @@ from dataops_defs.adapters.warehouse.connection import warehouse_connection
 from dataops_defs.catalogue.database import catalogue_session
 from dataops_defs.catalogue.mounts import Mounts
 from dataops_defs.catalogue.sealing import Keyring
-from dataops_defs.domain.mount import Mount, plain_path
+from dataops_defs.domain.mount import Mount, check_slashes, plain_path
 from dataops_defs.domain.source import Source, SourceType
 from dataops_defs.settings import Settings
 
@@ -81,6 +81,7 @@ class Platform:
         mount = self.mount_above(path) if path.startswith("/") else None
         if mount is not None:
             components(path, "connection.path")
+            check_slashes(path, "connection.path", mount.place.type)
             connect = partial(mounted_files, mount, self.reach, during)
             return mounted_source(source, connect, self.settings.max_file_bytes)
         return open_source(

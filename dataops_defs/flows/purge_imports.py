@@ -7,7 +7,7 @@ from dataops_defs.adapters.storage.raw_copy import folder_of
 from dataops_defs.adapters.warehouse.loaded_files import superseded_files
 from dataops_defs.catalogue.retention import oldest_open_run
 from dataops_defs.errors import DataOpsError
-from dataops_defs.flows.import_load import lake_of
+from dataops_defs.flows.import_lake import lake_of
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.purge import NOTHING, Purged, Say, days_before
 from dataops_defs.flows.purge_raw import begun_before

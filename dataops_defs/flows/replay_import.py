@@ -36,7 +36,7 @@ from dataops_defs.domain.rejects import RejectState
 from dataops_defs.domain.run import RunKind
 from dataops_defs.domain.sql_types import SqlType, stored_type
 from dataops_defs.errors import Conflict
-from dataops_defs.flows.import_load import iceberg_of
+from dataops_defs.flows.import_lake import iceberg_of
 from dataops_defs.flows.intake import BATCH_ROWS
 from dataops_defs.flows.outcome import Check, Outcome
 from dataops_defs.flows.work import Step, Work

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from dataops_defs.catalogue.base import now
+from dataops_defs.catalogue.base import new_id, now
 from dataops_defs.catalogue.models import RunRow
 from dataops_defs.catalogue.outbox import MOST_LAUNCHES, Outbox
 from dataops_defs.catalogue.run_control import RunControl
 from dataops_defs.catalogue.runs import Runs
-from dataops_defs.domain.run import RunKind, RunState
+from dataops_defs.domain.run import BY_SENSOR, RunKind, RunState
 from dataops_defs.flows.outbox import due_launches, note_not_launched
 from tests.scenes import World
 
@@ -76,3 +76,31 @@ class TestARequestThatCannotBeLaunched:
             assert [each.id for each in Outbox(session).claim(10)] == [asked]
 
         assert due_launches(world.platform) == []
+
+
+class TestWhatAWatchHasFound:
+    @pytest.fixture
+    def found(self, world: World) -> list[str]:
+        """The imports of three files, older than whatever is asked for."""
+        with world.platform.catalogue() as session:
+            rows = [Runs(session).request(RunKind.IMPORT, new_id(), "a.csv", trigger=BY_SENSOR) for _ in range(3)]
+            return [row.id for row in rows]
+
+    def test_is_launched_after_all_that_was_asked_for(self, world: World, found: list[str], asked: str) -> None:
+        launches = due_launches(world.platform)
+
+        assert [each.run_id for each in launches] == [asked, *found]
+        assert [each.tags.get("dagster/priority") for each in launches] == [None, "-1", "-1", "-1"]
+
+    def test_and_fills_the_queue_takes_no_room_from_what_is_asked_for(
+        self, world: World, found: list[str], asked: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(world.platform.settings, "max_queued_runs", 2)
+        for id in found[:2]:
+            change(world, id, dagster_run_id=new_id())
+
+        assert [each.run_id for each in due_launches(world.platform)] == [asked]
+
+    def test_and_was_at_work_goes_on_before_what_waits(self, world: World, found: list[str]) -> None:
+        change(world, found[0], epoch=1)
+        assert due_launches(world.platform)[0].tags["dagster/priority"] == "1"

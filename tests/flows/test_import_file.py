@@ -22,6 +22,7 @@ from dataops_defs.domain.run import RunState
 from dataops_defs.errors import Conflict, Invalid, SourceError
 from dataops_defs.flows import import_load
 from dataops_defs.flows.import_file import import_file
+from dataops_defs.flows.import_lake import lake_of
 from dataops_defs.flows.lease import Lease
 from dataops_defs.flows.work import Work
 from tests.flows.import_scenes import CUSTOMERS, DECLARED, TYPES, a_run, asked, found, imported, put, rejects
@@ -268,7 +269,7 @@ class TestOtherStores:
         put(world, "customers.csv", "customer_id,phone\n1,555\n")
         imported(world, path, format=TargetFormat.ICEBERG)
 
-        table = import_load.lake_of(world.platform).open().load_table("raw.customers")
+        table = lake_of(world.platform).open().load_table("raw.customers")
         assert (first.unchanged, again.unchanged, len(table.snapshots())) == (False, True, 2)
         assert table.scan().to_arrow().to_pylist() == [{"customer_id": 1, "phone": 555}]
         [before, _] = table.snapshots()
@@ -288,7 +289,7 @@ class TestOtherStores:
         again = imported(world, path, format=format)
         assert (again.unchanged, again.uri) == (True, before.uri)
         if format is TargetFormat.ICEBERG:
-            assert import_load.lake_of(world.platform).open().load_table("raw.customers").scan().count() == 3
+            assert lake_of(world.platform).open().load_table("raw.customers").scan().count() == 3
 
     def test_the_lake_counts_once_what_its_worker_could_not_enter(
         self, world: World, monkeypatch: pytest.MonkeyPatch
@@ -303,7 +304,7 @@ class TestOtherStores:
 
         done = imported(world, path, format=TargetFormat.ICEBERG, mode=LoadMode.APPEND)
 
-        table = import_load.lake_of(world.platform).open().load_table("raw.customers")
+        table = lake_of(world.platform).open().load_table("raw.customers")
         assert (table.scan().count(), len(table.snapshots()), done.rows_imported) == (3, 1, 3)
         assert world.sql("SELECT read, inserted FROM dataops.ledger") == [(3, 3)]
 

@@ -10,7 +10,7 @@ from sqlalchemy import update
 from dataops_defs.catalogue.models import RunRow
 from dataops_defs.domain.importing import TargetFormat
 from dataops_defs.domain.run import RunState
-from dataops_defs.flows.import_load import lake_of
+from dataops_defs.flows.import_lake import lake_of
 from dataops_defs.flows.purge_imports import purge_lake, purge_superseded_files
 from tests.flows.import_scenes import imported, put
 from tests.scenes import World

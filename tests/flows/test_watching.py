@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 
+from dataops_defs.catalogue.base import new_id
 from dataops_defs.catalogue.import_rows import ImportRow
 from dataops_defs.catalogue.models import RunRow
+from dataops_defs.catalogue.run_control import RunControl
 from dataops_defs.catalogue.runs import Runs
-from dataops_defs.catalogue.watch_rows import WatchedFileRow
+from dataops_defs.catalogue.watch_rows import WatchedFileRow, WatchRow
 from dataops_defs.catalogue.watches import FoundFile, Watches
 from dataops_defs.domain.run import RunState
 from dataops_defs.errors import DataOpsError
 from dataops_defs.flows import look_into_folder as looking
+from dataops_defs.flows.outbox import note_launched
 from tests.flows.import_scenes import Folder, put
 from tests.scenes import World
 
@@ -48,6 +51,24 @@ class TestANewFile:
             run = session.get_one(RunRow, launch.run_id)
             row = session.get_one(ImportRow, run.subject_id)
         assert (run.state, run.trigger, row.run_id) == (RunState.QUEUED, "sensor", run.id)
+
+    def test_waits_in_its_folder_while_dagster_s_queue_is_full(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(world.platform.settings, "max_queued_runs", 2)
+        folder = Folder.of(world)
+        for number in range(5):
+            folder.put(f"{number}.csv", WEATHER)
+        folder.look()
+        asked = folder.look()
+        for each in asked:
+            note_launched(world.platform, each.run_id, new_id())
+
+        assert (len(asked), folder.look()) == (2, [])
+        with world.platform.catalogue() as session:
+            for each in asked:
+                RunControl(session).cancel(each.run_id)
+        assert len(folder.look()) == 2
 
     def test_goes_to_a_table_of_its_own_also_beside_another_of_its_name(self, world: World) -> None:
         folder = Folder.of(world, recursive=True)
@@ -264,7 +285,5 @@ def test_a_watch_of_a_file_in_place_of_a_folder_is_refused(world: World) -> None
 
 
 def _watch_of(world: World) -> Any:
-    from dataops_defs.catalogue.models import WatchRow
-
     with world.platform.catalogue() as session:
         return Watches(session).add(WatchRow(name="in", folder="in", patterns=[{"pattern": "*"}])).id

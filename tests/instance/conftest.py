@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -160,7 +160,7 @@ class Platform:
     def log(self, name: str) -> str:
         return (self._logs / f"{name}.log").read_text()
 
-    def launch(self, asset: str) -> str:
+    def launch(self, asset: str, tags: Mapping[str, str] | None = None) -> str:
         selector = {
             "repositoryLocationName": "tests",
             "repositoryName": "__repository__",
@@ -168,7 +168,9 @@ class Platform:
             "assetSelection": [{"path": [asset]}],
         }
         context = self.workspace.create_request_context()
-        answer = execute_dagster_graphql(context, LAUNCH, {"params": {"selector": selector, "mode": "default"}})
+        given = {"tags": [{"key": key, "value": value} for key, value in (tags or {}).items()]}
+        params = {"selector": selector, "mode": "default", "executionMetadata": given}
+        answer = execute_dagster_graphql(context, LAUNCH, {"params": params})
         launched = answer.data["launchRun"]
         assert launched["__typename"] == "LaunchRunSuccess", launched
         return str(launched["run"]["runId"])

@@ -6,6 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from dagster import DagsterEventType
 
+from dataops_defs.catalogue.base import new_id
+from dataops_defs.catalogue.models import RunRow
+from dataops_defs.domain.run import BY_SENSOR, RunKind
+from dataops_defs.flows.outbox import RUN_ID_TAG, launch_of
 from dataops_defs.services.processes import end_groups
 from tests.instance.conftest import LIMIT, Platform
 
@@ -31,6 +35,12 @@ def most_at_work(platform: Platform, run_ids: list[str]) -> int:
     return max(sum(begin <= moment < end for begin, end in spans) for moment, _ in spans)
 
 
+def tags_of(trigger: str) -> dict[str, str]:
+    """What Dagster is told of an import that was asked for in that way."""
+    row = RunRow(id=new_id(), kind=RunKind.IMPORT, trigger=trigger, attempts=1, epoch=0, parameters={})
+    return {key: value for key, value in launch_of(row, 600).tags.items() if key != RUN_ID_TAG}
+
+
 class TestTheQueue:
     def test_is_passed_over_while_there_is_room_and_kept_in_order_when_there_is_none(self, platform: Platform) -> None:
         platform.start_daemon()
@@ -45,6 +55,21 @@ class TestTheQueue:
         assert not any(platform.instance.all_logs(each, of_type=DagsterEventType.RUN_ENQUEUED) for each in first)
         begun = [launched(platform, each) for each in queued]
         assert begun == sorted(begun)
+
+    def test_takes_what_somebody_asks_for_before_the_files_that_a_watch_has_found(self, platform: Platform) -> None:
+        platform.start_daemon()
+        for _ in range(LIMIT):
+            platform.waiting_run()
+        found = [platform.launch("trivial", tags_of(BY_SENSOR)) for _ in range(MANY[platform.launcher_setting])]
+        asked = platform.launch("trivial", tags_of("rest"))
+
+        platform.let_go()
+        for each in (asked, *found):
+            platform.ends(each, "SUCCESS", 120)
+
+        # As many as may be at work are taken at a time, in no order among themselves.
+        before = [each for each in found if launched(platform, each) < launched(platform, asked)]
+        assert len(before) < LIMIT
 
     def test_holds_the_limit_when_all_ask_in_the_same_moment(self, platform: Platform) -> None:
         platform.start_daemon()

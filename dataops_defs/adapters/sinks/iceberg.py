@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 
+from dataops_defs.adapters.sinks.iceberg_history import MODE, RUN_ID, WRITE_ID, done_before, is_as_left_by
 from dataops_defs.adapters.sinks.protocol import Written, counted, plain
 from dataops_defs.adapters.sinks.table import Progress, unnoticed
 from dataops_defs.adapters.sinks.table_shape import Mode
@@ -23,8 +24,6 @@ from dataops_defs.adapters.sources.base import Reading
 from dataops_defs.domain.ledger import Ledger
 from dataops_defs.errors import Conflict, DependencyUnavailable, InsufficientStorage, Invalid
 
-WRITE_ID = "dataops.write-id"
-RUN_ID = "dataops.run-id"
 OWNER = "dataops.owner"
 CATALOGUE = "dataops"
 SCHEMA = "iceberg"
@@ -103,7 +102,7 @@ class IcebergSink:
             catalogue = self.lake.open()
             schema = lake_schema(reading.schema)
             made = self._made(catalogue, schema)
-            if (done := self._done(made, writer)) is not None:
+            if (done := done_before(made, writer, mode)) is not None:
                 return self._written(reading, done, sum(batch.num_rows for batch in counted(reading, progress)))
             rows = _Rows(reading, schema, progress)
             snapshot = self._commit(made, schema, rows, mode, writer)
@@ -117,19 +116,21 @@ class IcebergSink:
                 return None
             return str(catalogue.load_table(self.name).properties.get(OWNER, ""))
 
+    def is_as_left_by(self, writer: str) -> bool:
+        """Whether the table is as that write has left it; what was repaired of its rows may have been added since."""
+        with refusals(self.name):
+            return is_as_left_by(self.lake.open().load_table(self.name), writer)
+
+    def is_empty(self) -> bool:
+        """Whether the table has no row."""
+        with refusals(self.name):
+            table = self.lake.open().load_table(self.name)
+            return bool(table.scan().count() == 0)
+
     def _made(self, catalogue: Any, schema: pa.Schema) -> Any:
         catalogue.create_namespace_if_not_exists(self.namespace)
         properties = {"write.target-file-size-bytes": str(FILE_BYTES), "format-version": "2", OWNER: self.owner}
         return catalogue.create_table_if_not_exists(self.name, schema, properties=properties)
-
-    def _done(self, table: Any, writer: str) -> Any | None:
-        """The snapshot that a write of that id has made, if its rows are still there."""
-        for each in reversed(table.snapshots()):
-            if each.summary is None or each.summary.additional_properties.get(WRITE_ID) == writer:
-                return each if each.summary is not None else None
-            if str(each.summary.operation.value) == "overwrite":
-                return None
-        return None
 
     def _commit(self, table: Any, schema: pa.Schema, rows: "_Rows", mode: Mode, writer: str) -> Any:
         from pyiceberg.exceptions import CommitFailedException
@@ -139,7 +140,7 @@ class IcebergSink:
         try:
             with table.transaction() as transaction:
                 _fit(transaction, table, schema, mode)
-                properties = {WRITE_ID: writer, RUN_ID: self.run_id}
+                properties = {WRITE_ID: writer, RUN_ID: self.run_id, MODE: mode}
                 update = transaction.update_snapshot(snapshot_properties=properties)
                 old = [task.file for task in table.scan().plan_files()] if mode == "replace" else []
                 with update.overwrite() if old else update.fast_append() as snapshot:

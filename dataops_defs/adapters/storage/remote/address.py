@@ -18,6 +18,7 @@ from dataops_defs.adapters.line import During
 from dataops_defs.adapters.storage.files import Files
 from dataops_defs.adapters.storage.spool import MAX_BYTES
 from dataops_defs.domain.connections import FileConnection
+from dataops_defs.domain.mount import check_slashes
 from dataops_defs.errors import Invalid
 
 PORTS = {"sftp": 22, "smb": 445, "webdav": 80, "webdavs": 443}
@@ -78,8 +79,10 @@ class RemoteAddress:
         path = unquote(found[3] or "/")
         if ".." in path.replace("\\", "/").split("/") or any(ord(each) < 32 or ord(each) == 127 for each in path):
             raise Invalid.field(field, "must not hold '..' or control characters")
-        if scheme == "smb" and not path.strip("/"):
-            raise Invalid.field(field, "must name a share: smb://host/share/path")
+        if scheme == "smb":
+            check_slashes(path, field)
+            if not path.strip("/"):
+                raise Invalid.field(field, "must name a share: smb://host/share/path")
         return cls(scheme, host[1].strip("[]").lower(), port, path)
 
 

@@ -26,6 +26,7 @@ from dataops_defs.adapters.storage.files import Entry
 from dataops_defs.adapters.storage.remote.address import Patience, RemoteAddress
 from dataops_defs.adapters.storage.remote.copy import RemoteFiles
 from dataops_defs.domain.connections import FileConnection
+from dataops_defs.domain.mount import check_slashes
 from dataops_defs.errors import Invalid, SourceError, SourceUnavailable
 
 BLOCK = 1024 * 1024
@@ -45,8 +46,6 @@ def smb_files(
     """Connect and log in; the connection is of this reading alone."""
     if not given.username:
         raise Invalid.field("connection.username", "is required for smb://")
-    if "\\" in address.path:
-        raise Invalid.field("connection.path", "must be written with slashes: smb://host/share/path")
     files = SmbFiles(given, address, line, patience, max_bytes)
     line.hold(files.close)
     try:
@@ -185,5 +184,6 @@ class SmbFiles(RemoteFiles):
         return Entry(path, found.st_size, f"{found.st_size}:{round(found.st_mtime * 1000)}")
 
     def _unc(self, path: str) -> str:
+        check_slashes(path, "path")
         inside = path.strip("/").replace("/", "\\")
         return f"\\\\{self.address.host}\\{inside}"
