@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dataops_defs.adapters.profiles.types import READ_AS
 from dataops_defs.matching.relationships.profiles import Family, Profile, TableProfile
 from dataops_defs.matching.relationships.sketches import Hashes, Sketch
 
@@ -58,7 +59,8 @@ class ParquetDatabase:
             return None
         hashes = self._column_hashes(table, tuple(columns))
         different, counts = np.unique(hashes, return_counts=True)
-        low, high, longest = measured(data[columns[0]], family)
+        form = form_of(data[columns[0]], family)
+        low, high, longest = measured(data[columns[0]], family, form)
         return Profile(
             table=table,
             columns=tuple(columns),
@@ -70,6 +72,7 @@ class ParquetDatabase:
             distinct=len(different),
             once=float((counts == 1).mean()) if len(counts) else 0.0,
             sketch=Sketch.of(different),
+            form=form,
             low=low,
             high=high,
             longest=longest,
@@ -94,9 +97,23 @@ def family_of(type: pa.DataType) -> Family | None:
     return Family.MOMENT if pa.types.is_timestamp(type) else None
 
 
-def measured(column: pa.ChunkedArray, family: Family) -> tuple[float | None, float | None, int | None]:
+def form_of(column: pa.ChunkedArray, family: Family) -> Family | None:
+    if family is not Family.TEXT:
+        return Family.NUMBER if family is Family.NUMBER else None
+    texts = column.drop_null()
+    reads = (form for form, pattern in READ_AS.items() if pc.all(pc.match_substring_regex(texts, pattern)).as_py())
+    return next(reads, None) if len(texts) else None
+
+
+def measured(
+    column: pa.ChunkedArray, family: Family, form: Family | None
+) -> tuple[float | None, float | None, int | None]:
     if family is Family.TEXT:
-        return None, None, pc.max(pc.utf8_length(column)).as_py()
+        longest = pc.max(pc.utf8_length(column)).as_py()
+        if form is not Family.NUMBER:
+            return None, None, longest
+        low, high, _ = measured(column.cast(pa.int64()), form, form)
+        return low, high, longest
     if family not in (Family.NUMBER, Family.DATE, Family.MOMENT):
         return None, None, None
     if family is Family.MOMENT:

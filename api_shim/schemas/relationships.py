@@ -42,7 +42,7 @@ class DetectRequest(BaseModel):
         ),
     ]
     schema_name: PlaceName = Field(default="public", alias="schema")
-    confidence_threshold: float = Field(default=0.8, ge=0, le=1, allow_inf_nan=False)
+    confidence_threshold: float = Field(default=0.8, ge=0, le=1, allow_inf_nan=False, strict=True)
     use_ai: StrictBool = Field(default=True, description="Meanings of names count too, by offline embeddings")
 
 
@@ -102,8 +102,9 @@ class DetectedOut(Snake):
 
 
 class DetectingOut(Snake):
-    """A detection that goes on."""
+    """A detection that goes on, or that found nothing out; ``error`` says why."""
 
     detection_id: str
-    status: str = "running"
+    status: str = Field(description="running, paused, failed or cancelled")
     status_url: str
+    error: str | None = None

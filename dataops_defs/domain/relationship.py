@@ -39,7 +39,7 @@ class Relationship:
     """``columns`` of the child refer to ``parent_columns``, place by place; more than one where the key is composite.
 
     ``confidence`` is from 0 to 1, and 1 only for what the database itself enforces; ``sampled`` says that not all
-    values were looked at.
+    values were looked at, ``as_text`` that the types differ and values are equal as text.
     """
 
     table: str
@@ -52,3 +52,4 @@ class Relationship:
     cardinality: Cardinality
     evidence: Sequence[str] = ()
     sampled: bool = False
+    as_text: bool = False

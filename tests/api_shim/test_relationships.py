@@ -231,6 +231,8 @@ class TestWhatIsRefused:
             ({"schema": "pg_catalog"}, ["schema"]),
             ({"confidence_threshold": 1.1}, ["confidence_threshold"]),
             ({"confidence_threshold": "NaN"}, ["confidence_threshold"]),
+            ({"confidence_threshold": "0.5"}, ["confidence_threshold"]),
+            ({"confidence_threshold": True}, ["confidence_threshold"]),
             ({"use_ai": "yes"}, ["use_ai"]),
             ({"colour": "red"}, ["colour"]),
         ],
@@ -252,15 +254,3 @@ class TestWhatIsRefused:
 
         assert reply.status_code == 422
         assert "'odd' cannot be read: division by zero" in reply.json()["detail"]
-
-
-def test_one_that_goes_on_is_answered_with_its_address(
-    client: TestClient, warehouse: Execute, launcher: InProcessLauncher
-) -> None:
-    warehouse(SHOP)
-    launcher.held = True
-
-    reply = client.post(PATH, json=ASKED, headers={"Prefer": "respond-async"})
-
-    assert (reply.status_code, reply.json()["status"]) == (202, "running")
-    assert client.get(reply.json()["status_url"]).status_code == 200

@@ -65,8 +65,9 @@ class _Joins:
         self.joined.add(right)
         self._names.add(alias)
         named = self._placed(right) if alias == right else f"{self._placed(right)} AS {quoted(alias)}"
+        cast = "::text" if found.as_text else ""
         equal = " AND ".join(
-            f"{quoted(left)}.{quoted(mine)} = {quoted(alias)}.{quoted(its)}"
+            f"{quoted(left)}.{quoted(mine)}{cast} = {quoted(alias)}.{quoted(its)}{cast}"
             for mine, its in zip(left_columns, right_columns, strict=True)
         )
         self.lines.append(f"{self._placed(left)} JOIN {named} ON {equal}")

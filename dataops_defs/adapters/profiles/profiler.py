@@ -7,7 +7,7 @@ same values in every table, and it tells which are there once; a sample of rows 
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
 
@@ -17,7 +17,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from dataops_defs.adapters.profiles.tables import WarehouseTable
-from dataops_defs.adapters.profiles.types import ColumnType
+from dataops_defs.adapters.profiles.types import LONGEST_READ, READ_AS, ColumnType
 from dataops_defs.errors import SourceError
 from dataops_defs.matching.relationships.profiles import Family, Profile, TableProfile
 from dataops_defs.matching.relationships.sketches import (
@@ -34,6 +34,8 @@ EVERY_VALUE_UP_TO = 100_000
 SPARE = 4
 FEW = SIZE // 4
 STATEMENT_SECONDS = 45
+# Most texts that read as nothing else show it in their first rows.
+FIRST_ROWS = 100
 _HASH = 'hashtextextended(({}) COLLATE "C", 0)'
 _SKETCH = """
 SELECT h, count(*) OVER (), count(*) FILTER (WHERE n = 1) OVER () FROM (
@@ -42,6 +44,9 @@ SELECT h, count(*) OVER (), count(*) FILTER (WHERE n = 1) OVER () FROM (
 ) g ORDER BY h LIMIT {size}
 """
 _HELD = "SELECT DISTINCT h FROM (SELECT {hash} AS h FROM {table} WHERE {filled}) v WHERE h = ANY({hashes})"
+_FIRST = "(SELECT {column} FROM {table} WHERE {filled} LIMIT {rows}) v"
+_CHOSEN = "(SELECT {column} FROM {table} WHERE {filled} AND {hash} <= {limit}) v"
+_READ = "SELECT bool_and({text} ~ {pattern}), min({number})::text, max({number})::text FROM {rows}"
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,7 @@ class Profiler:
             if each.has_fractions:
                 self._skip(table, type, "numbers with fractions are no keys")
             elif type.family is not None:
-                yield self._profile(table, [type], type.family, each.filled, each)
+                yield self._profile(table, [type], type.family, each.filled, self._read(table, type, each))
                 self.progress(0)
 
     def _skip(self, table: WarehouseTable, column: ColumnType, reason: str) -> None:
@@ -131,30 +136,30 @@ class Profiler:
         measured: "_Measured | None" = None,
     ) -> Profile:
         sketch, distinct, once = self._sketch(table, types, filled)
-        name = types[0].name
-        alone = len(types) == 1
+        names = tuple(each.name for each in types)
         return Profile(
             table=table.name,
-            columns=tuple(each.name for each in types),
+            columns=names,
             family=family,
             type=types[0].shown,
-            position=[each.name for each in table.columns].index(name),
+            position=[each.name for each in table.columns].index(names[0]),
             rows=self._rows[table.name],
             filled=filled,
             distinct=min(distinct, filled),
             once=once,
             sketch=sketch,
+            form=measured.form if measured else None,
             low=measured.low if measured else None,
             high=measured.high if measured else None,
             longest=measured.longest if measured else None,
-            primary=alone and table.keys.get(name, False),
-            unique=alone and name in table.keys,
-            points_out=alone and name in table.points_out,
+            primary=table.keys.get(frozenset(names), False),
+            unique=any(key <= set(names) for key in table.keys),
+            points_out=len(names) == 1 and names[0] in table.points_out,
         )
 
     def _sketch(self, table: WarehouseTable, types: Sequence[ColumnType], filled: int) -> tuple[Sketch, int, float]:
         """The lowest hashes, how many different values there are, and which share of them is there once."""
-        share = min(1.0, SPARE * SIZE / filled) if filled > EVERY_VALUE_UP_TO else 1.0
+        share = _share_looked_at(filled)
         hashes, different, once = self._below(table, types, limit_of(share))
         if different < FEW and share < 1.0:
             # The values repeat: so many more of them may be asked for.
@@ -179,15 +184,32 @@ class Profiler:
 
     def _measured(self, table: WarehouseTable, types: Sequence[ColumnType]) -> tuple[int, list["_Measured"]]:
         """The number of rows, and of each column what a pass over all of them tells."""
-        asked = [part for each in types for part in _measures(each)]
-        columns = sql.SQL(", ").join([sql.SQL("count(*)"), *asked])
+        asked = [_measures(each) for each in types]
+        columns = sql.SQL(", ").join([sql.SQL("count(*)"), *(part for parts in asked for part in parts)])
         [row] = self._ask(sql.SQL("SELECT {} FROM {}").format(columns, table.identifier), table.name)
-        size = len(_Measured.__dataclass_fields__)
+        size = len(asked[0]) if asked else 0
         parts = [row[1 + place * size : 1 + (place + 1) * size] for place in range(len(types))]
         return row[0], [
             _Measured(filled, _finite(low), _finite(high), longest, bool(fractions))
             for filled, low, high, longest, fractions in parts
         ]
+
+    def _read(self, table: WarehouseTable, column: ColumnType, measured: "_Measured") -> "_Measured":
+        """With what all the values that are looked at read as; of numbers kept as text, also with their range."""
+        if column.family is not Family.TEXT or not 0 < (measured.longest or 0) <= LONGEST_READ:
+            return replace(measured, form=column.writes)
+        from_where = {"column": sql.Identifier(column.name), "table": table.identifier, "filled": _filled([column])}
+        first = sql.SQL(_FIRST).format(**from_where, rows=sql.Literal(FIRST_ROWS))
+        limit = sql.Literal(limit_of(_share_looked_at(measured.filled)))
+        chosen = sql.SQL(_CHOSEN).format(**from_where, hash=_hash([column]), limit=limit)
+        for family, pattern in READ_AS.items():
+            for rows in (first, chosen):
+                [(every, low, high)] = self._ask(_reading(column, family, pattern, rows), table.name)
+                if not every:
+                    break
+            else:
+                return replace(measured, form=family, low=_finite(low), high=_finite(high))
+        return measured
 
     def _ask(self, query: sql.Composable, table: str) -> list[Any]:
         with _in_words(table), self.connection.cursor() as cursor:
@@ -197,13 +219,27 @@ class Profiler:
 
 @dataclass(frozen=True)
 class _Measured:
-    """Of one column: rows that are filled, its range, its longest text, whether numbers have fractions."""
+    """Of one column: rows that are filled, its range, its longest text, whether numbers have fractions, its form."""
 
     filled: int
     low: float | None
     high: float | None
     longest: int | None
     has_fractions: bool
+    form: Family | None = None
+
+
+def _share_looked_at(filled: int) -> float:
+    return min(1.0, SPARE * SIZE / filled) if filled > EVERY_VALUE_UP_TO else 1.0
+
+
+def _reading(column: ColumnType, family: Family, pattern: str, rows: sql.Composable) -> sql.Composed:
+    """Whether the values in some rows all read so, and the ends of their range where they are numbers."""
+    text = sql.SQL("{}::text").format(sql.Identifier(column.name))
+    number = sql.SQL("substring({}, {})::numeric").format(text, sql.Literal(pattern))
+    return sql.SQL(_READ).format(
+        text=text, pattern=sql.Literal(pattern), rows=rows, number=number if family is Family.NUMBER else sql.NULL
+    )
 
 
 def _measures(column: ColumnType) -> list[sql.Composable]:

@@ -32,13 +32,17 @@ CROSS JOIN LATERAL (
 WHERE a.attrelid = ANY({oids}) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum
 """)
-_UNIQUE = sql.SQL(
-    "SELECT i.indrelid, a.attname, i.indisprimary FROM pg_index i"
-    " JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]"
-    " WHERE i.indrelid = ANY({oids}) AND i.indisunique AND i.indisvalid AND i.indnkeyatts = 1"
-    " AND i.indpred IS NULL AND i.indexprs IS NULL ORDER BY i.indisprimary"
-)
-# A key that is not enforced (PostgreSQL 18) is never a validated one.
+# Behind the columns of the key, an index may carry others.
+_UNIQUE = sql.SQL("""
+SELECT i.indrelid, i.indisprimary,
+    (SELECT array_agg(a.attname::text) FROM unnest(i.indkey::int2[]) WITH ORDINALITY p (number, place)
+        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = p.number WHERE p.place <= i.indnkeyatts)
+FROM pg_index i
+WHERE i.indrelid = ANY({oids}) AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+ORDER BY i.indisprimary
+""")
+# A key that is not enforced (PostgreSQL 18) is never a validated one. Of those that another key makes, what a partition
+# inherits holds for itself too; but no key names one partition of its parent.
 _FOREIGN = sql.SQL("""
 SELECT k.conrelid, k.confrelid, k.conname, k.convalidated,
     (SELECT array_agg(a.attname::text ORDER BY p.place) FROM unnest(k.conkey) WITH ORDINALITY p (number, place)
@@ -46,18 +50,24 @@ SELECT k.conrelid, k.confrelid, k.conname, k.convalidated,
     (SELECT array_agg(a.attname::text ORDER BY p.place) FROM unnest(k.confkey) WITH ORDINALITY p (number, place)
         JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = p.number)
 FROM pg_constraint k
-WHERE k.contype = 'f' AND k.conparentid = 0 AND k.conrelid = ANY({oids}) ORDER BY k.oid
+WHERE k.contype = 'f' AND k.conrelid = ANY({oids}) AND NOT EXISTS (
+    SELECT FROM pg_constraint above WHERE above.oid = k.conparentid AND above.confrelid <> k.confrelid
+)
+ORDER BY k.oid
 """)
 
 
 @dataclass(frozen=True)
 class WarehouseTable:
-    """A table or view as the catalogue of the database has it; ``keys`` names unique columns, True for primary keys."""
+    """A table or view as the catalogue of the database has it.
+
+    ``keys`` are sets of columns that are unique together, True for the primary key.
+    """
 
     schema: str
     name: str
     columns: Sequence[ColumnType]
-    keys: Mapping[str, bool] = field(default_factory=dict)
+    keys: Mapping[frozenset[str], bool] = field(default_factory=dict)
     points_out: frozenset[str] = frozenset()
 
     @property
@@ -90,7 +100,7 @@ def find_tables(
             schema,
             name,
             [ColumnType(*each[1:]) for each in columns if each[0] == found[name]],
-            {each[1]: each[2] for each in keys if each[0] == found[name]},
+            {frozenset(columns): primary for oid, primary, columns in keys if oid == found[name]},
             frozenset(each[4][0] for each in foreign if each[0] == found[name] and each[3] and len(each[4]) == 1),
         )
         for name in names

@@ -23,6 +23,13 @@ _KNOWN = {
     **dict.fromkeys(("timestamp", "timestamptz"), (Family.MOMENT, "moment")),
     **dict.fromkeys(("inet", "cidr", "macaddr", "macaddr8", "oid", "char"), (Family.OTHER, "plain")),
 }
+# Texts that other types write themselves: a text column of nothing else may refer to them.
+_WRITES = {**dict.fromkeys(("int2", "int4", "int8"), Family.NUMBER), "uuid": Family.UUID}
+READ_AS = {
+    Family.NUMBER: "^(?:0|-?[1-9][0-9]{0,17})$",
+    Family.UUID: "^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+}
+LONGEST_READ = 36
 FRACTIONS = frozenset({"numeric", "float4", "float8"})
 ENUM = "e"
 DAY_SECONDS = 86400
@@ -51,6 +58,11 @@ class ColumnType:
         if self.base == "bool":
             return "true and false are no keys"
         return f"values of type {self.shown} are not compared"
+
+    @property
+    def writes(self) -> Family | None:
+        """What its values as text read as by their type alone; of a text, only the values themselves can tell."""
+        return _WRITES.get(self.base)
 
     @property
     def may_have_fractions(self) -> bool:

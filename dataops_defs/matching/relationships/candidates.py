@@ -17,6 +17,10 @@ LONGEST_KEY = 200
 ENOUGH, MOST = 200, 1000
 
 
+End = tuple[str, frozenset[str]]
+"""A table's name and those of the columns on its side of a relationship."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A column that may refer to another, and how much of it is found there."""
@@ -24,6 +28,12 @@ class Candidate:
     child: Profile
     parent: Profile
     included: Inclusion
+
+    @property
+    def ends(self) -> tuple[End, End]:
+        """The child's side, and the parent's."""
+        child, parent = ((each.table, frozenset(each.columns)) for each in (self.child, self.parent))
+        return child, parent
 
 
 def may_be_key(column: Profile) -> bool:
@@ -35,7 +45,7 @@ def may_be_key(column: Profile) -> bool:
 
 
 def candidates(tables: Sequence[TableProfile], values: Values) -> list[Candidate]:
-    """All pairs of a column and a possible key of the same kind that holds some of its values."""
+    """All pairs of a column and a possible key of the same kind, or form, that holds some of its values."""
     children = [each for table in tables for each in table.columns if each.filled and not each.points_out]
     found = []
     for parent in (each for table in tables for each in table.columns if may_be_key(each)):
@@ -69,7 +79,8 @@ def _too_few(child: Profile, told: Inclusion) -> bool:
 
 
 def _may_refer(child: Profile, parent: Profile) -> bool:
-    if child.kind != parent.kind or (child.table, child.columns) == (parent.table, parent.columns):
+    comparable = child.kind == parent.kind or child.equals_as_text(parent)
+    if not comparable or (child.table, child.columns) == (parent.table, parent.columns):
         return False
     if child.low is None or child.high is None or parent.low is None or parent.high is None:
         return child.family in (Family.TEXT, Family.UUID, Family.OTHER)

@@ -1,7 +1,7 @@
 """Keys of several columns: pairs and triples that are unique together where none of them is by itself."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import combinations
@@ -10,6 +10,7 @@ from dataops_defs.matching.relationships.candidates import (
     FILLED,
     UNIQUE,
     Candidate,
+    End,
     inclusions,
     may_be_key,
 )
@@ -51,8 +52,14 @@ class _Parent:
     together: Callable[[tuple[str, ...]], Profile]
 
 
-def composites(tables: Sequence[TableProfile], features: Features, values: Values) -> list[Composite]:
-    """The best parent of each set of columns that refers to a composite key; never both directions."""
+def composites(
+    tables: Sequence[TableProfile], features: Features, values: Values, never: Collection[tuple[End, End]] = ()
+) -> list[Composite]:
+    """The best parent of each set of columns that refers to a composite key; never both directions.
+
+    Args:
+        never: children with a parent that is none of theirs, whatever the values say.
+    """
     best: dict[Columns, Composite] = {}
     for parent in (each for each in tables if features.best_fitness(each.name) < NAMED_KEY):
         profiles = cache(partial(values.together, parent.name))
@@ -60,7 +67,7 @@ def composites(tables: Sequence[TableProfile], features: Features, values: Value
             if child is not parent:
                 for each in _between(child, _Parent(parent, profiles), features, values):
                     key = (each.pair.child.table, each.pair.child.columns)
-                    if key not in best or best[key].confidence < each.confidence:
+                    if each.pair.ends not in never and (key not in best or best[key].confidence < each.confidence):
                         best[key] = each
     return [each for each in best.values() if not _reversed_is_better(each, best)]
 

@@ -1,11 +1,11 @@
 """Which columns refer to which keys: all that is declared, and the likeliest of all that may be inferred."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from dataops_defs.domain.relationship import Cardinality, DetectionMethod, Relationship, RelationshipType
 from dataops_defs.matching.fields import Embed
-from dataops_defs.matching.relationships.candidates import Candidate, by_child, candidates, inclusions
+from dataops_defs.matching.relationships.candidates import Candidate, End, by_child, candidates, inclusions
 from dataops_defs.matching.relationships.composites import Composite, composites
 from dataops_defs.matching.relationships.evidence import evidence, evidence_claimed, evidence_together
 from dataops_defs.matching.relationships.features import Features
@@ -15,6 +15,8 @@ from dataops_defs.matching.relationships.scoring import confidences, strength
 
 # With fewer rows, that every value is there once says nothing.
 ENOUGH_ROWS = 20
+# Less log-odds where two columns are of different types. Set by hand: no database to learn from has such keys.
+OTHER_TYPE = 0.7
 # Only what the database enforces is certain.
 SUREST = 0.99
 
@@ -29,6 +31,11 @@ class ForeignKey:
     parent_columns: tuple[str, ...]
     name: str
     enforced: bool = True
+
+    @property
+    def ends(self) -> tuple[End, End]:
+        """The child's side, and the parent's."""
+        return (self.table, frozenset(self.columns)), (self.parent, frozenset(self.parent_columns))
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,8 @@ def detect(
     """Declared relationships, then inferred ones, the surest first; the order of the tables does not matter.
 
     Every column, and every set of columns that refers to a composite key, has one parent at most; what the database
-    enforces is not inferred anew. What it only declares is believed as far as the values are there.
+    enforces is not inferred anew, and no declared parent refers back to its child. What the database only declares is
+    believed as far as the values are there.
 
     Args:
         embed: meanings of names as a further sign.
@@ -56,12 +64,14 @@ def detect(
     names = read_names(ordered)
     features = Features(ordered, names, embed)
     method = DetectionMethod.STATISTICAL if embed is None else DetectionMethod.AI
-    singles = [_inferred(each, method) for each in _one_direction(_best_of(ordered, features, values, embed))]
-    known = {(each.table, frozenset(each.columns)) for each in declared if each.enforced}
+    backwards = {(parent, child) for child, parent in (each.ends for each in declared)}
+    best = _best_of(ordered, features, values, embed, backwards)
+    singles = [_inferred(each, method) for each in _one_direction(best)]
+    known = {each.ends[0] for each in declared if each.enforced}
     together = [
         _inferred_together(each, method)
-        for each in composites(ordered, features, values)
-        if (each.pair.child.table, frozenset(each.pair.child.columns)) not in known
+        for each in composites(ordered, features, values, backwards)
+        if each.pair.ends[0] not in known
     ]
     by_name = {table.name: table for table in ordered}
     certain = [_declared(each, values, by_name) for each in declared if each.enforced]
@@ -76,13 +86,18 @@ def _order(found: Relationship) -> tuple[object, ...]:
 
 
 def _best_of(
-    tables: Sequence[TableProfile], features: Features, values: Values, embed: Embed | None
+    tables: Sequence[TableProfile],
+    features: Features,
+    values: Values,
+    embed: Embed | None,
+    never: Collection[tuple[End, End]],
 ) -> dict[tuple[str, str], _Best]:
-    pairs = candidates(tables, values)
+    pairs = [each for each in candidates(tables, values) if each.ends not in never]
     found = {}
     for column, places in by_child(pairs).items():
         told = [features.of(pairs[place]) for place in places]
-        sure = confidences([strength(each, embed is not None) for each in told])
+        less = [OTHER_TYPE * pairs[place].child.equals_as_text(pairs[place].parent) for place in places]
+        sure = confidences([strength(each, embed is not None) - off for each, off in zip(told, less, strict=True)])
         ranked = sorted(range(len(places)), key=lambda each: -sure[each])
         first, *others = ranked
         rival = (pairs[places[others[0]]].parent, sure[others[0]]) if others else None
@@ -134,9 +149,9 @@ def _claimed(key: ForeignKey, values: Values, tables: dict[str, TableProfile], m
 
 def _with_claimed(inferred: list[Relationship], claimed: Relationship, key: ForeignKey) -> list[Relationship]:
     """A claim in place of what was inferred of the same columns, unless that refers elsewhere with more confidence."""
-    same = [each for each in inferred if (each.table, set(each.columns)) == (key.table, set(key.columns))]
-    parent = (key.parent, set(key.parent_columns))
-    agreeing = [each for each in same if (each.parent, set(each.parent_columns)) == parent]
+    child, parent = key.ends
+    same = [each for each in inferred if (each.table, frozenset(each.columns)) == child]
+    agreeing = [each for each in same if (each.parent, frozenset(each.parent_columns)) == parent]
     if agreeing:
         surest = max(claimed.confidence, agreeing[0].confidence)
         claimed = replace(claimed, confidence=surest, evidence=[claimed.evidence[0], *agreeing[0].evidence])
@@ -164,6 +179,7 @@ def _relationship(
         cardinality=Cardinality(child.filled, child.distinct, parent.distinct),
         evidence=said,
         sampled=not (child.sketch.complete and parent.sketch.complete),
+        as_text=child.equals_as_text(parent),
     )
 
 

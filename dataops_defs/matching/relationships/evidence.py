@@ -13,7 +13,7 @@ RIVAL = 0.05
 
 def evidence(pair: Candidate, features: Mapping[str, float], rival: tuple[Profile, float] | None) -> list[str]:
     """What speaks for (and against) a relationship, names first; ``rival`` is the next best parent."""
-    said = [*_of_names(pair, features), _included(pair), *_of_chance(pair, features), _of_key(pair)]
+    said = [*_of_names(pair, features), *_of_types(pair), _included(pair), *_of_chance(pair, features), _of_key(pair)]
     if rival is not None and rival[1] >= RIVAL:
         said.append(f"against it: it may refer to {shown(rival[0])} instead ({rival[1]:.2f})")
     return [*said, *_of_sample(pair)]
@@ -59,12 +59,23 @@ def _of_names(pair: Candidate, features: Mapping[str, float]) -> Iterator[str]:
         yield f"against it: {child.column} sounds like a measure or a text, not like a key"
 
 
+def _of_types(pair: Candidate) -> Iterator[str]:
+    child, parent = pair.child, pair.parent
+    if child.equals_as_text(parent):
+        yield f"against it: {shown(child)} holds {child.family}, {shown(parent)} {parent.family}; compare them as text"
+
+
 def _included(pair: Candidate) -> str:
     child, share, seen = pair.child, pair.included.share, pair.included.seen
-    every = "all" if share == 1 else f"{share:.1%} of"
     known = child.sketch.complete and seen >= len(child.sketch.hashes)
-    which = f"{every} {_count(seen, 'different value')}" if known else f"{every} {seen:,} values looked at"
-    return f"{which} of {shown(child)} {'is' if seen == 1 else 'are'} in {shown(pair.parent)}"
+    if seen == 0:
+        return f"{shown(child)} holds no value"
+    if seen == 1:
+        which = "the only value" if known else "the one value looked at"
+        return f"{which} of {shown(child)} is {'' if share == 1 else 'not '}in {shown(pair.parent)}"
+    every = "all" if share == 1 else f"{share:.1%} of"
+    counted = "different values" if known else "values looked at"
+    return f"{every} {seen:,} {counted} of {shown(child)} are in {shown(pair.parent)}"
 
 
 def _of_chance(pair: Candidate, features: Mapping[str, float]) -> Iterator[str]:

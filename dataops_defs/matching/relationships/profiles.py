@@ -31,7 +31,9 @@ class Profile:
         filled: rows in which nothing is null.
         distinct: different values; an estimate where the sketch is not complete.
         once: share (0 to 1) of the different values that are there only once.
-        low, high: the smallest and largest value of numbers, dates (as days) and moments (as seconds).
+        form: what its values as text read as, all that were looked at: whole numbers without leading zeros, or UUIDs
+            in small letters; where another has the same form, equal values are equal as text, whatever the types.
+        low, high: the smallest and largest value of numbers (also as text), dates (as days) and moments (as seconds).
         longest: characters of the longest text.
         primary, unique: the database itself says so.
         points_out: the database itself says what the column refers to.
@@ -47,6 +49,7 @@ class Profile:
     distinct: int
     once: float
     sketch: Sketch
+    form: Family | None = None
     low: float | None = None
     high: float | None = None
     longest: int | None = None
@@ -61,8 +64,12 @@ class Profile:
 
     @property
     def kind(self) -> tuple[Family, str]:
-        """What must be equal where two columns are compared."""
+        """What must be equal where the values of two columns are compared as they are."""
         return (self.family, self.type if self.family is Family.OTHER else "")
+
+    def equals_as_text(self, other: "Profile") -> bool:
+        """Whether the two can only be compared as text: one is a text of what the other is."""
+        return self.kind != other.kind and self.form is not None and self.form == other.form
 
 
 @dataclass(frozen=True)
