@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from api_shim.datamart_reads import held_by
 from api_shim.schemas.exports import ExportDatamart, ExportQuery, ExportReport, SectionIn
 from api_shim.shim import Shim
 from dataops_defs.adapters.sql.guard import check_query
@@ -60,11 +61,13 @@ def datamart_wanted(session: Session, shim: Shim, name: str, body: ExportDatamar
 
     Raises:
         NotFound: there is none of that name.
-        Conflict: it was never filled.
+        Conflict: it was never filled, or what has its name is not the datamart's.
     """
     row = _datamart(session, name)
     if row is None or body.schema_name not in (None, row.schema):
         raise NotFound(f"Datamart {name[:80]} not found")
+    with shim.platform.warehouse("dataops exports", role="reader") as connection, connection.cursor() as cursor:
+        held_by(cursor, row)
     if _schema_of(shim, row.schema, row.slug) is None:
         raise Conflict(f"Datamart '{row.name}' is empty: refresh it first")
     filled = f"last filled at {row.last_refreshed_at:%Y-%m-%d %H:%M:%S} UTC" if row.last_refreshed_at else "live"

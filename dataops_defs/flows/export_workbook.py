@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from dataops_defs.adapters.storage.exports import ExportStore, place_of
 from dataops_defs.adapters.warehouse.books import enter
+from dataops_defs.adapters.workbook.texts import counted
 from dataops_defs.catalogue.export_rows import ExportRow
 from dataops_defs.catalogue.exports import Exports
 from dataops_defs.domain.export import Wanted
@@ -52,7 +53,8 @@ def _export(work: Work, step: Step, row: ExportRow) -> Outcome:
         raise
     if replaced and replaced != place:
         store.delete(replaced)
-    work.say(f"{row.file_name}: {written.rows:,} rows on {len(written.sheets)} sheets, {outcome.bytes:,} bytes")
+    rows, sheets = counted(written.rows, "row"), counted(len(written.sheets), "sheet")
+    work.say(f"{row.file_name}: {rows} on {sheets}, {outcome.bytes:,} bytes")
     return outcome
 
 

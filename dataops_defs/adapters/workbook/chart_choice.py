@@ -7,11 +7,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataops_defs.adapters.workbook.gathering import LARGEST, Gathering
+from dataops_defs.adapters.workbook.gathering import Gathering
 from dataops_defs.adapters.workbook.groups import COUNT, KEY, MOST_POINTS
+from dataops_defs.adapters.workbook.magnitudes import Axis, axes_of
+from dataops_defs.adapters.workbook.serials import CALENDAR
+from dataops_defs.adapters.workbook.texts import counted
 from dataops_defs.domain.export import ChartType
 
 MOST_BARS = 20
+MOST_PERIODS_AS_BARS = 40
 MOST_SLICES = 7
 OTHER = "all others"
 NO_PIE = "Bars in place of a pie, which has no room for negative numbers"
@@ -40,40 +44,36 @@ def choose_charts(gathered: Gathering, wanted: Sequence[ChartType], *, asked: bo
     Args:
         asked: somebody wants just this type: drawn too where another would show the numbers better.
     """
-    return [made for each in wanted if (made := _MAKERS[each](gathered, asked)) is not None]
+    made = (_MAKERS[each](gathered, asked) for each in wanted)
+    return [each for each in made if each is not None and _has_numbers(each)]
 
 
 def _line(gathered: Gathering, asked: bool) -> ChartTable | None:
-    periods = gathered.periods.table if gathered.time else None
-    if gathered.time and periods is not None and periods.num_rows > (0 if asked else 1):
-        unit = gathered.periods.unit
-        return _over(ChartType.LINE, gathered, periods, gathered.time, f"by {unit}", unit=unit)
+    periods = _periods(gathered, MOST_POINTS)
+    if periods is not None and len(periods.keys) > (0 if asked else 1):
+        return periods
     found = _grouping(gathered) if asked else None
     if found is None:
         return None
     name, table = found
-    return _over(
-        ChartType.LINE, gathered, table.slice(0, MOST_POINTS), name, f"by {name}", _left_out(table, MOST_POINTS)
-    )
+    if pa.types.is_time(table[KEY].type):
+        table = table.sort_by(KEY)
+    return _over(gathered, table.slice(0, MOST_POINTS), name, f"by {name}", _left_out(table, MOST_POINTS))
 
 
 def _bar(gathered: Gathering, asked: bool) -> ChartTable | None:
     found = _grouping(gathered, repeated=True)
-    largest = gathered.largest[gathered.ranked[0]].table if gathered.largest else None
-    if found is None and largest is not None and gathered.label:
-        return _largest(gathered.label, gathered.ranked[0], largest)
+    measure = next(iter(gathered.ranked), None)
+    if found is None and measure is not None and gathered.label:
+        return _largest(gathered.label, measure, gathered.largest[measure].table)
     found = found or _grouping(gathered)
     if found is None:
-        line = _line(gathered, asked) if asked else None
-        return None if line is None else replace(line, type=ChartType.BAR)
+        return _periods(gathered, MOST_PERIODS_AS_BARS, ChartType.BAR) if asked else None
     name, table = found
     value = _telling(gathered, table) or COUNT
     shown = _descending(table, value).slice(0, MOST_BARS)
-    title = f"{_named(value, table)} by {name}"
-    series = {_named(value, table): shown[value].to_pylist()}
-    return ChartTable(
-        ChartType.BAR, title, name, _named(value, table), _keys(shown), series, note=_left_out(table, MOST_BARS)
-    )
+    named, numbers, note = _named(value, table), shown[value].to_pylist(), _left_out(table, MOST_BARS)
+    return ChartTable(ChartType.BAR, f"{named} by {name}", name, named, _keys(shown), {named: numbers}, note=note)
 
 
 def _pie(gathered: Gathering, asked: bool) -> ChartTable | None:
@@ -98,19 +98,26 @@ def _instead_of_a_pie(gathered: Gathering) -> ChartTable | None:
     bars = _bar(gathered, asked=True)
     if bars is None:
         return None
-    return replace(bars, note=f"{NO_PIE}; {bars.note}" if bars.note else NO_PIE)
+    return replace(bars, note=_notes(NO_PIE, bars.note))
 
 
 def _scatter(gathered: Gathering, asked: bool) -> ChartTable | None:
     if gathered.scattered is None:
         return None
     # A measure that never varies makes points on a line: only where somebody asked, and there is no other.
-    some = [*gathered.ranked, *(each for each in gathered.measures if each not in gathered.ranked)]
+    some = [*gathered.ranked, *(each for each in gathered.filled if each not in gathered.ranked)]
+    if len(some) < 2:
+        return None
     x, y = (each for each in gathered.measures if each in some[:2])
-    points, stride = gathered.scattered.of(x, y), gathered.scattered.stride
+    (points, without), stride = gathered.scattered.of(x, y), gathered.scattered.stride
     if points.num_rows < 1 or not (asked or all(_varies(points[each]) for each in "xy")):
         return None
-    note = f"One of {stride:,} rows" if stride > 1 else None
+    note = _notes(
+        f"One of {stride:,} rows" if stride > 1 else None,
+        f"{counted(without, 'row')}{' of these' if stride > 1 else ''} without '{x}' or '{y}' left out"
+        if without
+        else None,
+    )
     return ChartTable(
         ChartType.SCATTER, f"{y} against {x}", x, y, points["x"].to_pylist(), {y: points["y"].to_pylist()}, note=note
     )
@@ -124,27 +131,35 @@ _MAKERS: Mapping[ChartType, Callable[[Gathering, bool], ChartTable | None]] = {
 }
 
 
+def _periods(gathered: Gathering, most: int, type: ChartType = ChartType.LINE) -> ChartTable | None:
+    """The measures over time."""
+    found = gathered.periods.at_most(most) if gathered.time else None
+    if found is None or gathered.time is None or not _tells(gathered, found[0]):
+        return None
+    table, unit = found
+    made = _over(gathered, table, gathered.time, f"by {unit}", _outside(gathered), type)
+    return replace(made, unit=unit)
+
+
 def _over(
-    type: ChartType,
-    gathered: Gathering,
-    table: pa.Table,
-    key: str,
-    by: str,
-    note: str | None = None,
-    unit: str | None = None,
+    gathered: Gathering, table: pa.Table, key: str, by: str, note: str | None, type: ChartType = ChartType.LINE
 ) -> ChartTable:
     names = [each for each in gathered.measures if each in gathered.ranked] or [COUNT]
-    series = {_named(name, table): table[name].to_pylist() for name in names}
-    title = f"{', '.join(series)} {by}" if len(series) < 3 else f"{', '.join(names)} {by}"
-    return ChartTable(
-        type, title, key, next(iter(series)) if len(series) == 1 else "", _keys(table), series, unit, note
-    )
+    axes = zip(names, axes_of([table[name].to_pylist() for name in names]), strict=True)
+    # Bars have one axis for their numbers.
+    seen = [name for name, axis in axes if axis is Axis.LEFT or (axis is Axis.RIGHT and type is ChartType.LINE)]
+    unseen = ", ".join(f"'{name}'" for name in names if name not in seen)
+    series = {_named(name, table): table[name].to_pylist() for name in seen}
+    title = f"{', '.join(series)} {by}" if len(series) < 3 else f"{', '.join(seen)} {by}"
+    y_title = next(iter(series)) if len(series) == 1 else ""
+    said = _notes(note, f"Without {unseen}: too small to be seen beside the others" if unseen else None)
+    return ChartTable(type, title, key, y_title, _keys(table), series, note=said)
 
 
 def _largest(label: str, measure: str, table: pa.Table) -> ChartTable:
-    title = f"{measure}: the {min(LARGEST, table.num_rows)} largest"
+    title = "the largest" if table.num_rows == 1 else f"the {table.num_rows} largest"
     keys, numbers = _keys(table), table[measure].to_pylist()
-    return ChartTable(ChartType.BAR, title, label, measure, keys, {measure: numbers})
+    return ChartTable(ChartType.BAR, f"{measure}: {title}", label, measure, keys, {measure: numbers})
 
 
 def _grouping(gathered: Gathering, *, repeated: bool = False, most: int | None = None) -> tuple[str, pa.Table] | None:
@@ -156,6 +171,8 @@ def _grouping(gathered: Gathering, *, repeated: bool = False, most: int | None =
     """
     found = [(name, groups.table) for name, groups in gathered.groups.items() if groups.table is not None]
     found = [(name, table) for name, table in found if table.num_rows >= (2 if repeated else 1)]
+    found = [(name, table) for name, table in found if table[KEY].null_count < table.num_rows]
+    found = [(name, table) for name, table in found if _tells(gathered, table)]
     found = [(name, table) for name, table in found if not repeated or _adds_up(table)]
     found = [(name, table) for name, table in found if most is None or 2 <= table.num_rows <= most]
     return next((each for each in found if each[1].num_rows <= MOST_BARS), next(iter(found), None))
@@ -165,6 +182,11 @@ def _telling(gathered: Gathering, table: pa.Table) -> str | None:
     """The measure by which groups differ: rather one whose sums do, too."""
     ranked = gathered.ranked
     return next((each for each in ranked if len(pc.unique(table[each])) > 1), next(iter(ranked), None))
+
+
+def _tells(gathered: Gathering, table: pa.Table) -> bool:
+    """Whether groups have numbers to compare, or different numbers of rows."""
+    return bool(gathered.ranked) or _adds_up(table)
 
 
 def _adds_up(table: pa.Table) -> bool:
@@ -192,8 +214,24 @@ def _varies(numbers: pa.ChunkedArray) -> bool:
     return len(pc.unique(numbers)) > 2
 
 
+def _has_numbers(chart: ChartTable) -> bool:
+    return any(number is not None for numbers in chart.series.values() for number in numbers)
+
+
 def _left_out(table: pa.Table, most: int) -> str | None:
     return f"{most:,} of {table.num_rows:,}" if table.num_rows > most else None
+
+
+def _outside(gathered: Gathering) -> str | None:
+    """Rows that are in no period."""
+    without, beyond = gathered.periods.without, gathered.periods.beyond
+    some = [f"{counted(without, 'row')} without '{gathered.time}'"] if without else []
+    some += [f"{counted(beyond, 'row')} outside of Excel's calendar ({CALENDAR})"] if beyond else []
+    return f"{' and '.join(some)} left out" if some else None
+
+
+def _notes(*said: str | None) -> str | None:
+    return "; ".join(filter(None, said)) or None
 
 
 def _keys(table: pa.Table) -> list[Any]:

@@ -2,35 +2,34 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from xlsxwriter.worksheet import Worksheet
 
 from dataops_defs.adapters.workbook.book import Book
 from dataops_defs.adapters.workbook.chart_choice import ChartTable
+from dataops_defs.adapters.workbook.chart_keys import DATES, put_key, shown_keys
+from dataops_defs.adapters.workbook.chart_reasons import NOTHING_TO_DRAW
 from dataops_defs.adapters.workbook.drawing import put_text, put_value
-from dataops_defs.adapters.workbook.headers import letters_wide
+from dataops_defs.adapters.workbook.headers import letters_wide, lines_of
 from dataops_defs.adapters.workbook.looks import Lines
-from dataops_defs.adapters.workbook.magnitudes import axis_format
+from dataops_defs.adapters.workbook.magnitudes import Axis, axes_of, axis_format
 from dataops_defs.domain.export import ChartType
 
 NAME = "Charts"
-NOTHING_TO_DRAW = "There is nothing to draw here: a chart needs rows, and a column with numbers, a time or names"
 # A column of 9 letters is 68 pixels wide, a row 20 high.
-_COLUMN_LETTERS, _COLUMN_PIXELS, _ROW_PIXELS = 9, 68, 20
+_COLUMN_LETTERS, _COLUMN_PIXELS, _ROW_PIXELS, _LINE = 9, 68, 20, 15.0
 _FEW = 40
 _KINDS = {ChartType.BAR: "bar", ChartType.LINE: "line", ChartType.PIE: "pie", ChartType.SCATTER: "scatter"}
-_DATES = {"day": "yyyy-mm-dd", "month": "yyyy-mm", "quarter": "yyyy-mm", "year": "yyyy"}
-_STYLES = {"day": "date", "month": "month", "quarter": "month", "year": "year"}
-_FAR_APART = 10
 _FONT = {"color": "#595959", "size": 9}
 _GRID = {"visible": True, "line": {"color": "#E0E0E0", "width": 0.75}}
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Where charts stand: one alone is large, several stand two by two; their numbers stand to the right of all."""
+    """Where charts stand: one alone is large, several stand two by two, each above its note; their numbers stand to the
+    right of all.
+    """
 
     columns: int
     width: int
@@ -47,23 +46,34 @@ class Grid:
         return {"width": self.width * _COLUMN_PIXELS, "height": self.height * _ROW_PIXELS}
 
 
-def draw_charts(book: Book, name: str, charts: Sequence[ChartTable], above: Lines = ()) -> None:
-    """A sheet with charts and the numbers that they are drawn from, below the lines that stand above."""
+def draw_charts(
+    book: Book, name: str, charts: Sequence[ChartTable], above: Lines = (), nothing: str = NOTHING_TO_DRAW
+) -> None:
+    """A sheet with charts and the numbers that they are drawn from, below the lines that stand above.
+
+    Args:
+        nothing: what to say where there are no charts.
+    """
     sheet = book.sheet(name, above)
     sheet.hide_gridlines(2)
     top = len(above)
     if not charts:
-        put_text(sheet, top, 0, NOTHING_TO_DRAW, book.formats["subtitle"])
+        put_text(sheet, top, 0, nothing, book.formats["subtitle"])
     grid = Grid(1, 14, 24) if len(charts) == 1 else Grid(2, 9, 18)
     end = grid.columns * (grid.width + 1)
     sheet.set_column(0, end - 1, _COLUMN_LETTERS)
-    data = end
+    data, notes = end, dict[int, float]()
     for number, chart in enumerate(charts):
         row, column = grid.place(number)
-        numbers = _put_numbers(book, sheet, chart, top, data)
-        drawn = _chart(book, sheet.get_name(), chart, numbers, data)
+        _put_numbers(book, sheet, chart, top, data)
+        drawn = _chart(book, sheet.get_name(), chart, top, data)
         drawn.set_size(grid.pixels)
         sheet.insert_chart(top + row, column, drawn, {"object_position": 2})
+        if chart.note:
+            below = top + row + grid.height
+            _put_note(book, sheet, below, column, grid, chart.note)
+            notes[below] = max(notes.get(below, _LINE), _LINE * lines_of(chart.note, grid.width * _COLUMN_LETTERS))
+            sheet.set_row(below, notes[below])
         data += len(chart.series) + 2
     rows = grid.place(max(len(charts) - 1, 0))[0] + grid.height
     sheet.print_area(0, 0, top + rows, end - 1)
@@ -71,28 +81,25 @@ def draw_charts(book: Book, name: str, charts: Sequence[ChartTable], above: Line
     sheet.fit_to_pages(1, 1)
 
 
-def _put_numbers(book: Book, sheet: Worksheet, table: ChartTable, top: int, column: int) -> int:
-    """The numbers of one chart; the row of their titles."""
-    titles = top + (1 if table.note else 0)
-    if table.note:
-        put_text(sheet, top, column, table.note, book.formats["subtitle"])
+def _put_numbers(book: Book, sheet: Worksheet, table: ChartTable, top: int, column: int) -> None:
+    """The numbers of one chart, below their titles."""
     shown = [_series_name(name, small) for name, small in zip(table.series, _on_the_right(table), strict=True)]
     for place, title in enumerate([table.x_title, *shown], column):
-        put_text(sheet, titles, place, title, book.formats["header"])
+        put_text(sheet, top, place, title, book.formats["header"])
         sheet.set_column(place, place, max(letters_wide([title]), 14))
-    keys = [_key(each) for each in table.keys]
+    keys = shown_keys(table.keys, table.unit)
     sheet.set_column(column, column, max(letters_wide([table.x_title, *map(str, keys)]), 14))
-    for row, key in enumerate(keys, titles + 1):
-        _put_key(book, sheet, row, column, key, table.unit)
+    for row, key in enumerate(keys, top + 1):
+        put_key(book, sheet, row, column, key, table.unit)
     for place, numbers in enumerate(table.series.values(), column + 1):
-        for row, number in enumerate(numbers, titles + 1):
+        for row, number in enumerate(numbers, top + 1):
             put_value(sheet, row, place, number, book.formats)
-    return titles
 
 
-def _key(value: Any) -> Any:
-    words = {None: "(empty)", True: "TRUE", False: "FALSE"}
-    return words[value] if value is None or isinstance(value, bool) else value
+def _put_note(book: Book, sheet: Worksheet, row: int, column: int, grid: Grid, note: str) -> None:
+    """Below its chart, as wide as it."""
+    sheet.merge_range(row, column, row, column + grid.width - 1, "", book.formats["note"])
+    put_text(sheet, row, column, note, book.formats["note"])
 
 
 def _series_name(name: str, small: bool) -> str:
@@ -100,25 +107,13 @@ def _series_name(name: str, small: bool) -> str:
 
 
 def _on_the_right(table: ChartTable) -> list[bool]:
-    """Which lines would lie flat on the ground beside the largest."""
-    sizes = [max((abs(each) for each in numbers if each is not None), default=0.0) for numbers in table.series.values()]
-    return [table.type is ChartType.LINE and each * _FAR_APART < max(sizes) for each in sizes]
+    """Which lines stand along an axis of their own."""
+    return [table.type is ChartType.LINE and axis is Axis.RIGHT for axis in axes_of(table.series.values())]
 
 
 def _text(title: str) -> str:
     """A title that stays one: xlsxwriter takes whatever looks like ``Sheet!A1`` for a place, with or without ``=``."""
     return title.replace("!", "! ")
-
-
-def _put_key(book: Book, sheet: Worksheet, row: int, column: int, key: Any, unit: str | None) -> None:
-    if isinstance(key, datetime) and unit in _STYLES:
-        sheet.write_datetime(row, column, key, book.formats[_STYLES[unit]])
-    elif isinstance(key, datetime) and unit in ("hour", "minute"):
-        put_text(sheet, row, column, f"{key:%Y-%m-%d %H:%M}", book.formats["text"])
-    elif isinstance(key, float):
-        put_value(sheet, row, column, key, book.formats)
-    else:
-        put_text(sheet, row, column, str(key), book.formats["text"])
 
 
 def _chart(book: Book, sheet: str, table: ChartTable, titles: int, column: int) -> Any:
@@ -141,6 +136,9 @@ def _chart(book: Book, sheet: str, table: ChartTable, titles: int, column: int) 
     chart.set_chartarea({"border": {"color": "#D9D9D9"}})
     _legend(chart, table)
     _axes(chart, table, any(right))
+    if table.type is ChartType.LINE:
+        # A line goes on where a number is missing: a lone one between two gaps would be no line at all.
+        chart.show_blanks_as("span")
     return chart
 
 
@@ -173,7 +171,8 @@ def _axes(chart: Any, table: ChartTable, with_right: bool) -> None:
     if table.type is ChartType.PIE:
         return
     names = {"name_font": {"size": 10, "bold": False, "color": "#404040"}, "num_font": _FONT}
-    from_zero = table.type is ChartType.BAR and _lowest(table) >= 0
+    ground = _ground(table) if table.type is ChartType.BAR else {}
+    from_zero = bool(ground)
     numbers = {"num_format": _format(table, from_zero), "major_gridlines": _GRID, **names}
     keys: dict[str, Any] = {
         "name": _text(table.x_title),
@@ -181,14 +180,16 @@ def _axes(chart: Any, table: ChartTable, with_right: bool) -> None:
         "major_gridlines": {"visible": False},
         **names,
     }
-    if table.unit in _DATES:
-        keys |= {"date_axis": True, "num_format": _DATES[table.unit]}
+    if table.unit in DATES:
+        # Along an axis of dates, bars are as thin as a day of all these years.
+        kind = "text_axis" if table.type is ChartType.BAR else "date_axis"
+        keys |= {kind: True, "num_format": DATES[table.unit]}
     if table.type is ChartType.SCATTER:
         keys |= {"num_format": axis_format(table.keys, from_zero=False), "major_gridlines": _GRID}
     if table.type is ChartType.BAR:
         # Bars lie: their categories stand at the left, the first one above.
         chart.set_y_axis({**keys, "reverse": True, "crossing": "max"})
-        chart.set_x_axis({"name": _text(table.y_title), **numbers, **({"min": 0} if from_zero else {})})
+        chart.set_x_axis({"name": _text(table.y_title), **numbers, **ground})
         return
     chart.set_x_axis(keys)
     chart.set_y_axis({"name": _text(table.y_title), **numbers})
@@ -204,5 +205,9 @@ def _format(table: ChartTable, from_zero: bool, *, on_the_right: bool = False) -
     return axis_format(chosen, from_zero=from_zero)
 
 
-def _lowest(table: ChartTable) -> float:
-    return min((each for series in table.series.values() for each in series if each is not None), default=0.0)
+def _ground(table: ChartTable) -> dict[str, int]:
+    """Bars begin at zero, wherever they go."""
+    known = [each for series in table.series.values() for each in series if each is not None]
+    if min(known, default=0.0) >= 0:
+        return {"min": 0}
+    return {"max": 0} if max(known) <= 0 else {}

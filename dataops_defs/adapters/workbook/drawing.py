@@ -19,21 +19,27 @@ def put_text(sheet: Worksheet, row: int, column: int, text: str, style: Format) 
     sheet.write_string(row, column, fitted(text, Changes()), style)
 
 
-def put_value(sheet: Worksheet, row: int, column: int, value: Any, formats: Formats, form: Form | None = None) -> None:
-    """A value in the form of its column, or of its own type; nothing for None."""
+def put_value(sheet: Worksheet, row: int, column: int, value: Any, formats: Formats, form: Form | None = None) -> str:
+    """A value in the form of its column, or of its own type; nothing for None.
+
+    Returns:
+        The text of a value that is none of Excel's; it is wrapped, so its row has to be high enough.
+    """
     if value is None:
-        return
+        return ""
     values = _held(value)
     own = form_of(values.type)
     style = form.style if form is not None and type(form) is type(own) else own.style
     if isinstance(own, TruthForm):
         sheet.write_boolean(row, column, bool(value), formats[style])
-        return
+        return ""
     number = number_of(value)
     if isinstance(own, NumberForm) and number is not None:
         sheet.write_number(row, column, number, formats[style])
-        return
-    put_text(sheet, row, column, own.words(values)[0].as_py(), formats["text"])
+        return ""
+    text: str = own.words(values)[0].as_py()
+    put_text(sheet, row, column, text, formats["text_whole"])
+    return text
 
 
 def number_of(value: Any) -> float | int | None:

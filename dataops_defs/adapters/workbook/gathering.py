@@ -27,10 +27,10 @@ class Scattered:
         self._seen = 0
         self._kept = pa.schema([(name, pa.float64()) for name in measures]).empty_table()
 
-    def of(self, x: str, y: str) -> pa.Table:
-        """Columns ``x`` and ``y``, the measures of those names, at most 500 points."""
-        points = pa.table({"x": self._kept[x], "y": self._kept[y]})
-        return points.filter(pc.and_(pc.is_finite(points["x"]), pc.is_finite(points["y"])))
+    def of(self, x: str, y: str) -> tuple[pa.Table, int]:
+        """Columns ``x`` and ``y``, the measures of those names, at most 500 points; and how many lack a number."""
+        points = pa.table({"x": self._kept[x], "y": self._kept[y]}).drop_null()
+        return points, self._kept.num_rows - points.num_rows
 
     def add(self, numbers: Sequence[pa.Array]) -> None:
         """Look at a batch."""
@@ -87,7 +87,7 @@ class Gathering:
     """Everything that charts of one table may need; which columns play which part is read from their types.
 
     ``measures`` are numbers that can be added up, ``time`` the first date or moment, ``dimensions`` columns whose
-    values name groups (texts, yes and no, whole numbers such as years and ids).
+    values name groups (texts, yes and no, times of day, whole numbers such as years and ids).
     """
 
     @property
@@ -95,9 +95,17 @@ class Gathering:
         """The measures that say most, those with more different values first; without those that never vary, unless
         none does.
         """
-        found = {name: each.values for name, each in zip(self.measures, self._variation, strict=True)}
-        varying = [name for name, values in found.items() if values > 1] or list(found)
-        return sorted(varying, key=lambda name: -found[name])[:MOST_SHOWN]
+        varying = [name for name, values in self._different.items() if values > 1] or self.filled
+        return sorted(varying, key=lambda name: -self._different[name])[:MOST_SHOWN]
+
+    @property
+    def filled(self) -> list[str]:
+        """The measures that have a number in any row."""
+        return [name for name, values in self._different.items() if values]
+
+    @property
+    def _different(self) -> dict[str, int]:
+        return {name: each.values for name, each in zip(self.measures, self._variation, strict=True)}
 
     def __init__(self, schema: pa.Schema) -> None:
         kinds = {each.name: plain_type(each.type) for each in schema}
@@ -110,9 +118,11 @@ class Gathering:
         self.label = _label([name for name, kind in kinds.items() if pa.types.is_string(kind)])
         self.largest = {name: Largest(name) for name in self.measures} if self.label else {}
         self._variation = [Variation() for _ in self.measures]
+        self.rows = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Look at a batch."""
+        self.rows += batch.num_rows
         numbers = [_as_float(plain(batch.column(name))) for name in self.measures]
         if self.time:
             self.periods.add(plain(batch.column(self.time)), numbers)
@@ -137,7 +147,8 @@ def _is_time(kind: pa.DataType) -> bool:
 
 
 def _is_dimension(name: str, kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_boolean(kind)) or is_label(name, kind)
+    named = pa.types.is_string(kind) or pa.types.is_boolean(kind) or pa.types.is_time(kind)
+    return bool(named) or is_label(name, kind)
 
 
 def _label(texts: Sequence[str]) -> str | None:

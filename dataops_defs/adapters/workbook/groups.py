@@ -12,7 +12,8 @@ KEY, COUNT = "\0key", "\0count"
 MOST_GROUPS = 2_000
 MOST_POINTS = 400
 # No weeks: they begin in one month and end in another, so months could not be made of them.
-UNITS = ("second", "minute", "hour", "day", "month", "quarter", "year")
+UNITS = ("second", "minute", "hour", "day", "month", "quarter", "year", "decade", "century")
+_YEARS = {"decade": 10, "century": 100}
 
 
 class Groups:
@@ -42,45 +43,51 @@ class Groups:
 
 
 class Periods(Groups):
-    """Groups by time: when there are too many, periods become longer."""
+    """Groups by time: when there are too many, periods become longer. Rows without a time that Excel knows are in
+    none; they are counted: those ``without`` a time, and those ``beyond`` Excel's calendar.
+    """
 
     def __init__(self, measures: Sequence[str], unit: str = "second") -> None:
         super().__init__(measures)
-        self.unit = unit
+        self._unit = unit
+        self.without = 0
+        self.beyond = 0
 
     def add(self, keys: pa.Array, numbers: Sequence[pa.Array]) -> None:
-        """Count a batch; rows without a time that Excel knows are in no period."""
+        """Count a batch."""
         there = pc.fill_null(pc.invert(beyond_calendar(keys)), False)
-        self._merge(_floored(keys.filter(there), self.unit), [each.filter(there) for each in numbers])
-        self._widen(MOST_GROUPS)
+        self.without += keys.null_count
+        self.beyond += len(keys) - keys.null_count - (pc.sum(there).as_py() or 0)
+        self._merge(_floored(keys.filter(there), self._unit), [each.filter(there) for each in numbers])
+        self._state, self._unit = _widened(self._state, self._unit, MOST_GROUPS)
 
-    @property
-    def table(self) -> pa.Table | None:
-        """In the order of time, at most 400 periods; ``unit`` says how long one is."""
-        if self._state is None:
+    def at_most(self, most: int) -> tuple[pa.Table, str] | None:
+        """So many periods at most, in the order of time, and how long one is; None where no row is in any."""
+        if self._state is None or not self._state.num_rows:
             return None
-        self._widen(MOST_POINTS)
-        self.unit = self._longest_unit(self._state[KEY])
-        return self._state.sort_by(KEY)
+        table, unit = _widened(self._state, self._unit, most)
+        return table.sort_by(KEY), _longest_unit(table[KEY], unit)
 
-    def _longest_unit(self, keys: pa.ChunkedArray) -> str:
-        """The longest unit at whose beginnings all periods begin: months where they are first days of months."""
-        coarser = UNITS[UNITS.index(self.unit) :]
-        if len(keys) < 2:
-            # A single point is the beginning of a year by chance.
-            coarser = coarser[: max(UNITS.index("day") - UNITS.index(self.unit), 0) + 1]
-        fitting = (each for each in reversed(coarser) if _floored(keys, each).equals(_floored(keys, self.unit)))
-        return next(fitting, self.unit)
 
-    def _widen(self, most: int) -> None:
-        while self._state is not None and self._state.num_rows > most and self.unit != UNITS[-1]:
-            self.unit = UNITS[UNITS.index(self.unit) + 1]
-            keys = _floored(self._state[KEY], self.unit)
-            self._state = summed(self._state.set_column(0, KEY, keys), self.measures)
+def _longest_unit(keys: pa.ChunkedArray, unit: str) -> str:
+    """The longest unit at whose beginnings all periods begin: months where they are first days of months."""
+    # A single point is the beginning of a year by chance, and two years are those of a century.
+    longest = UNITS.index("year" if len(keys) > 1 else "day")
+    coarser = UNITS[UNITS.index(unit) : max(longest, UNITS.index(unit)) + 1]
+    return next(each for each in reversed(coarser) if _floored(keys, each).equals(_floored(keys, unit)))
+
+
+def _widened(table: pa.Table, unit: str, most: int) -> tuple[pa.Table, str]:
+    """The sums of longer periods, where there are more than that."""
+    while table.num_rows > most and unit != UNITS[-1]:
+        unit = UNITS[UNITS.index(unit) + 1]
+        table = summed(table.set_column(0, KEY, _floored(table[KEY], unit)), table.column_names[2:])
+    return table, unit
 
 
 def _floored(keys: pa.Array, unit: str) -> pa.Array:
-    return pc.floor_temporal(keys.cast(pa.timestamp("us"), safe=False), unit=unit)
+    moments, years = keys.cast(pa.timestamp("us"), safe=False), _YEARS.get(unit)
+    return pc.floor_temporal(moments, multiple=years or 1, unit="year" if years else unit)
 
 
 def summed(table: pa.Table, measures: Sequence[str]) -> pa.Table:

@@ -37,11 +37,13 @@ _AIR = 2.5
 # What a line that ends at a word leaves empty.
 _BROKEN_OFF = 5
 _WIDE_LETTERS = ("W", "F")
-# Whole numbers that name something and measure nothing.
-_LABEL = re.compile(
-    r"(?:^|_)(?:id|ids|key|code|no|nr|num|number|year|month|day|week|quarter|zip|postcode|plz|version|phone|isbn|ean)$"
-    r"|(?<=[a-z])(?:Id|Key|Code|No|Number|Year)$",
+# Whole numbers that name something and measure nothing, by the last word of what they are called.
+_LABELS = re.compile(
+    "ids?|key|code|no|nr|num|number|year|month|day|week|quarter|zip|zipcode|postcode|plz|version|phone|isbn|ean"
 )
+_WORDS_MEET = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[\W_]+")
+# customerid, but not bid, paid or grid.
+_GLUED_ID = re.compile(r"\w{3,}id(?<!paid)(?<!bid)(?<!grid)(?<!acid)(?<!solid)(?<!fluid)(?<!liquid)(?<!covid)")
 _WIDTHS = {"date": 12.0, "moment": 20.0, "moment_fine": 24.0, "time": 10.0, "time_fine": 14.0, "span": 14.0}
 
 
@@ -80,7 +82,11 @@ def headers_of(schema: pa.Schema, first: pa.RecordBatch | None) -> list[Header]:
 
 def is_label(name: str, kind: pa.DataType) -> bool:
     """Whether a column of whole numbers names things, by what it is called."""
-    return pa.types.is_integer(kind) and _LABEL.search(name) is not None
+    if not pa.types.is_integer(kind):
+        return False
+    *others, last = ["", *(word.lower() for word in _WORDS_MEET.split(name) if word)]
+    # Visits per day are a measure.
+    return others[-1:] != ["per"] and any(each.fullmatch(last) for each in (_LABELS, _GLUED_ID))
 
 
 def _header(field: pa.Field, values: pa.Array) -> Header:

@@ -78,7 +78,7 @@ def _styles(palette: Palette) -> dict[str, dict[str, Any]]:
     wrapped = {"num_format": "@", "align": "left", "indent": 1, "text_wrap": True}
     return {
         "text": {"num_format": "@", "align": "left", "indent": 1},
-        "text_whole": {**wrapped, "valign": "top"},
+        "text_whole": wrapped,
         # Excel shows TRUE and FALSE whatever the format; LibreOffice asks for one.
         "truth": {"num_format": '"TRUE";"TRUE";"FALSE"', "align": "center"},
         **{name: {"num_format": shown} for name, shown in _NUMBERS.items()},

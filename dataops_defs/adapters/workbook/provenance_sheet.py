@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from dataops_defs.adapters.workbook.book import Book, Poured
+from dataops_defs.adapters.workbook.chart_choice import ChartTable
 from dataops_defs.adapters.workbook.drawing import put_text
 from dataops_defs.adapters.workbook.headers import lines_of
+from dataops_defs.adapters.workbook.texts import counted
 
 NAME = "Provenance"
 _NAME_LETTERS, _LETTERS = 24, 100
@@ -54,22 +56,31 @@ def notes_on(poured: Poured) -> list[str]:
     for name, (as_text, changes) in poured.told.items():
         column = f"column '{name}' of {where}"
         if as_text:
-            said.append(f"{as_text:,} values of {column} are kept as text, because Excel would show others")
+            said.append(f"{_are(as_text, 'value', column)} kept as text, because Excel would show others")
         if changes.rounded:
-            said.append(f"{changes.rounded:,} numbers of {column} are rounded to 15 digits: Excel keeps no more")
+            said.append(f"{_are(changes.rounded, 'number', column)} rounded to 15 digits: Excel keeps no more")
         if changes.cut:
-            said.append(f"{changes.cut:,} texts of {column} are cut: a cell holds 32,767 characters")
+            said.append(f"{_are(changes.cut, 'text', column)} cut: a cell holds 32,767 characters")
         if changes.quoted:
             said.append(
-                f"{changes.quoted:,} texts of {column} begin like a formula and have a quote (') in front, so that"
-                " they stay text, also in a CSV file made of this one"
+                f"{_are(changes.quoted, 'text', column)} given a quote (') in front: what begins like a formula stays"
+                " text by it, also in a CSV file made of this one"
             )
     return said
+
+
+def notes_on_charts(sheet: str, charts: Sequence[ChartTable]) -> list[str]:
+    """What charts leave out."""
+    return [f"chart '{each.title}' on '{sheet}': {each.note}" for each in charts if each.note]
 
 
 def stamp(moment: datetime) -> str:
     """A moment for people."""
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _are(number: int, one: str, column: str) -> str:
+    return f"{counted(number, one)} of {column} {'is' if number == 1 else 'are'}"
 
 
 def _pieces(text: str) -> list[str]:

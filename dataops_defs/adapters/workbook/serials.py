@@ -14,6 +14,7 @@ EPOCH = 25_569
 """The serial of the 1st of January 1970."""
 FIRST_DAY, LAST_DAY = -25_508, 2_932_896
 """Days since 1970 of 1900-03-01 and 9999-12-31."""
+CALENDAR = "March 1900 to the end of 9999"
 _PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 _LARGEST = 2**63 - 1
 

@@ -8,14 +8,16 @@ from xlsxwriter.worksheet import Worksheet
 from dataops_defs.adapters.workbook.book import Book, Poured
 from dataops_defs.adapters.workbook.drawing import put_text, put_value
 from dataops_defs.adapters.workbook.forms import Form, NumberForm, TextForm
-from dataops_defs.adapters.workbook.headers import Header, letters_wide
+from dataops_defs.adapters.workbook.headers import Header, letters_wide, lines_of
 from dataops_defs.adapters.workbook.magnitudes import is_far
 from dataops_defs.adapters.workbook.statistics import ColumnStatistics
+from dataops_defs.adapters.workbook.texts import counted
 
 NAME = "Summary"
 TITLES = ("Column", "Type", "Filled", "Empty", "Distinct", "Min", "Max", "Mean", "Sum")
 _WIDTHS = (0, 18, 11, 11, 16, 24, 24, 24, 24)
 _LONGEST_TEXT = 80
+_LINE = 15.0
 _AVERAGE = NumberForm(lambda values: values.cast("string"), "number", "decimal8")
 _FAR = NumberForm(lambda values: values.cast("string"), "number", "float")
 _COUNT = NumberForm(lambda values: values.cast("string"), "whole number", "integer")
@@ -23,7 +25,7 @@ _COUNT = NumberForm(lambda values: values.cast("string"), "whole number", "integ
 
 def draw_summary(book: Book, poured: Poured, statistics: Sequence[ColumnStatistics]) -> None:
     """A sheet with one line for each column of a table."""
-    size = f"{poured.rows:,} rows, {len(poured.columns):,} columns"
+    size = f"{counted(poured.rows, 'row')}, {counted(len(poured.columns), 'column')}"
     sheet = book.sheet(NAME, [("title", NAME), ("subtitle", size)])
     for place, title in enumerate(TITLES):
         put_text(sheet, 3, place, title, book.formats["header" if place < 2 else "header_right"])
@@ -48,11 +50,11 @@ def _line(book: Book, sheet: Worksheet, row: int, column: Header, found: ColumnS
     mean = None if column.is_label else found.mean
     forms = {**forms, "Mean": _readable(mean, forms["Mean"]), "Sum": _readable(sums, forms["Sum"])}
     cells = (found.filled, found.empty, distinct, _shown(found.low), _shown(found.high), mean, sums)
+    lines = 1
     for place, value in enumerate(cells, 2):
-        if isinstance(value, str):
-            put_text(sheet, row, place, value, book.formats["text_whole"])
-        else:
-            put_value(sheet, row, place, value, book.formats, forms.get(TITLES[place]))
+        text = put_value(sheet, row, place, value, book.formats, forms.get(TITLES[place]))
+        lines = max(lines, lines_of(text, _WIDTHS[place]))
+    sheet.set_row(row, _LINE * lines)
 
 
 def _forms(column: Header) -> Mapping[str, Form]:

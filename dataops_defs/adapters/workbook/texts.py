@@ -18,7 +18,7 @@ _SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"
 # A cell is a formula in a workbook only if it is written as one, and ours are not. Saved as CSV and opened again,
 # text that begins like one would be: a quote in front survives that, a text format does not.
 _RUNS = re.compile(f"[{_BLANKS}]*[{_SIGNS}]|[\t\r\n]")
-_HARMLESS = re.compile(rf"[{_BLANKS}]*(?:[+\-]?[\d\s.,:%]*|-+)")
+_HARMLESS = re.compile(rf"[{_BLANKS}]*(?:[+\-]?(?:[\d\s.,:%]*|\d[\d.]*[eE][+\-]?\d+|Infinity)|-+)")
 _CODED = re.compile("_(?=x[0-9A-Fa-f]{4}_)|[\x00-\x08\x0b-\x1f\ufffe\uffff]")
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 # What plain text does not hold; the same rules for a whole column at once.
@@ -37,6 +37,11 @@ class Changes:
 
     def __add__(self, other: "Changes") -> "Changes":
         return Changes(self.cut + other.cut, self.quoted + other.quoted, self.rounded + other.rounded)
+
+
+def counted(number: int, one: str) -> str:
+    """``1 row``, ``2,000 rows``."""
+    return f"{number:,} {one if number == 1 else f'{one}s'}"
 
 
 def odd_ones(texts: pa.Array) -> pa.Array:

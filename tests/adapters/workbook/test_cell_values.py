@@ -70,7 +70,7 @@ class TestNumbers:
         values = [math.nan, math.inf, -math.inf, 1.7e308, 5e-324]
         made = poured({"n": pa.array(values)})
 
-        assert made.column() == ["NaN", "Infinity", "'-Infinity", "1.7e+308", "5e-324"]
+        assert made.column() == ["NaN", "Infinity", "-Infinity", "1.7e+308", "5e-324"]
         assert made.poured.told["n"][0] == 5
 
     def test_a_narrow_float_is_as_short_as_it_was_written(self) -> None:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import openpyxl
@@ -77,6 +78,20 @@ class TestTheSummary:
         sheet = summary({"rate": pa.array([0.1, 0.1], pa.float32())})
 
         assert [sheet.cell(5, column).value for column in range(6, 10)] == [0.1, 0.1, 0.1, 0.2]
+
+    def test_has_rows_that_are_high_enough_for_what_is_wrapped(self) -> None:
+        columns = {
+            "id": ["3f2b8c1e-7a44-4a11-9b0d-2c61d3a0e5f7"],
+            "far": [Decimal("123456789012345678901234567890.12")],
+        }
+        sheet = summary({**columns, "n": [1]})
+
+        assert [sheet.row_dimensions[row].height for row in (5, 6)] == [30, 30]
+        assert all(sheet.cell(6, column).alignment.wrap_text for column in (6, 7, 9))
+
+    def test_counts_one_row_as_one(self) -> None:
+        assert summary({"n": [1]})["A2"].value == "1 row, 1 column"
+        assert summary({"n": [1, 2], "m": [1, 2]})["A2"].value == "2 rows, 2 columns"
 
     def test_shows_sums_of_any_size(self) -> None:
         sheet = summary({"far": [1e308, -1e308, 2e299], "small": [3e-9] * 3, "over": [1e308] * 3})
