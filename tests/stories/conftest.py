@@ -65,11 +65,13 @@ def healthy(api: httpx.Client) -> bool:
         return False
 
 
-def wait_for(true: Any, seconds: float) -> None:
+def wait_for(true: Any, seconds: float) -> Any:
+    """What ``true`` found; it may be gone when it is looked for again."""
     deadline = time.monotonic() + seconds
-    while not true():
+    while not (found := true()):
         assert time.monotonic() < deadline, f"not so within {seconds} s"
         time.sleep(0.2)
+    return found
 
 
 # Sources of stories lie on this machine.

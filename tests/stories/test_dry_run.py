@@ -31,10 +31,7 @@ class TestADryRun:
         path = f"{BASE}/pipelines/{pipeline_id(stack)}/execute"
         id = stack.api.post(path, json={"dryRun": True}, headers={"Prefer": "respond-async"}).json()["id"]
 
-        wait_for(lambda: syncing_worker(stack) is not None, 60)
-        worker = syncing_worker(stack)
-        assert worker is not None
-        os.kill(worker, signal.SIGKILL)
+        os.kill(wait_for(lambda: syncing_worker(stack), 60), signal.SIGKILL)
         wait_for(lambda: execution(stack, id)["status"] == "completed", 120)
 
         done = execution(stack, id)

@@ -49,9 +49,7 @@ def loading_worker(stack: RunningStack) -> psutil.Process | None:
 
 def kill_in_the_middle(stack: RunningStack, pipeline: str) -> None:
     """Kill the loading worker between its 100th row and its last, however fast it is: it goes on by short steps."""
-    wait_for(lambda: loading_worker(stack), 60)
-    worker = loading_worker(stack)
-    assert worker is not None
+    worker: psutil.Process = wait_for(lambda: loading_worker(stack), 60)
     worker.suspend()
     while state(stack, pipeline)["load_position"] <= 100:
         worker.resume()

@@ -44,10 +44,7 @@ class TestAKilledWorker:
             steps = execution(stack, id).get("steps") or []
             return any(step["name"] == "Flights to flight" and step["status"] == "running" for step in steps)
 
-        wait_for(syncing_flights, 60)
-        worker = syncing_worker(stack)
-        assert worker is not None
-        os.kill(worker, signal.SIGKILL)
+        os.kill(wait_for(lambda: syncing_flights() and syncing_worker(stack), 60), signal.SIGKILL)
 
         wait_for(lambda: execution(stack, id)["status"] == "completed", 120)
         [(workers,)] = stack.sql("CATALOGUE", "SELECT epoch FROM run WHERE id = %s", id)
