@@ -7,10 +7,9 @@ import numpy as np
 import pyarrow as pa
 
 from dataops_defs.adapters.json_values import json_rows
+from dataops_defs.adapters.sources.csv.rows import MAX_REJECTED
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.errors import SourceError
-
-MAX_REJECTED = 100_000
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from typing import IO, Any, BinaryIO
 from xml.etree import ElementTree
 from xml.parsers import expat
 
+from openpyxl.utils.cell import coordinate_to_tuple, get_column_letter
+
 from dataops_defs.adapters.sources.csv.rows import MAX_REJECTED
 from dataops_defs.adapters.sources.in_worker import Refused
 
@@ -28,7 +30,6 @@ _OVERLAP = 16 * 1024
 _ERRORS = (b't="e"', b"t='e'")
 _NOT_COMPUTED = re.compile(rb"<f(?:\s[^>]*)?(?:/>|>[^<]*</f\s*>)\s*(?:</c\s*>|<v(?:\s[^>]*)?/>|<v(?:\s[^>]*)?>\s*</v)")
 _PREFIXED = re.compile(rb"<\w+:worksheet\b")
-_REFERENCE = re.compile(r"([A-Za-z]+)([0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def unread_cells(file: BinaryIO, sheet: str) -> UnreadCells | None:
                     return {}
             with container.open(part) as xml:
                 return _Cells().found(xml)
-    except (KeyError, zipfile.BadZipFile, zlib.error, ElementTree.ParseError, expat.ExpatError):
+    except (KeyError, ValueError, zipfile.BadZipFile, zlib.error, ElementTree.ParseError, expat.ExpatError):
         return None
 
 
@@ -135,7 +136,7 @@ class _Cells:
                 self._row = int(attributes.get("r", self._row + 2)) - 1
                 self._column = -1
             case "c":
-                self._column = _column(attributes["r"]) if "r" in attributes else self._column + 1
+                self._column = coordinate_to_tuple(attributes["r"])[1] - 1 if "r" in attributes else self._column + 1
                 self._type, self._formula, self._value = attributes.get("t", "n"), None, ""
             case "f":
                 self._inside, self._formula = "f", ""
@@ -161,25 +162,8 @@ class _Cells:
         if self._type != "e" and computed:
             return
         shown = self._value or (f"={self._formula}" if self._formula is not None else "an error")
-        where = f"{_letters(self._column)}{self._row + 1}"
+        where = f"{get_column_letter(self._column + 1)}{self._row + 1}"
         cell = Unread(where, shown[:MAX_SHOWN], computed)
         self._rows.setdefault(self._row, {})[self._column] = cell
         if len(self._rows) > MAX_REJECTED:
             raise Refused(f"more than {MAX_REJECTED} of its rows cannot be read; one of them: {cell.reason}")
-
-
-def _column(reference: str) -> int:
-    """The column of a cell, from 0: A is 0, AA is 26."""
-    told = _REFERENCE.fullmatch(reference)
-    number = 0
-    for letter in told[1].upper() if told else "A":
-        number = number * 26 + ord(letter) - ord("A") + 1
-    return number - 1
-
-
-def _letters(column: int) -> str:
-    text, column = "", column + 1
-    while column:
-        column, place = divmod(column - 1, 26)
-        text = chr(ord("A") + place) + text
-    return text
