@@ -19,6 +19,7 @@ DataOpsError
 ├── DependencyUnavailable    PostgreSQL or Dagster did not answer; later may help
 ├── LedgerImbalance          rows in and rows accounted for differ: the run fails
 ├── NodesFailed              nodes of a pipeline graph failed; the message names them
+├── FilesFailed              files of a watched folder were not imported; the message names them
 ├── RunStopped               the run was cancelled from outside
 │   └── RunTimedOut          its time limit is over
 ├── RunPaused                the run was paused from outside
@@ -168,6 +169,12 @@ class NodesFailed(DataOpsError):
     """Nodes of a pipeline graph failed; those that do not depend on them have done their work."""
 
     code = "NODES_FAILED"
+
+
+class FilesFailed(DataOpsError):
+    """Files of a watched folder were not imported; the others of the run were."""
+
+    code = "FILES_FAILED"
 
 
 class RunStopped(DataOpsError):

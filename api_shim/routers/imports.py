@@ -35,6 +35,7 @@ from dataops_defs.adapters.warehouse.corrections import keep_corrections
 from dataops_defs.catalogue.import_rows import ImportRow
 from dataops_defs.catalogue.imports import Imports
 from dataops_defs.catalogue.models import RunRow
+from dataops_defs.catalogue.unfinished_imports import settle
 from dataops_defs.domain.extraction import FileFormat
 from dataops_defs.domain.importing import ImportTarget, public_import_id, target_of
 from dataops_defs.domain.rejects import RejectState
@@ -94,7 +95,7 @@ def get_import(import_id: str, session: ReadingDep, shim: ShimDep, caller: Calle
     row = imports.get(import_id)
     check_file_use(session, shim, caller, row.path)
     if not row.state.ended:
-        imports.settle()
+        settle(session)
     return ImportOut.of(row)
 
 

@@ -27,6 +27,7 @@ LAUNCHES = {
     RunKind.REFRESH: "datamart.refresh",
     RunKind.ETL: "etl.run",
     RunKind.IMPORT: "file.import",
+    RunKind.ARRIVALS: "watch.import",
     RunKind.EXPORT: "export.create",
     RunKind.DETECT: "relationships.detect",
     RunKind.ASSETS: "assets.materialize",

@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import JSON, BigInteger, Index, Uuid
+from sqlalchemy import JSON, BigInteger, Index, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dataops_defs.catalogue.base import Identified, Json, Row
 from dataops_defs.domain.importing import ImportOptions, ImportState, ImportTarget, LoadMode, TargetFormat
+
+OPEN = (ImportState.PENDING, ImportState.IMPORTING)
 
 
 class ImportRow(Identified, Row):
@@ -19,7 +21,11 @@ class ImportRow(Identified, Row):
     """
 
     __tablename__ = "file_import"
-    __table_args__ = (Index("ix_file_import_target", "target_schema", "target_table"),)
+    __table_args__ = (
+        Index("ix_file_import_target", "target_schema", "target_table"),
+        Index("ix_file_import_run_id", "run_id"),
+        Index("ix_file_import_open", "state", postgresql_where=text("finished_at IS NULL")),
+    )
     app: Mapped[str] = mapped_column(default="default")
     path: Mapped[str]
     fingerprint: Mapped[str | None]

@@ -3,16 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from dataops_defs.catalogue.base import new_id, now
 from dataops_defs.catalogue.definitions import as_uuid
 from dataops_defs.catalogue.import_rows import ImportRow, ImportTargetRow
-from dataops_defs.catalogue.models import DatamartRow, EtlPipelineRow, RunRow
-from dataops_defs.catalogue.watch_rows import WatchedFileRow
-from dataops_defs.domain.importing import IMPORT_PREFIX, FileState, ImportState, ImportTarget, TargetFormat
+from dataops_defs.catalogue.models import DatamartRow, EtlPipelineRow
+from dataops_defs.domain.importing import IMPORT_PREFIX, ImportState, ImportTarget, TargetFormat
 from dataops_defs.errors import Conflict, NotFound
 
 MAX_ERROR = 2000
@@ -76,30 +75,15 @@ class Imports:
                 setattr(row, name, value)
         return row
 
-    def settle(self) -> None:
-        """Note as failed what is under way by its row, and whose run has ended without it: killed, or cancelled."""
-        lost = (
-            update(ImportRow)
-            .where(
-                ImportRow.state.in_((ImportState.PENDING, ImportState.IMPORTING)),
-                ImportRow.run_id == RunRow.id,
-                RunRow.finished_at.is_not(None),
-            )
-            .values(
-                state=ImportState.FAILED,
-                error=func.coalesce(RunRow.error, "Its run was cancelled before it began"),
-                finished_at=RunRow.finished_at,
-            )
-            .returning(ImportRow.id, ImportRow.error)
-            .execution_options(synchronize_session=False)
-        )
-        for id, error in self._session.execute(lost).all():
-            self._session.execute(
-                update(WatchedFileRow)
-                .where(WatchedFileRow.import_id == id)
-                .values(status=FileState.FAILED, error=error, updated_at=now())
-            )
-        self._session.expire_all()
+    def of_run(self, run_id: str) -> Sequence[ImportRow]:
+        """Those that a run is asked for, or has done, in the order they were found."""
+        return self._session.scalars(select(ImportRow).where(ImportRow.run_id == run_id).order_by(ImportRow.id)).all()
+
+    def put_off(self, id: str) -> None:
+        """Take one from its run: it waits for another, which its watch asks for."""
+        row = self.get(id, lock=True)
+        if not row.state.ended:
+            row.state, row.run_id = ImportState.PENDING, None
 
     def describe_like_before(self, row: ImportRow) -> None:
         """Take the columns of the newest import that has loaded this content into the target."""

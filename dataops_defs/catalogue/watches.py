@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select, text, update
+from sqlalchemy import ColumnElement, Select, func, or_, select, text, update
 
 from dataops_defs.catalogue.base import Named, new_id, now
 from dataops_defs.catalogue.definitions import Definitions, as_uuid
+from dataops_defs.catalogue.import_rows import ImportRow
 from dataops_defs.catalogue.watch_rows import WatchedFileRow, WatchRow
 from dataops_defs.domain.importing import WATCH_PREFIX, FileState
 
+PAUSE = timedelta(minutes=1)
 WAITING = (FileState.SETTLING, FileState.PENDING, FileState.DETECTED)
 SHOWN: dict[str, tuple[FileState, ...]] = {
     **{str(each): (each,) for each in FileState if each is not FileState.SETTLING},
@@ -78,23 +81,33 @@ class Watches(Definitions[WatchRow]):
         row.degraded_since = row.degraded_since or row.looked_at
 
     def waiting(self, watch_id: str, limit: int) -> Sequence[WatchedFileRow]:
-        """Complete files whose import nobody has asked for yet, oldest first; not more than ``limit`` at a time."""
-        asked = select(func.count()).where(
+        """Complete files whose import no run is asked for, oldest first; not more than ``limit`` are under way at once.
+
+        What was begun and put off comes again after a minute, then after half the time that it has been tried for.
+        """
+        under_way = select(func.count()).where(
             WatchedFileRow.watch_id == watch_id,
             WatchedFileRow.status.in_((FileState.PENDING, FileState.IMPORTING)),
-            WatchedFileRow.import_id.is_not(None),
+            WatchedFileRow.import_id == ImportRow.id,
+            ImportRow.run_id.is_not(None),
         )
-        room = limit - (self.session.scalar(asked) or 0)
+        room = limit - (self.session.scalar(under_way) or 0)
+        tried_for = WatchedFileRow.updated_at - ImportRow.started_at
         query = (
             select(WatchedFileRow)
+            .outerjoin(ImportRow, ImportRow.id == WatchedFileRow.import_id)
             .where(
                 WatchedFileRow.watch_id == watch_id,
                 WatchedFileRow.status == FileState.PENDING,
-                WatchedFileRow.import_id.is_(None),
+                ImportRow.run_id.is_(None),
+                or_(
+                    ImportRow.started_at.is_(None),
+                    WatchedFileRow.updated_at + func.greatest(PAUSE, tried_for / 2) <= func.now(),
+                ),
             )
             .order_by(WatchedFileRow.id)
             .limit(max(room, 0))
-            .with_for_update(skip_locked=True)
+            .with_for_update(of=WatchedFileRow, skip_locked=True)
         )
         return self.session.scalars(query).all()
 

@@ -84,7 +84,7 @@ def build_definitions(state: State, only: Selected | None = None) -> dg.Definiti
             deliver_alerts,
             mounts_sensor,
             mail_ends,
-            *builder.watch_sensors(by_name["import_file"]),
+            *builder.watch_sensors(by_name["import_arrivals"]),
             *builder.trigger_sensors(by_name),
         ]
         if served

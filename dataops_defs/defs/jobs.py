@@ -19,6 +19,7 @@ from dataops_defs.flows.drop_data import drop_data
 from dataops_defs.flows.execute_pipeline import execute_pipeline
 from dataops_defs.flows.export_workbook import export_workbook
 from dataops_defs.flows.extract_dataset import extract_dataset
+from dataops_defs.flows.import_arrivals import import_arrivals
 from dataops_defs.flows.import_file import import_file
 from dataops_defs.flows.outcome import Outcome
 from dataops_defs.flows.refresh_datamart import refresh_datamart
@@ -32,7 +33,8 @@ FLOWS: dict[RunKind, tuple[Callable[[Work, str], object], str]] = {
     RunKind.SYNC: (sync_mapping, "Sync a mapping's dataset into objects"),
     RunKind.PIPELINE: (execute_pipeline, "Execute a pipeline graph"),
     RunKind.REFRESH: (refresh_datamart, "Fill a datamart again"),
-    RunKind.IMPORT: (import_file, "Import a file that was asked for, or found in a watched folder"),
+    RunKind.IMPORT: (import_file, "Import a file that was asked for"),
+    RunKind.ARRIVALS: (import_arrivals, "Import files that were found in a watched folder, each for itself"),
     RunKind.REPLAY: (replay_rejects, "Try the rejected rows of a mapping again, with the corrections that were given"),
     RunKind.DETECT: (detect_relationships, "Detect how tables relate, once more as an earlier request asked for it"),
     RunKind.DROP: (drop_data, "Drop what deleted definitions left behind, as a request asked for it"),

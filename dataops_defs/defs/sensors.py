@@ -21,7 +21,7 @@ automation_sensor = dg.AutomationConditionSensorDefinition(
 
 
 def watch_sensor(row: Mapping[str, Any], job: dg.JobDefinition) -> dg.SensorDefinition:
-    """One sensor for a watched folder: a run for each new version of a file that has stopped changing.
+    """One sensor for a watched folder: each new version of a file is imported once it has stopped changing.
 
     The marks of the files are kept in the catalogue: the cursor does not grow with them.
     """

@@ -7,7 +7,7 @@ from dataops_defs.domain.run import AT_WORK, RunKind, RunState
 
 SHORTEST = 0.01
 """Seconds before which there is no pace to speak of."""
-ONE_STEP = frozenset(RunKind) - {RunKind.PIPELINE, RunKind.ETL, RunKind.ASSETS}
+ONE_STEP = frozenset(RunKind) - {RunKind.PIPELINE, RunKind.ETL, RunKind.ARRIVALS, RunKind.ASSETS}
 MOST_WHILE_OPEN = 99.9
 """All rows may be read before they are published: only what has succeeded is at 100 percent."""
 

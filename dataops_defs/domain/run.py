@@ -58,6 +58,7 @@ class RunKind(StrEnum):
     PIPELINE = "pipeline"
     REFRESH = "refresh"
     IMPORT = "import"
+    ARRIVALS = "arrivals"
     ETL = "etl"
     REPLAY = "replay"
     EXPORT = "export"
@@ -72,6 +73,7 @@ JOB_OF: dict[RunKind, str] = {
     RunKind.PIPELINE: "execute_pipeline",
     RunKind.REFRESH: "refresh_datamart",
     RunKind.IMPORT: "import_file",
+    RunKind.ARRIVALS: "import_arrivals",
     RunKind.ETL: "run_etl",
     RunKind.REPLAY: "replay_rejects",
     RunKind.EXPORT: "export_workbook",

@@ -1,5 +1,6 @@
-"""Import a file: asked for, or found in a watched folder; each version once, complete or not at all."""
+"""Import a file: each version once, complete or not at all."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from dataops_defs.adapters.importing.content import opened_content
@@ -8,7 +9,7 @@ from dataops_defs.catalogue.imports import Imports
 from dataops_defs.catalogue.watches import Watches
 from dataops_defs.domain.importing import FileState, ImportState
 from dataops_defs.domain.run import RunKind
-from dataops_defs.errors import SourceError
+from dataops_defs.errors import NotFound, SourceError
 from dataops_defs.flows.import_load import load_import
 from dataops_defs.flows.import_mail import tell
 from dataops_defs.flows.outcome import Outcome
@@ -23,26 +24,51 @@ FILE_STATES = {
 
 
 def import_file(work: Work, import_id: str) -> Outcome:
-    """Load the file of an import into its target, and tell whoever wants to know.
+    """Load the file of an import that was asked for into its target, and tell whoever wants to know.
 
-    Source: document 000, "Auto-Import File" and "Watch Folder".
+    Source: document 000, "Auto-Import File".
     """
+    try:
+        outcome = load_file(work, import_id)
+    except (*UNFINISHED, NotFound):
+        raise
+    except Exception as error:
+        tell(work.platform, [end_import(work, import_id, ImportState.FAILED, {}, sentence(error))])
+        raise
+    with work.platform.catalogue() as session:
+        row = Imports(session).get(import_id)
+    tell(work.platform, [row])
+    return outcome
+
+
+def load_file(work: Work, import_id: str) -> Outcome:
+    """Load the file of an import, and note that it is done; whoever calls it notes what went wrong."""
     with work.platform.catalogue() as session:
         row = Imports(session).begin(import_id, work.run_id)
         if not row.state.ended:
             Watches(session).imported(row.id, FileState.IMPORTING)
     work.say(f"Importing {row.path} into {row.target}")
-    try:
-        outcome = work.do(RunKind.IMPORT, row.id, row.path, lambda step: _load(work, step, row))
-    except Exception as error:
-        if not isinstance(error, UNFINISHED):
-            _end(work, row, ImportState.FAILED, {}, sentence(error))
-        raise
+    outcome = work.do(RunKind.IMPORT, row.id, row.path, lambda step: _load(work, step, row))
     copied = outcome.details.get("copyOf")
     state = ImportState.SKIPPED if copied else ImportState.COMPLETED
     said = f"It has the content of {copied}, which is imported already" if copied else None
-    _end(work, row, state, _values(outcome), said)
+    end_import(work, row.id, state, _values(outcome), said)
     return outcome
+
+
+def end_import(
+    work: Work, import_id: str, state: ImportState, values: Mapping[str, Any], error: str | None
+) -> ImportRow:
+    """Note what became of an import, in its row, with its file and with its target; once."""
+    with work.platform.catalogue() as session:
+        imports = Imports(session)
+        ended = imports.end(import_id, state, values, error)
+        if ended.unchanged:
+            imports.describe_like_before(ended)
+        if ended.state is ImportState.COMPLETED:
+            imports.note_target(ended)
+        Watches(session).imported(ended.id, FILE_STATES[ended.state], ended.error)
+        return ended
 
 
 def _load(work: Work, step: Step, row: ImportRow) -> Outcome:
@@ -70,15 +96,3 @@ def _values(outcome: Outcome) -> dict[str, Any]:
         "suspect": details["suspect"],
         "note": details.get("note"),
     }
-
-
-def _end(work: Work, row: ImportRow, state: ImportState, values: dict[str, Any], error: str | None) -> None:
-    with work.platform.catalogue() as session:
-        imports = Imports(session)
-        ended = imports.end(row.id, state, values, error)
-        if ended.unchanged:
-            imports.describe_like_before(ended)
-        if ended.state is ImportState.COMPLETED:
-            imports.note_target(ended)
-        Watches(session).imported(ended.id, FILE_STATES[ended.state], ended.error)
-    tell(work.platform, ended)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import islice
 
 from sqlalchemy.orm import Session
 
@@ -15,16 +16,19 @@ from dataops_defs.catalogue.import_rows import ImportRow
 from dataops_defs.catalogue.imports import Imports
 from dataops_defs.catalogue.outbox import Outbox
 from dataops_defs.catalogue.runs import Runs
+from dataops_defs.catalogue.unfinished_imports import settle
 from dataops_defs.catalogue.watch_rows import WatchedFileRow, WatchRow
 from dataops_defs.catalogue.watches import FoundFile, Watches
 from dataops_defs.domain.importing import FileState, LoadMode, TargetFormat, distinct_name, table_name
 from dataops_defs.domain.run import BY_SENSOR, RunKind
 from dataops_defs.errors import Conflict, DataOpsError, SourceError, SourceUnavailable
+from dataops_defs.flows.import_mail import tell
 from dataops_defs.flows.outbox import Launch, launch_of
 from dataops_defs.flows.places import Place, open_place
 from dataops_defs.flows.platform import Platform
 
-AT_ONCE = 100
+AT_ONCE = 300
+FILES_A_RUN, BYTES_A_RUN = 100, 64 * 1024**2
 MAX_FILES = 100_000
 FIELD = "folder_path"
 
@@ -53,7 +57,9 @@ def look_into_folder(platform: Platform, watch_id: str) -> Look:
             with platform.catalogue() as session:
                 Watches(session).note(watch_id, found, left_out)
             with platform.catalogue() as session:
-                Imports(session).settle()
+                failed = settle(session)
+            tell(platform, failed)
+            with platform.catalogue() as session:
                 launches = list(_asked(platform, session, row, place.files))
     except DataOpsError as error:
         with platform.catalogue() as session:
@@ -97,30 +103,57 @@ def _near(place: Place, found: Entry) -> bool:
 
 
 def _asked(platform: Platform, session: Session, row: WatchRow, files: Files) -> Iterator[Launch]:
-    """Ask for the imports of complete files: each has its run record before anybody is told of it."""
+    """Ask for the imports of complete files: each share has its run record before anybody is told of it."""
     room = Outbox(session).room(platform.settings.max_queued_runs, found=True)
-    for file in Watches(session).waiting(row.id, AT_ONCE)[:room]:
-        if (reason := _unreadable(files, file)) is not None:
-            file.error = reason  # the next look tries again
-            continue
-        try:
-            made = _import_of(Imports(session), row, file, one_spelling(platform.settings.roots, file.path))
-        except Conflict as error:
-            file.status, file.error = FileState.FAILED, str(error)
+    for share in islice(_shares(Watches(session).waiting(row.id, AT_ONCE)), room):
+        imports = [made for file in share if (made := _asked_for(platform, session, row, files, file)) is not None]
+        if not imports:
             continue
         run = Runs(session).request(
-            RunKind.IMPORT,
-            made.id,
-            made.path,
+            RunKind.ARRIVALS,
+            row.id,
+            row.name,
             trigger=BY_SENSOR,
-            requested_by=made.requested_by,
+            requested_by=imports[0].requested_by,
             timeout_seconds=platform.settings.max_runtime_seconds,
         )
         Outbox(session).hold(run)
-        file.import_id, file.error, made.run_id = made.id, None, run.id
+        for made in imports:
+            made.run_id = run.id
         session.flush()
         session.refresh(run)
         yield launch_of(run, platform.settings.max_runtime_seconds)
+
+
+def _shares(waiting: Sequence[WatchedFileRow]) -> Iterator[list[WatchedFileRow]]:
+    """The files of one run each: small ones together, for a run costs more than they do."""
+    share: list[WatchedFileRow] = []
+    for file in waiting:
+        size = sum(each.size_bytes for each in share) + file.size_bytes
+        if share and (len(share) == FILES_A_RUN or size > BYTES_A_RUN):
+            yield share
+            share = []
+        share.append(file)
+    if share:
+        yield share
+
+
+def _asked_for(
+    platform: Platform, session: Session, row: WatchRow, files: Files, file: WatchedFileRow
+) -> ImportRow | None:
+    """The import of a file's newest version; None if it cannot be asked for, which its row says."""
+    if (reason := _unreadable(files, file)) is not None:
+        file.error = reason  # the next look tries again
+        return None
+    if file.import_id is not None:
+        return Imports(session).get(file.import_id)
+    try:
+        made = _import_of(Imports(session), row, file, one_spelling(platform.settings.roots, file.path))
+    except Conflict as error:
+        file.status, file.error = FileState.FAILED, str(error)
+        return None
+    file.import_id, file.error = made.id, None
+    return made
 
 
 def _unreadable(files: Files, file: WatchedFileRow) -> str | None:

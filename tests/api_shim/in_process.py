@@ -15,6 +15,7 @@ from dataops_defs.flows.drop_data import drop_data
 from dataops_defs.flows.execute_pipeline import execute_pipeline
 from dataops_defs.flows.export_workbook import export_workbook
 from dataops_defs.flows.extract_dataset import extract_dataset
+from dataops_defs.flows.import_arrivals import import_arrivals
 from dataops_defs.flows.import_file import import_file
 from dataops_defs.flows.lease import Lease
 from dataops_defs.flows.outbox import Launch, settle_books
@@ -29,6 +30,7 @@ from dataops_defs.settings import Settings
 FLOWS: dict[str, Callable[[Work, str], object]] = {
     "extract_dataset": extract_dataset,
     "import_file": import_file,
+    "import_arrivals": import_arrivals,
     "sync_mapping": sync_mapping,
     "execute_pipeline": execute_pipeline,
     "refresh_datamart": refresh_datamart,

@@ -63,8 +63,8 @@ class TestDefinitions:
         look = looking(world, instance, watch)
         assert look().run_requests == []
         [request] = look().run_requests
-        config = request.run_config["ops"]["import_file_by_id"]["config"]
-        assert run_job("import_file", instance, **config).success
+        config = request.run_config["ops"]["import_arrivals_by_id"]["config"]
+        assert run_job("import_arrivals", instance, **config).success
         graph = build_definitions(read_state()).resolve_asset_graph()
         table, folder = dg.AssetKey(["warehouse", "raw", "jan"]), dg.AssetKey(["default", "watch", "inbox"])
         assert folder in graph.get(table).parent_keys
@@ -89,7 +89,7 @@ def looking(world: World, instance: dg.DagsterInstance, watch: str) -> Callable[
     """The sensor of a watch, evaluated by hand."""
     state = read_state()
     [row] = [each for each in state["watches"] if each["id"] == watch]
-    sensor = watch_sensor(row, build_definitions(state).resolve_job_def("import_file"))
+    sensor = watch_sensor(row, build_definitions(state).resolve_job_def("import_arrivals"))
 
     def look() -> Any:
         with dg.build_sensor_context(instance, resources={"platform": PlatformResource()}) as context:

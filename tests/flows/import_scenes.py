@@ -8,16 +8,17 @@ from dataops_defs.catalogue.base import new_id
 from dataops_defs.catalogue.import_rows import ImportRow
 from dataops_defs.catalogue.imports import Imports
 from dataops_defs.catalogue.leases import Leases
+from dataops_defs.catalogue.models import RunRow
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.catalogue.watch_rows import WatchedFileRow, WatchRow
 from dataops_defs.catalogue.watches import Watches
 from dataops_defs.domain.importing import ImportOptions, LoadMode, TargetFormat
-from dataops_defs.domain.run import RunKind
+from dataops_defs.domain.run import RunKind, RunState
+from dataops_defs.flows.import_arrivals import import_arrivals
 from dataops_defs.flows.import_file import import_file
 from dataops_defs.flows.lease import Lease
 from dataops_defs.flows.look_into_folder import look_into_folder
 from dataops_defs.flows.outbox import Launch
-from dataops_defs.flows.outcome import Outcome
 from dataops_defs.flows.work import Work
 from tests.scenes import World
 
@@ -115,18 +116,17 @@ class Folder:
         """One look; the imports it asks for."""
         return list(look_into_folder(self.world.platform, self.watch).launches)
 
-    def run(self, launch: Launch) -> Outcome:
+    def run(self, launch: Launch) -> None:
         """Do what a look has asked for, as its Dagster run would."""
-        with self.world.platform.catalogue() as session:
-            held = Leases(session).begin(launch.run_id, new_id())
-        assert held is not None
         [config] = launch.run_config["ops"].values()
-        work = Work(self.world.platform, Lease(self.world.platform, held), say=lambda _text: None)
-        return import_file(work, config["config"]["subject_id"])
+        import_arrivals(worker(self.world, launch.run_id), config["config"]["subject_id"])
 
-    def settle(self) -> list[Outcome]:
-        """Look twice, and do what is asked for then."""
-        return [self.run(each) for each in [*self.look(), *self.look()]]
+    def settle(self) -> int:
+        """Look twice, and do what is asked for then; returns how many runs that were."""
+        launches = [*self.look(), *self.look()]
+        for each in launches:
+            self.run(each)
+        return len(launches)
 
     def states(self) -> dict[str, str]:
         """Where each file stands, by its name."""
@@ -137,6 +137,17 @@ class Folder:
     def row(self) -> WatchRow:
         with self.world.platform.catalogue() as session:
             return Watches(session).get(self.watch)
+
+
+def worker(world: World, run_id: str) -> Work:
+    """The run's worker, or after the death of that one the next."""
+    with world.platform.catalogue() as session:
+        row = session.get_one(RunRow, run_id)
+        row.state, row.dagster_run_id = RunState.QUEUED, None
+        session.flush()
+        held = Leases(session).begin(run_id, new_id())
+    assert held is not None
+    return Work(world.platform, Lease(world.platform, held), say=lambda _text: None)
 
 
 def a_run(world: World, import_id: str) -> str:

@@ -14,18 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from dataops_defs.catalogue.base import new_id
-from dataops_defs.catalogue.leases import Leases
-from dataops_defs.catalogue.models import RunRow
 from dataops_defs.domain.importing import ImportState, LoadMode, TargetFormat
-from dataops_defs.domain.run import RunState
 from dataops_defs.errors import Conflict, Invalid, SourceError
 from dataops_defs.flows import import_load
 from dataops_defs.flows.import_file import import_file
 from dataops_defs.flows.import_lake import lake_of
-from dataops_defs.flows.lease import Lease
-from dataops_defs.flows.work import Work
-from tests.flows.import_scenes import CUSTOMERS, DECLARED, TYPES, a_run, asked, found, imported, put, rejects
+from tests.flows.import_scenes import CUSTOMERS, DECLARED, TYPES, a_run, asked, found, imported, put, rejects, worker
 from tests.mailbox import SENDER, Mailbox
 from tests.scenes import World
 
@@ -191,17 +185,17 @@ class TestTheSameFileAgain:
     ) -> None:
         id = asked(world, put(world, "customers.csv", CUSTOMERS), mode=LoadMode.APPEND)
         run = a_run(world, id)
-        end = "dataops_defs.flows.import_file._end"
+        end = "dataops_defs.flows.import_file.end_import"
 
         def dies(*_: Any) -> None:
             raise KeyboardInterrupt
 
         monkeypatch.setattr(end, dies)
         with pytest.raises(KeyboardInterrupt):
-            import_file(_worker(world, run), id)
+            import_file(worker(world, run), id)
         assert found(world, id).state is ImportState.IMPORTING
         monkeypatch.undo()
-        import_file(_worker(world, run), id)
+        import_file(worker(world, run), id)
         assert found(world, id).rows_imported == 3
         assert world.sql("SELECT count(*) FROM raw.customers") == [(3,)]
 
@@ -299,7 +293,7 @@ class TestOtherStores:
         run = a_run(world, id)
         monkeypatch.setattr(import_load, "keep_rejects", _lost)
         with pytest.raises(psycopg2.InterfaceError):
-            import_file(_worker(world, run), id)
+            import_file(worker(world, run), id)
         monkeypatch.undo()
 
         done = imported(world, path, format=TargetFormat.ICEBERG, mode=LoadMode.APPEND)
@@ -336,17 +330,6 @@ class TestMail:
 
 def _lost(*_: Any) -> None:
     raise psycopg2.InterfaceError("the connection is gone")
-
-
-def _worker(world: World, run: str) -> Work:
-    """The run's worker, or after the death of that one the next."""
-    with world.platform.catalogue() as session:
-        row = session.get_one(RunRow, run)
-        row.state, row.dagster_run_id = RunState.QUEUED, None
-        session.flush()
-        held = Leases(session).begin(run, new_id())
-    assert held is not None
-    return Work(world.platform, Lease(world.platform, held), say=lambda _text: None)
 
 
 def _as(form: str, tmp_path: Path) -> bytes:

@@ -8,11 +8,12 @@ import pytest
 
 from dataops_defs.catalogue.base import new_id
 from dataops_defs.catalogue.import_rows import ImportRow
+from dataops_defs.catalogue.imports import Imports
 from dataops_defs.catalogue.models import RunRow
 from dataops_defs.catalogue.run_control import RunControl
-from dataops_defs.catalogue.runs import Runs
 from dataops_defs.catalogue.watch_rows import WatchedFileRow, WatchRow
 from dataops_defs.catalogue.watches import FoundFile, Watches
+from dataops_defs.domain.importing import ImportState
 from dataops_defs.domain.run import RunState
 from dataops_defs.errors import DataOpsError
 from dataops_defs.flows import look_into_folder as looking
@@ -49,13 +50,15 @@ class TestANewFile:
         [launch] = folder.look()
         with world.platform.catalogue() as session:
             run = session.get_one(RunRow, launch.run_id)
-            row = session.get_one(ImportRow, run.subject_id)
-        assert (run.state, run.trigger, row.run_id) == (RunState.QUEUED, "sensor", run.id)
+            [row] = Imports(session).of_run(run.id)
+        assert (run.state, run.trigger, run.subject_id) == (RunState.QUEUED, "sensor", folder.watch)
+        assert (row.path, row.state) == ("in/jan.csv", ImportState.PENDING)
 
     def test_waits_in_its_folder_while_dagster_s_queue_is_full(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(world.platform.settings, "max_queued_runs", 2)
+        monkeypatch.setattr(looking, "FILES_A_RUN", 1)
         folder = Folder.of(world)
         for number in range(5):
             folder.put(f"{number}.csv", WEATHER)
@@ -88,7 +91,7 @@ class TestANewFile:
     def test_is_only_detected_where_nothing_is_imported_by_itself(self, world: World) -> None:
         folder = Folder.of(world, auto_import=False)
         folder.put("jan.csv", WEATHER)
-        assert folder.settle() == []
+        assert folder.settle() == 0
         assert folder.states() == {"jan.csv": "detected"}
 
     def test_that_may_not_be_read_yet_waits_with_the_reason(
@@ -97,7 +100,7 @@ class TestANewFile:
         folder = Folder.of(world)
         folder.put("jan.csv", WEATHER)
         monkeypatch.setattr(looking, "_unreadable", lambda *_: "may not be read: in/jan.csv")
-        assert folder.settle() == []
+        assert folder.settle() == 0
         assert folder.states() == {"jan.csv": "pending"}
         monkeypatch.undo()
         [launch] = folder.look()
@@ -157,7 +160,7 @@ class TestAChange:
         folder.put("jan.csv", WEATHER)
         folder.settle()
         (world.files / "in" / "jan.csv").chmod(0o640)
-        assert len(folder.settle()) == 1
+        assert folder.settle() == 1
         assert folder.states() == {"jan.csv": "imported"}
         assert world.sql("SELECT count(*) FROM raw.jan") == [(2,)]
 
@@ -218,20 +221,6 @@ class TestAChange:
         assert folder.states() == {"jan.json": "imported"}
 
 
-class TestAnImportWhoseRunEnded:
-    def test_without_a_word_is_failed_with_the_run_s_reason(self, world: World) -> None:
-        folder = Folder.of(world)
-        folder.put("jan.csv", WEATHER)
-        folder.look()
-        [launch] = folder.look()
-        with world.platform.catalogue() as session:
-            Runs(session).finish(launch.run_id, RunState.FAILED, error="The run's worker died")
-        folder.look()
-        assert folder.states() == {"jan.csv": "failed"}
-        with world.platform.catalogue() as session:
-            assert session.query(ImportRow).one().error == "The run's worker died"
-
-
 class TestAFolderThatGoes:
     def test_leaves_the_watch_degraded_and_its_files_as_they_are(self, world: World) -> None:
         folder = Folder.of(world)
@@ -257,15 +246,16 @@ class TestAFolderThatGoes:
 
 
 class TestTenThousandFiles:
-    def test_are_noted_once_each_and_asked_for_a_hundred_at_a_time(self, world: World) -> None:
+    def test_are_noted_once_each_and_asked_for_some_hundred_at_a_time(self, world: World) -> None:
         folder = Folder.of(world)
         for number in range(10_000):
             (world.files / "in" / f"f{number:05}.csv").touch()
         folder.look()
         asked = folder.look()
-        assert (len(asked), folder.look()) == (looking.AT_ONCE, [])
+        assert (len(asked), folder.look()) == (looking.AT_ONCE // looking.FILES_A_RUN, [])
         with world.platform.catalogue() as session:
             assert session.query(WatchedFileRow).count() == 10_000
+            assert session.query(ImportRow).count() == looking.AT_ONCE
         shutil.rmtree(world.files / "in")
 
     def test_are_listed_by_pages(self, world: World) -> None:

@@ -1,0 +1,77 @@
+"""Import what a look into a watched folder has asked of a run: file after file, each complete or not at all."""
+
+from collections.abc import Sequence
+
+import structlog
+
+from dataops_defs.catalogue.import_rows import ImportRow
+from dataops_defs.catalogue.imports import Imports
+from dataops_defs.catalogue.watches import Watches
+from dataops_defs.domain.importing import FileState, ImportState
+from dataops_defs.errors import Conflict, DataOpsError, FilesFailed, InsufficientStorage, RunStopped, SourceUnavailable
+from dataops_defs.flows.import_file import end_import, load_file
+from dataops_defs.flows.import_mail import tell
+from dataops_defs.flows.work import UNFINISHED, Work, sentence
+
+LOG = structlog.get_logger()
+# These say nothing against a file: its watch asks for it again.
+LATER = (SourceUnavailable, InsufficientStorage)
+MOST_NAMED, LONGEST_REASON = 3, 300
+
+
+def import_arrivals(work: Work, _watch_id: str) -> None:
+    """Load the files that this run is asked for; one that fails fails by itself.
+
+    Source: document 000, "Watch Folder".
+
+    Raises:
+        FilesFailed: some were not imported; their rows say why.
+        SourceUnavailable, InsufficientStorage: the files that are left wait for their watch, which asks again.
+    """
+    rows = _of_run(work)
+    if not rows:
+        raise Conflict("No file waits for this run: a watch's sensor asks for the files that are new or have changed")
+    work.expect_steps(len(rows))
+    try:
+        for row in rows:
+            if not row.state.ended:
+                _import_one(work, row)
+    except (*LATER, RunStopped):
+        tell(work.platform, _of_run(work))
+        raise
+    done = _of_run(work)
+    tell(work.platform, done)
+    _tell_failures(done)
+
+
+def _import_one(work: Work, row: ImportRow) -> None:
+    try:
+        load_file(work, row.id)
+    except UNFINISHED:
+        raise
+    except LATER as error:
+        with work.platform.catalogue() as session:
+            Imports(session).put_off(row.id)
+            Watches(session).imported(row.id, FileState.PENDING, sentence(error))
+        raise
+    except Exception as error:
+        end_import(work, row.id, ImportState.FAILED, {}, sentence(error))
+        if isinstance(error, RunStopped):
+            raise
+        if not isinstance(error, DataOpsError):
+            LOG.error("an import failed", run_id=work.run_id, path=row.path, exc_info=error)
+        work.say(f"{row.path} was not imported: {sentence(error)}")
+
+
+def _of_run(work: Work) -> Sequence[ImportRow]:
+    with work.platform.catalogue() as session:
+        return Imports(session).of_run(work.run_id)
+
+
+def _tell_failures(rows: Sequence[ImportRow]) -> None:
+    failed = [row for row in rows if row.state is ImportState.FAILED]
+    if not failed:
+        return
+    named = [f"{row.path}: {(row.error or '')[:LONGEST_REASON]}" for row in failed[:MOST_NAMED]]
+    more = f"; and {len(failed) - MOST_NAMED} more" if len(failed) > MOST_NAMED else ""
+    raise FilesFailed(f"{len(failed)} of {len(rows)} files were not imported: {'; '.join(named)}{more}")
