@@ -21,12 +21,12 @@ from dataops_defs.catalogue.datamarts import Datamarts
 from dataops_defs.catalogue.models import DatamartRow
 from dataops_defs.domain.datamart import DatamartType, VersionStatus, draft_name
 from dataops_defs.domain.ledger import Ledger
-from dataops_defs.domain.naming import table_key
 from dataops_defs.domain.run import RunKind
 from dataops_defs.errors import Conflict
 from dataops_defs.flows.build_draft import build_draft, clear_draft, draft_of, known
+from dataops_defs.flows.datamart_outcome import datamart_outcome
 from dataops_defs.flows.lineage import lineage_of
-from dataops_defs.flows.outcome import Check, Outcome
+from dataops_defs.flows.outcome import Outcome
 from dataops_defs.flows.place_datamart import discard_draft
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.work import UNFINISHED, Step, Work, sentence
@@ -82,23 +82,10 @@ def _outcome(
     """What the version holds; counted before the view is put on it, for readers wait from then on."""
     content = relations.content_of(cursor, known(relations.find(cursor, row.schema, version.table)))
     columns = relations.columns_of(cursor, tables_of(query))
-    ledger = (Ledger() if kept_before else Ledger(read=content.rows, inserted=content.rows)).balanced()
-    return Outcome(
-        ledger=ledger,
-        assets=[table_key(row.schema, row.slug)],
-        uri=f"warehouse:{row.schema}.{row.slug}",
-        columns=content.columns,
-        preview=content.preview,
-        checks=[Check("ledger_balanced", True, f"All {content.rows} rows are accounted for", ledger.as_json())],
-        lineage=lineage_of(platform, query, columns),
-        bytes=content.bytes,
-        total_rows=content.rows,
-        details={
-            "version": version.version,
-            "kept_before": kept_before,
-            "replaced": _version_shown(platform, cursor, row),
-        },
-    )
+    ledger = Ledger() if kept_before else Ledger(read=content.rows, inserted=content.rows)
+    replaced = _version_shown(platform, cursor, row)
+    details = {"version": version.version, "kept_before": kept_before, "replaced": replaced}
+    return datamart_outcome(row, ledger, content, lineage_of(platform, query, columns), details)
 
 
 def _keep(work: Work, cursor: Cursor, row: DatamartRow, version: DatamartVersionRow, query: str) -> None:

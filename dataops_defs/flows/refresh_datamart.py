@@ -20,11 +20,12 @@ from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.columns import Column
 from dataops_defs.domain.datamart import RefreshMethod
 from dataops_defs.domain.ledger import Ledger
-from dataops_defs.domain.naming import AssetPath, table_key
+from dataops_defs.domain.naming import AssetPath
 from dataops_defs.domain.run import RunKind
 from dataops_defs.errors import DataOpsError
+from dataops_defs.flows.datamart_outcome import datamart_outcome
 from dataops_defs.flows.lineage import lineage_of
-from dataops_defs.flows.outcome import Check, Outcome
+from dataops_defs.flows.outcome import Outcome
 from dataops_defs.flows.place_datamart import Placed, discard_draft, place
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.publish_version import publish_version
@@ -100,19 +101,8 @@ def _joined(earlier: dict[str, Any]) -> Outcome:
 def _outcome(
     row: DatamartRow, placed: Placed, lineage: dict[str, list[tuple[AssetPath, str]]], began: datetime
 ) -> Outcome:
-    content, ledger = placed.content, placed.ledger.balanced()
-    return Outcome(
-        ledger=ledger,
-        assets=[table_key(row.schema, row.slug)],
-        uri=f"warehouse:{row.schema}.{row.slug}",
-        columns=content.columns,
-        preview=content.preview,
-        checks=[Check("ledger_balanced", True, f"All {content.rows} rows are accounted for", ledger.as_json())],
-        lineage=lineage,
-        bytes=content.bytes,
-        total_rows=content.rows,
-        details={"method": str(placed.method), "reason": placed.reason, "began": began.isoformat()},
-    )
+    details = {"method": str(placed.method), "reason": placed.reason, "began": began.isoformat()}
+    return datamart_outcome(row, placed.ledger, placed.content, lineage, details)
 
 
 def _note(platform: Platform, id: str, done: Outcome) -> None:
