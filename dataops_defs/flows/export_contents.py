@@ -58,6 +58,7 @@ class Written:
         """Add one table."""
         self.rows += table.taken
         self.rows_read += table.taken + table.left_out
+        self.notes += [each for each in table.notes if each not in self.notes]
         if not table.counted:
             self.left_out = None
         elif self.left_out is not None:
@@ -136,7 +137,7 @@ class _Sections:
             batches = _looked_at(table.batches, statistics, gathered)
             poured = self.book.pour(section.name, table.schema, batches, above)
             self.written.count(table, section.name)
-        self.written.notes += [*table.notes, *notes_on(poured)]
+        self.written.notes += notes_on(poured)
         self._after = poured, statistics, gathered
 
     def _chart(self, section: Section, above: Lines) -> None:

@@ -24,12 +24,14 @@ COUNT_SECONDS = 5.0
 
 
 class Unfit(SourceError):
-    """A column holds a value that its type cannot keep; as text it can be read."""
+    """A column holds a value that its type cannot keep; as text it can be read. ``note`` says so to people."""
 
-    def __init__(self, row: RejectedRow) -> None:
+    def __init__(self, row: RejectedRow, schema: pa.Schema) -> None:
         super().__init__(row.reason)
         self.column = row.column or ""
-        self.value = f"'{str(row.raw[self.column])[:MAX_SHOWN]}'"
+        held, span = str(row.raw[self.column])[:MAX_SHOWN], pa.types.is_duration(schema.field(self.column).type)
+        lacking = "span of a fixed length within Excel's range" if span else "value of its type in Excel"
+        self.note = f"Column '{self.column}' is kept as text: it holds '{held}', which is no {lacking}"
 
 
 @dataclass
@@ -82,6 +84,7 @@ class Tables:
             settings.allowed_functions,
             read_seconds=READ_SECONDS,
             during=work.lease.reading,
+            spans=True,
         )
 
     @contextmanager
@@ -89,26 +92,25 @@ class Tables:
         """The rows of a query, seen at one moment.
 
         Raises:
-            Unfit: a column holds what its type cannot (infinity, a date BC): opened again, it is read as text.
+            Unfit: a column holds what its type cannot (infinity, a date BC, a span with months): opened again, it is
+                read as text.
             SourceError: PostgreSQL refuses the query, or it takes longer than ten minutes.
             InsufficientStorage: the disk of exports becomes full meanwhile.
         """
         unfit = self._unfit.setdefault(query, {})
         source = replace(self._source, as_text=frozenset(unfit))
-        told = "Column '{}' is kept as text: it holds {}, which is no value of its type in Excel"
-        notes = [told.format(name, value) for name, value in unfit.items()]
         try:
             with source.read(Extraction(ExtractionType.SQL, query)) as reading:
-                yield Table(reading.schema, self._most, self._watched(reading), notes=notes)
+                yield Table(reading.schema, self._most, self._watched(reading), notes=list(unfit.values()))
         except Unfit as error:
-            unfit[error.column] = error.value
+            unfit[error.column] = error.note
             self._done = 0
             raise
 
     def _watched(self, reading: Reading) -> Iterator[pa.RecordBatch]:
         for batch in reading.batches:
             if reading.rejected:
-                raise Unfit(reading.rejected[0])
+                raise Unfit(reading.rejected[0], reading.schema)
             self._done += batch.num_rows
             self._step.progress(self._done)
             if room_of(space_of(self._settings.exports_path), self._settings) is Room.FULL:

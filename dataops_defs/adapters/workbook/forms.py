@@ -1,8 +1,8 @@
 """How each Arrow type stands in a workbook: as a number with a format, as true or false, or as text.
 
 What Excel would show wrongly is text: whole numbers of more than 15 digits, NaN and infinities, days before March 1900
-and after 9999, negative spans. Of decimals with more than 15 digits the last ones are rounded away, as ratios and
-averages have them; where that would change a whole digit or a cent, they are text too.
+and after 9999, spans that are negative or longer than its calendar. Of decimals with more than 15 digits the last ones
+are rounded away, as ratios and averages have them; where that would change a whole digit or a cent, they are text too.
 """
 
 import base64
@@ -16,11 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataops_defs.adapters.json_values import json_value
-from dataops_defs.adapters.workbook.serials import beyond_calendar, negative, parts_of_a_day, serial_of, span_words
+from dataops_defs.adapters.workbook.serials import beyond_calendar, beyond_clock, parts_of_a_day, serial_of, span_words
 
 DIGITS = 15
 """Excel keeps a double but shows, edits and copies 15 digits of it: a card number of 16 would end in a zero."""
 MOST_DECIMALS = 10
+SPAN = "span of time"
+"""The kind of durations."""
 _LARGEST, _SMALLEST = 9.99999999999999e307, 2.2250738585072014e-308
 _FLOAT_WORDS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
@@ -120,7 +122,8 @@ def _form_of_time(kind: pa.DataType, fine: bool) -> Form | None:
         style = "time_fine" if fine else "time"
         return NumberForm(lambda values: _text(parts_of_a_day(values)), "time of day", style)
     if pa.types.is_duration(kind):
-        return NumberForm(lambda values: _text(parts_of_a_day(values)), "span of time", "span", negative, _span_words)
+        style = "span_fine" if fine else "span"
+        return NumberForm(lambda values: _text(parts_of_a_day(values)), SPAN, style, beyond_clock, _span_words)
     return None
 
 

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from dataops_defs.adapters.workbook.forms import as_doubles, plain, plain_type
 from dataops_defs.adapters.workbook.groups import KEY, Groups, Periods
 from dataops_defs.adapters.workbook.headers import is_label
+from dataops_defs.adapters.workbook.serials import hours_of
 
 MOST_MEASURES, MOST_SHOWN = 8, 4
 MOST_TOLD_APART = 1_000
@@ -86,8 +87,9 @@ class Variation:
 class Gathering:
     """Everything that charts of one table may need; which columns play which part is read from their types.
 
-    ``measures`` are numbers that can be added up, ``time`` the first date or moment, ``dimensions`` columns whose
-    values name groups (texts, yes and no, times of day, whole numbers such as years and ids).
+    ``measures`` are numbers that can be added up, spans of time among them, which charts show in hours and name so;
+    ``time`` the first date or moment, ``dimensions`` columns whose values name groups (texts, yes and no, times of day,
+    whole numbers such as years and ids).
     """
 
     @property
@@ -108,7 +110,8 @@ class Gathering:
         return {name: each.values for name, each in zip(self.measures, self._variation, strict=True)}
 
     def __init__(self, schema: pa.Schema) -> None:
-        kinds = {each.name: plain_type(each.type) for each in schema}
+        self._names = [_named(each, schema) for each in schema]
+        kinds = {name: plain_type(each.type) for name, each in zip(self._names, schema, strict=True)}
         self.measures = [name for name, kind in kinds.items() if _is_measure(name, kind)][:MOST_MEASURES]
         self.time = next((name for name, kind in kinds.items() if _is_time(kind)), None)
         self.dimensions = [name for name, kind in kinds.items() if _is_dimension(name, kind)][:MOST_DIMENSIONS]
@@ -122,6 +125,7 @@ class Gathering:
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Look at a batch."""
+        batch = batch.rename_columns(self._names)
         self.rows += batch.num_rows
         numbers = [_as_float(plain(batch.column(name))) for name in self.measures]
         if self.time:
@@ -139,7 +143,13 @@ class Gathering:
 
 def _is_measure(name: str, kind: pa.DataType) -> bool:
     number = pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_floating(kind)
-    return number and not is_label(name, kind)
+    return (number and not is_label(name, kind)) or pa.types.is_duration(kind)
+
+
+def _named(column: pa.Field, schema: pa.Schema) -> str:
+    """What charts call a column: its name, and the unit of a span."""
+    name = f"{column.name} (hours)" if pa.types.is_duration(column.type) else column.name
+    return column.name if name in schema.names else name
 
 
 def _is_time(kind: pa.DataType) -> bool:
@@ -158,6 +168,8 @@ def _label(texts: Sequence[str]) -> str | None:
 
 
 def _as_float(values: pa.Array) -> pa.Array:
+    if pa.types.is_duration(values.type):
+        return hours_of(values)
     numbers = as_doubles(values)
     # One NaN would be the sum of its whole group.
     return pc.if_else(pc.is_finite(numbers), numbers, pa.scalar(None, pa.float64()))

@@ -23,6 +23,7 @@ from dataops_defs.adapters.workbook.forms import (
     in_utc,
     plain,
 )
+from dataops_defs.adapters.workbook.serials import finer_than_seconds
 from dataops_defs.errors import Invalid
 
 ROWS_LOOKED_AT = 500
@@ -44,7 +45,15 @@ _LABELS = re.compile(
 _WORDS_MEET = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[\W_]+")
 # customerid, but not bid, paid or grid.
 _GLUED_ID = re.compile(r"\w{3,}id(?<!paid)(?<!bid)(?<!grid)(?<!acid)(?<!solid)(?<!fluid)(?<!liquid)(?<!covid)")
-_WIDTHS = {"date": 12.0, "moment": 20.0, "moment_fine": 24.0, "time": 10.0, "time_fine": 14.0, "span": 14.0}
+_WIDTHS = {
+    "date": 12.0,
+    "moment": 20.0,
+    "moment_fine": 24.0,
+    "time": 10.0,
+    "time_fine": 14.0,
+    "span": 16.0,
+    "span_fine": 20.0,
+}
 
 
 @dataclass(frozen=True)
@@ -99,9 +108,8 @@ def _header(field: pa.Field, values: pa.Array) -> Header:
 
 def _has_parts_of_seconds(values: pa.Array) -> bool:
     kind = values.type
-    if not (pa.types.is_timestamp(kind) or pa.types.is_time(kind)) or kind.unit == "s" or not len(values):
-        return False
-    return bool(pc.any(pc.not_equal(pc.subsecond(values), 0.0)).as_py())
+    timed = pa.types.is_timestamp(kind) or pa.types.is_time(kind) or pa.types.is_duration(kind)
+    return timed and finer_than_seconds(values)
 
 
 def _width(form: Form, values: pa.Array) -> float:

@@ -30,6 +30,7 @@ _NUMBERS = {
     "time": "hh:mm:ss",
     "time_fine": "hh:mm:ss.000",
     "span": "[h]:mm:ss",
+    "span_fine": "[h]:mm:ss.000",
 }
 
 

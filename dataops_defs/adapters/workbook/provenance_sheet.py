@@ -19,7 +19,7 @@ _NOTES = (
     "Whole numbers of more than 15 digits, NaN, infinities, days before March 1900 and negative spans are kept as text:"
     " Excel would show others. Decimal numbers of more than 15 digits are rounded to 15, unless whole digits or the"
     " first two decimals would change: those are text, too. Empty cells are empty in the data. Times are in UTC"
-    " where the column's title says so, and else as they are in the data."
+    " where the column's title says so, and else as they are in the data. A day of a span is 24 hours."
 )
 
 

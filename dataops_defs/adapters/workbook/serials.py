@@ -43,20 +43,40 @@ def beyond_calendar(values: pa.Array) -> pa.Array:
     return pc.or_(pc.less(counts, FIRST_DAY * per_day), pc.greater_equal(counts, end))
 
 
-def negative(values: pa.Array) -> pa.Array:
-    """Which spans are negative: Excel shows none of them."""
-    return pc.less(_counts(values)[1], 0)
+def beyond_clock(values: pa.Array) -> pa.Array:
+    """Which spans Excel shows as ``###``: negative ones, and those of more days than its calendar has."""
+    per_day, counts = _counts(values)
+    end = min((EPOCH + LAST_DAY + 1) * per_day, _LARGEST)
+    return pc.or_(pc.less(counts, 0), pc.greater_equal(counts, end))
+
+
+def hours_of(values: pa.Array) -> pa.Array:
+    """Spans in hours, as charts show them."""
+    return pc.multiply(parts_of_a_day(values), 24.0)
+
+
+def microseconds_of(values: pa.Array) -> pa.Array:
+    """Spans as whole numbers."""
+    return values.cast(pa.duration("us"), safe=False).cast(pa.int64())
+
+
+def finer_than_seconds(values: pa.Array) -> bool:
+    """Whether any moment, time of day or span has parts of seconds."""
+    per_day, counts = _counts(values)
+    per_second = max(per_day // _PER_DAY["s"], 1)
+    whole = pc.multiply(pc.divide(counts, per_second), per_second)
+    return bool(pc.any(pc.not_equal(whole, counts)).as_py())
 
 
 def span_words(value: Any) -> str:
-    """A span as ``-26:03:04.5``: hours, minutes, seconds."""
+    """A span as PostgreSQL prints hours, minutes and seconds: ``-26:03:04.5``."""
     span = value.to_pytimedelta() if hasattr(value, "to_pytimedelta") else value
     if not isinstance(span, timedelta):
         return str(value)
     micros = abs(span) // timedelta(microseconds=1)
     seconds, rest = divmod(micros, 1_000_000)
     part = f".{rest:06}".rstrip("0") if rest else ""
-    return f"{'-' if span < timedelta(0) else ''}{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}{part}"
+    return f"{'-' if span < timedelta(0) else ''}{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{part}"
 
 
 def _counts(values: pa.Array) -> tuple[int, pa.Array]:

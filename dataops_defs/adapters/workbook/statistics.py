@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Context, Decimal
 from fractions import Fraction
 from typing import Any
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataops_defs.adapters.workbook.forms import as_doubles, plain
+from dataops_defs.adapters.workbook.serials import microseconds_of
 
 MOST_DISTINCT = 10_000
 MOST_DISTINCT_OF_ALL = 200_000
@@ -24,7 +26,8 @@ _PARTS = 2**64
 class ColumnStatistics:
     """Of one column: rows with and without a value, distinct values, the least, the greatest and the sum.
 
-    ``distinct`` is None beyond ``most_distinct``, and for nested values. Sums are exact for whole and decimal numbers.
+    ``distinct`` is None beyond ``most_distinct``, and for nested values. Sums are exact for whole and decimal numbers,
+    and for spans of time.
     NaN and infinities have a place in no order: they count as filled only.
     """
 
@@ -37,6 +40,7 @@ class ColumnStatistics:
     _exact: Decimal = Decimal(0)
     _distinct: set[Any] | None = field(default_factory=set)
     _inexact: Fraction | None = None
+    _spans: bool = False
 
     @property
     def distinct(self) -> int | None:
@@ -44,18 +48,22 @@ class ColumnStatistics:
         return None if self._distinct is None else len(self._distinct)
 
     @property
-    def sum(self) -> Decimal | float | None:
-        """Of numbers; None where there are none."""
+    def sum(self) -> Decimal | float | timedelta | None:
+        """Of numbers, or of spans; None where there are none."""
         if self._inexact is not None:
             return _as_float(self._inexact)
-        return self._exact if self._numbers else None
+        if not self._numbers:
+            return None
+        return _as_span(self._exact) if self._spans else self._exact
 
     @property
-    def mean(self) -> float | None:
-        """Of numbers."""
+    def mean(self) -> float | timedelta | None:
+        """Of numbers, or of spans."""
         if self._inexact is not None:
             return _as_float(self._inexact / self._numbers)
-        return float(self._exact) / self._numbers if self._numbers else None
+        if not self._numbers:
+            return None
+        return _as_span(self._exact / self._numbers) if self._spans else float(self._exact) / self._numbers
 
     def add(self, column: pa.Array) -> None:
         """Count one batch."""
@@ -67,6 +75,8 @@ class ColumnStatistics:
         self._tell_apart(values)
         if pa.types.is_floating(values.type):
             values = as_doubles(values.filter(pc.fill_null(pc.is_finite(values), False)))
+        elif pa.types.is_duration(values.type):
+            self._spans, values = True, microseconds_of(values)
         if len(values) and not (pa.types.is_nested(values.type) or _is_bytes(values.type)):
             self._order(values)
             self._sum(values)
@@ -85,8 +95,9 @@ class ColumnStatistics:
     def _order(self, values: pa.Array) -> None:
         if pa.types.is_interval(values.type):
             return
-        found = pc.min_max(values).as_py()
-        low, high = found["min"], found["max"]
+        low, high = pc.min_max(values).as_py().values()
+        if self._spans:
+            low, high = _as_span(low), _as_span(high)
         self.low = low if self.low is None else min(self.low, low)
         self.high = high if self.high is None else max(self.high, high)
 
@@ -134,6 +145,13 @@ def _as_float(value: Fraction) -> float:
         return float(value)
     except OverflowError:
         return math.inf if value > 0 else -math.inf
+
+
+def _as_span(micros: Decimal | int) -> timedelta | float:
+    try:
+        return timedelta(microseconds=round(micros))
+    except OverflowError:
+        return math.inf if micros > 0 else -math.inf
 
 
 def _is_bytes(kind: pa.DataType) -> bool:

@@ -1,13 +1,14 @@
 """The sheet that tells what each column holds."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from xlsxwriter.worksheet import Worksheet
 
 from dataops_defs.adapters.workbook.book import Book, Poured
 from dataops_defs.adapters.workbook.drawing import put_text, put_value
-from dataops_defs.adapters.workbook.forms import Form, NumberForm, TextForm
+from dataops_defs.adapters.workbook.forms import SPAN, Form, NumberForm, TextForm
 from dataops_defs.adapters.workbook.headers import Header, letters_wide, lines_of
 from dataops_defs.adapters.workbook.magnitudes import is_far
 from dataops_defs.adapters.workbook.statistics import ColumnStatistics
@@ -61,12 +62,13 @@ def _forms(column: Header) -> Mapping[str, Form]:
     """The forms of a line's cells, where they are not those of the values themselves."""
     own = column.form
     total = _AVERAGE if own.style == "float" else own
+    mean = own if own.kind == SPAN else _AVERAGE
     counts = {"Filled": _COUNT, "Empty": _COUNT, "Distinct": _COUNT}
-    return {**counts, "Min": own, "Max": own, "Mean": _AVERAGE, "Sum": total}
+    return {**counts, "Min": own, "Max": own, "Mean": mean, "Sum": total}
 
 
 def _readable(value: Any, form: Form) -> Form:
-    return form if value is None or not is_far(float(value)) else _FAR
+    return form if value is None or isinstance(value, timedelta) or not is_far(float(value)) else _FAR
 
 
 def _comparable(column: Header) -> bool:

@@ -133,7 +133,7 @@ class TestTimes:
         assert [each.value for each in made.sheet[2]] == [
             time(13, 14, 15),
             timedelta(hours=49, seconds=1),
-            "-0:01:30.5",
+            "-00:01:30.5",
         ]
         assert made.sheet["B2"].number_format == "[h]:mm:ss"
 

@@ -54,9 +54,10 @@ class PostgresSource:
     Types are exact: numeric(p, s) becomes a decimal of those digits. A numeric without limits is proven by its
     values, with one more query in the same snapshot; give it limits with a cast to spare that. It becomes text
     where a value is NaN or needs more than 38 digits; those of ``as_text`` are read as text in any case.
+    An interval is text, or with ``spans`` a span of time.
 
-    A row with a value that its type cannot keep (infinity or BC among dates, NaN in a numeric(p, s)) is set aside in
-    ``Reading.rejected``; a preview shows it as it is.
+    A row with a value that its type cannot keep (infinity or BC among dates, NaN in a numeric(p, s), months in a span)
+    is set aside in ``Reading.rejected``; a preview shows it as it is.
     """
 
     source: Source
@@ -66,6 +67,7 @@ class PostgresSource:
     during: During = nullcontext
     listed: bool = True
     as_text: frozenset[str] = field(default=frozenset())
+    spans: bool = False
 
     def test(self) -> str:
         """Connect and ask for the version."""
@@ -119,7 +121,10 @@ class PostgresSource:
 
     @contextmanager
     def _opened(self, query: str, seconds: float) -> Iterator[Reading]:
-        with self._transaction(seconds) as connection, _reading(connection, query, seconds, self.as_text) as reading:
+        with (
+            self._transaction(seconds) as connection,
+            _reading(connection, query, seconds, self.as_text, spans=self.spans) as reading,
+        ):
             yield reading
 
     @contextmanager
@@ -182,9 +187,12 @@ class PostgresSource:
 
 
 @contextmanager
-def _reading(connection: Any, query: str, seconds: float, as_text: frozenset[str] = frozenset()) -> Iterator[Reading]:
-    described = [replace(each, as_text=each.name in as_text) for each in describe(connection, query)]
-    columns = prove_numerics(connection, query, described)
+def _reading(
+    connection: Any, query: str, seconds: float, as_text: frozenset[str] = frozenset(), *, spans: bool = False
+) -> Iterator[Reading]:
+    described = describe(connection, query)
+    wanted = [replace(each, as_text=each.name in as_text, as_span=spans) for each in described]
+    columns = prove_numerics(connection, query, wanted)
     schema = schema_of(columns)
     with closing(CopyStream(connection, _copy_statement(connection, query, columns), schema)) as stream:
         batches = _translated(stream.batches(), seconds)

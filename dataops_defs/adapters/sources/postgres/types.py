@@ -1,7 +1,7 @@
 """PostgreSQL result columns and their exact Arrow types.
 
 Text is what remains: a type that Arrow has no exact form for (interval, inet, ranges, enums, composites) arrives as
-PostgreSQL prints it, json and arrays as JSON text.
+PostgreSQL prints it, json and arrays as JSON text. Intervals without months are spans of time for those who ask.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 from psycopg2 import sql
+
+from dataops_defs.adapters.sources.postgres.spans import INTERVAL, SPAN
 
 MAX_DIGITS = 38
 NUMERIC = 1700
@@ -45,7 +47,7 @@ def numeric_digits(precision: int | None, scale: int | None) -> tuple[int | None
 @dataclass(frozen=True)
 class PgColumn:
     """One column of a result: its name, type id, and the digits of a numeric (None where it has no limits); read
-    ``as_text`` where its values do not fit its type.
+    ``as_text`` where its values do not fit its type, and ``as_span`` if it is an interval.
     """
 
     name: str
@@ -54,6 +56,7 @@ class PgColumn:
     scale: int | None = None
     is_array: bool = False
     as_text: bool = False
+    as_span: bool = False
 
     @property
     def unproven(self) -> bool:
@@ -69,6 +72,8 @@ class PgColumn:
             return pa.decimal128(19, 2)
         if self.oid == NUMERIC:
             return decimal_type(self.precision, self.scale or 0)
+        if self.oid == INTERVAL and self.as_span:
+            return SPAN
         return _ARROW.get(self.oid, pa.string())
 
     def selected(self, alias: sql.Identifier) -> sql.Composable:

@@ -6,21 +6,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataops_defs.adapters.sources.faults import Fault
+from dataops_defs.adapters.sources.postgres.spans import spans_of
 
 MAX_SHOWN = 100
+_PRINTED_AS_TEXT = (pa.types.is_binary, pa.types.is_duration)
 # Infinity and years outside 1 to 9999 among dates, 24:00 among times, NaN among decimals.
 _LACKING = (pa.types.is_date, pa.types.is_timestamp, pa.types.is_time, pa.types.is_decimal)
 _ADVICE = "cast it to text, or to NULL with NULLIF"
 
 
 def printed(schema: pa.Schema) -> pa.Schema:
-    """The types that a result is first read in: bytes arrive as \\x and hex digits."""
-    return _with_text(schema, (pa.types.is_binary,))
+    """The types that a result is first read in: bytes arrive as \\x and hex digits, spans in words."""
+    return _with_text(schema, _PRINTED_AS_TEXT)
 
 
 def printed_as_text(schema: pa.Schema) -> pa.Schema:
     """The same where some values have no form in their column's type: such columns are read as text."""
-    return _with_text(schema, (pa.types.is_binary, *_LACKING))
+    return _with_text(schema, (*_PRINTED_AS_TEXT, *_LACKING))
 
 
 def _with_text(schema: pa.Schema, tests: Sequence[Callable[[pa.DataType], bool]]) -> pa.Schema:
@@ -41,12 +43,17 @@ def _exact(column: pa.Array, wanted: pa.Field, faults: list[Fault]) -> pa.Array:
         return column
     if pa.types.is_binary(wanted.type):
         return _from_hex(column)
-    unfit = pc.is_in(column, value_set=pa.array(_unfit(column.unique().drop_null(), wanted.type), pa.string()))
+    if pa.types.is_duration(wanted.type):
+        found = spans_of(column)
+        unfit = pc.and_(found.is_null(), column.is_valid())
+    else:
+        unfit = pc.is_in(column, value_set=pa.array(_unfit(column.unique().drop_null(), wanted.type), pa.string()))
+        found = _cast(pc.if_else(unfit, None, column), wanted.type)
     for place in pc.indices_nonzero(unfit).to_pylist():
         value = column[place].as_py()
         reason = f"holds '{value[:MAX_SHOWN]}' in '{wanted.name}', which {wanted.type} cannot keep: {_ADVICE}"
         faults.append(Fault(place, wanted.name, value, reason))
-    return _cast(pc.if_else(unfit, None, column), wanted.type)
+    return found
 
 
 def _unfit(values: pa.Array, wanted: pa.DataType) -> list[str]:
