@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from dataops_defs.catalogue.models import RunRow
+from dataops_defs.catalogue.snapshot import MOST
 from dataops_defs.catalogue.watch_rows import WatchRow
 from dataops_defs.catalogue.watches import Watches
 from dataops_defs.defs.build import build_definitions, read_state
@@ -15,7 +16,7 @@ from dataops_defs.defs.sensors import watch_sensor
 from dataops_defs.domain.importing import TargetFormat
 from dataops_defs.domain.run import RunState
 from tests.defs.test_jobs_and_assets import run_job
-from tests.flows.import_scenes import asked, found, put
+from tests.flows.import_scenes import asked, found, imported, put
 from tests.scenes import World
 
 CUSTOMERS = "id,name\n1,Ann\n2,Bob\n"
@@ -76,6 +77,14 @@ class TestDefinitions:
             dg.AssetKey(["default", "watch", "inbox"])
             in graph.get(dg.AssetKey(["warehouse", "raw", "weather"])).parent_keys
         )
+
+    def test_show_the_newest_of_very_many_tables(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(MOST, "import_targets", 2)
+        for name in ("jan", "feb", "mar"):
+            imported(world, put(world, f"{name}.csv", CUSTOMERS), name)
+        graph = build_definitions(read_state()).resolve_asset_graph()
+        shown = {key.path[-1] for key in graph.get_all_asset_keys() if key.path[:2] == ["warehouse", "raw"]}
+        assert shown == {"feb", "mar"}
 
     def test_of_a_folder_that_is_gone_say_so_in_the_sensor_s_tick(
         self, world: World, instance: dg.DagsterInstance
