@@ -1,4 +1,4 @@
-# Thin: each target is one or two commands. `make demo` and `make test` are all a newcomer needs.
+# Thin: each target is one or two commands. `make demo` and `make test` are all a newcomer needs; `make help` lists them.
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3
@@ -7,37 +7,40 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: up demo test check bench chaos test-deps clean
+.DEFAULT_GOAL := help
+.PHONY: help up demo test check bench chaos test-deps clean
 
-up: $(STAMP)
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@echo "Where it listens: DATAOPS_API_PORT=8001 DATAOPS_DAGSTER_PORT=3001 make demo; README.md, 'Settings', has the rest."
+
+up: $(STAMP) ## Start PostgreSQL, Dagster and the REST API, and stay until Ctrl-C
 	@exec $(BIN)/dataops up
 
-demo: $(STAMP)
+demo: $(STAMP) ## The same, and load and run the demo; ONCE=1 leaves after its numbers
 	@exec $(BIN)/dataops up --demo $(if $(ONCE),--once)
 
-test: $(STAMP)
+test: $(STAMP) ## All tests against real servers; JOBS=4 at a time instead of 2
 	$(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile
 
-check: $(STAMP)
+check: $(STAMP) ## Style, types, imports, migrations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/catalogue/test_migrations.py
 
-bench: $(STAMP)
+bench: $(STAMP) ## Workloads beside their peers
 	$(BIN)/python -m benchmarks
 
-# Kills processes at random while N requests are made; status 1 when a promise was broken.
-chaos: $(STAMP)
+chaos: $(STAMP) ## Kill processes at random while N=200 requests are made; fails when a promise is broken
 	$(BIN)/python -m tests.chaos --requests $(or $(N),200)
 
-# Debian packages that tests of the user interface, of clocks, of file shares, of MySQL and of workbooks need; as root.
-test-deps:
+test-deps: ## As root: Debian packages that some tests need, for browser, clocks, shares, MySQL and workbooks
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium faketime samba mariadb-server libreoffice-calc poppler-utils >/dev/null
 
-clean:
+clean: ## Remove the virtual environment and caches; data in .dataops stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
 
 $(STAMP): pyproject.toml constraints.txt

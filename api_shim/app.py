@@ -16,6 +16,7 @@ from api_shim.logs import configure_logs
 from api_shim.middleware.body import BodyLimits
 from api_shim.middleware.context import RequestContext
 from api_shim.middleware.idempotency import Idempotency
+from api_shim.pages import router as pages
 from api_shim.routers import (
     alerts,
     audit,
@@ -81,6 +82,7 @@ ROUTERS = (
     audit.router,
     health.public,
     health.router,
+    pages,
 )
 
 
@@ -99,6 +101,8 @@ def create_app(settings: Settings | None = None, launcher: Launcher | None = Non
         version=health.VERSION,
         description=DESCRIPTION,
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
         redirect_slashes=False,
     )
     app.state.shim = shim

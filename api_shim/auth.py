@@ -11,6 +11,7 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api_shim import pages
 from api_shim.answers import Family, family_of
 from dataops_defs.catalogue.audit import ANONYMOUS as NOBODY
 from dataops_defs.catalogue.base import now
@@ -19,7 +20,7 @@ from dataops_defs.catalogue.tokens import Role, Tokens, token_hash
 from dataops_defs.errors import Forbidden, Unauthenticated
 from dataops_defs.flows.platform import Platform
 
-PUBLIC = frozenset({"/health", "/api/v1/health", "/docs", "/redoc", "/openapi.json"})
+PUBLIC = pages.PUBLIC | {"/health", "/api/v1/health", "/openapi.json"}
 SIGNED = "/api/v1/mvp/exports/{export_id}/download"
 WEBHOOK = "/api/v1/mvp/triggers/webhook/{trigger_id}"
 READING = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -36,8 +36,9 @@ from dataops_defs.errors import Invalid, NotFound, Unauthenticated
 TOLERANCE_SECONDS = 300
 MAX_SIGNATURES = 2_000
 REFUSED = (
-    "The delivery does not count: it needs the headers Webhook-Id (no dot in it), Webhook-Timestamp (within 5 minutes"
-    " of now) and Webhook-Signature, made with the trigger's secret"
+    "The delivery does not count: it needs the headers Webhook-Id (no dot in it), Webhook-Timestamp (seconds since"
+    " 1970, within 5 minutes of now) and Webhook-Signature: 'v1,' and the base64 of the HMAC-SHA256 of"
+    " '<id>.<timestamp>.<body>', its key being the base64-decoded part of the trigger's secret after 'whsec_'"
 )
 # The parts that are signed are told apart by their dots: one in the id would let a signature fit another delivery.
 _ID = re.compile(r"[!-\-/-~]{1,255}")

@@ -18,7 +18,6 @@ from dataops_defs.errors import DataOpsError
 from dataops_defs.flows.platform import Platform
 
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-PAGES = ("/docs", "/redoc")
 LONGEST_PATH = 300
 FORBIDDEN = 403
 SECURITY_HEADERS = {
@@ -96,8 +95,7 @@ class _Outgoing:
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self._scope["state"]["request_id"]
             for name, value in SECURITY_HEADERS.items():
-                if self._scope["path"] not in PAGES or name != "Content-Security-Policy":
-                    headers.setdefault(name, value)
+                headers.setdefault(name, value)
         await self._send(message)
 
 

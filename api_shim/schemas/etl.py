@@ -177,14 +177,14 @@ class EtlStateOut(BaseModel):
     mode: EtlMode
     enabled: bool
     run_id: str | None
-    run_status: str | None
+    run_status: str | None = Field(description="null, like started_at, while the run is only asked for")
     started_at: Moment | None
     finished_at: Moment | None
     rows_read: int = Field(description="Of this run, as far as committed")
     rows_written: int
     rows_rejected: int
     load_position: int = Field(description="Rows of the load that are committed; the next worker begins after them")
-    load_rows: int | None = Field(description="Rows of the load; null before the query was read")
+    load_rows: int | None = Field(description="Rows of the load; null before this run has read the query")
     percent: float | None
     last_commit_at: Moment | None
     cursor_column: str | None = Field(description="Of an incremental pipeline")
@@ -198,9 +198,9 @@ class EtlStateOut(BaseModel):
         cls, row: EtlPipelineRow, state: EtlState, found: EtlRun | None, checkpoint: Checkpoint | None
     ) -> "EtlStateOut":
         """The form of a pipeline, its newest run and the checkpoint beside its data."""
-        run = None if found is None else EtlRunOut.of(found)
+        run = EtlRunOut.of(found) if found is not None and found.has_begun else None
         record = None if found is None else found.run
-        load = checkpoint if checkpoint is not None and checkpoint.spooled_at is not None else None
+        load = checkpoint if found is not None and checkpoint is not None and _works_at(found, checkpoint) else None
         return cls(
             pipeline_id=row.id,
             status=state,
@@ -223,6 +223,14 @@ class EtlStateOut(BaseModel):
             waits_because=record.launch_error if record and not record.state.ended else None,
             error_message=run.error_message if run else None,
         )
+
+
+def _works_at(found: EtlRun, load: Checkpoint) -> bool:
+    """Whether a load is this run's: one that it has read itself, or that it goes on with after an earlier run."""
+    if load.run_id != found.run.id or load.spooled_at is None or found.run.started_at is None:
+        return False
+    goes_on = load.spool is not None and not _was_full(found)
+    return goes_on or load.spooled_at >= found.run.started_at
 
 
 def _percent(load: Checkpoint | None) -> float | None:

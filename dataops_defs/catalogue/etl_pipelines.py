@@ -37,6 +37,11 @@ class EtlRun:
             return self.step.state
         return self.run.state
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a worker has come to it; one that ended without counts as well."""
+        return self.run.started_at is not None or self.run.finished_at is not None
+
 
 def pipelines_reading(session: Session, source_id: str) -> Sequence[EtlPipelineRow]:
     """The ETL pipelines that read a source."""

@@ -197,6 +197,32 @@ class TestRunningAPipeline:
         [run] = client.get(f"{BASE}/{id}/runs").json()
         assert (run["status"], run["rows_written"]) == ("SUCCESS", 10)
 
+    def test_one_that_is_only_asked_for_has_neither_a_beginning_nor_a_load(
+        self, client: TestClient, films: World, launcher: InProcessLauncher
+    ) -> None:
+        id = made(client)["id"]
+        client.post(f"{BASE}/{id}/run")
+        wait(client, id)
+        launcher.held = True
+        client.post(f"{BASE}/{id}/run")
+        for status in ("RUN_REQUESTED", "PAUSED"):
+            state = client.get(f"{BASE}/{id}/state").json()
+            assert (state["status"], state["workers_used"], state["rows_read"]) == (status, 0, 0)
+            assert (state["run_status"], state["started_at"], state["finished_at"]) == (None, None, None)
+            assert (state["load_position"], state["load_rows"], state["percent"]) == (0, None, None)
+            client.post(f"{BASE}/{id}/pause")
+        assert len(client.get(f"{BASE}/{id}/runs").json()) == 1
+
+    def test_a_new_run_does_not_show_the_load_that_the_last_one_did(self, client: TestClient, films: World) -> None:
+        id = made(client)["id"]
+        client.post(f"{BASE}/{id}/run")
+        wait(client, id)
+        run = at_work(films, id)
+        films.sql(f"UPDATE dataops.checkpoint SET run_id = '{run}'")  # it has begun, and not read its query yet
+        state = client.get(f"{BASE}/{id}/state").json()
+        assert (state["status"], state["run_status"]) == ("RUNNING", "RUNNING")
+        assert (state["load_position"], state["load_rows"]) == (0, None)
+
     def test_a_run_that_fails_says_why(self, client: TestClient, films: World) -> None:
         id = made(client, source_query="SELECT id / 0 AS film_id FROM content.film_work")["id"]
         client.post(f"{BASE}/{id}/run")

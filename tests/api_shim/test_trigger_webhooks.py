@@ -1,5 +1,7 @@
 """Webhook triggers: a signature in place of a token, each delivery once, the payload in parameters."""
 
+import base64
+import hmac
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -94,6 +96,18 @@ class TestADelivery:
 
         assert [each.status_code for each in answers] == [401, 200]
         assert "no dot" in answers[0].json()["detail"]
+
+    def test_can_be_signed_by_what_the_refusal_says(self, triggers: Triggers) -> None:
+        made, body = triggers.webhook(), b'{"a": 1}'
+        sender = Sender(triggers.client, made)
+        told = sender.post(body, {}).json()["detail"]
+        for word in ("seconds since 1970", "'v1,'", "base64 of the HMAC-SHA256 of '<id>.<timestamp>.<body>'", "whsec_"):
+            assert word in told
+        key, at = base64.b64decode(made["secret"].removeprefix("whsec_")), str(int(time.time()))
+        digest = base64.b64encode(hmac.digest(key, f"msg_1.{at}.".encode() + body, "sha256")).decode()
+        signed = {"webhook-id": "msg_1", "webhook-timestamp": at, "webhook-signature": f"v1,{digest}"}
+        assert digest not in sender.post(body, {**signed, "webhook-signature": "v1,AAAA"}).text
+        assert sender.post(body, signed).status_code == 200
 
     def test_an_admins_token_does_not_help(self, triggers: Triggers) -> None:
         path = Sender(triggers.client, triggers.webhook()).path

@@ -99,3 +99,19 @@ class TestDatabases:
             line = refusal(dataops(tmp_path, "db", "migrate", DATAOPS_DATABASE_URL=url))
 
         assert "does not answer" in line
+
+
+class TestMake:
+    def test_says_by_itself_and_as_help_what_each_target_is_for(self) -> None:
+        root = Path(__file__).parents[2]
+        targets = next(line for line in (root / "Makefile").read_text().splitlines() if line.startswith(".PHONY:"))
+
+        told, bare = (
+            subprocess.run(["make", "-C", str(root), *more], capture_output=True, text=True, check=True).stdout
+            for more in (["help"], [])
+        )
+
+        assert told == bare
+        for target in targets.split()[1:]:
+            assert f"make {target} " in told
+        assert "DATAOPS_API_PORT" in told

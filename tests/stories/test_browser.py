@@ -1,4 +1,4 @@
-"""The Dagster UI as a person sees it, in headless Chromium."""
+"""The Dagster UI, and the page of the REST API, as a person sees them, in headless Chromium."""
 
 import shutil
 from collections.abc import Iterator
@@ -21,6 +21,22 @@ def page() -> Iterator[Page]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser.new_page(viewport={"width": 1500, "height": 950})
         browser.close()
+
+
+class TestThePageOfTheApi:
+    def test_is_drawn_without_any_other_host(self, stack: RunningStack, page: Page) -> None:
+        asked: list[str] = []
+        problems: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
+        page.goto(f"{stack.api.base_url}/docs")
+        page.locator(".opblock-tag").first.click(timeout=PATIENCE)
+        expect(page.get_by_text("/api/v1/dataops/sources", exact=False).first).to_be_visible(timeout=PATIENCE)
+        assert problems == []
+        assert {url.partition("/openapi")[0].partition("/docs")[0] for url in asked} == {
+            str(stack.api.base_url).rstrip("/")
+        }
 
 
 class TestTheAssetGroup:

@@ -96,9 +96,12 @@ class TestTheDemosEtlPipelines:
 
 
 class TestADemoRunAgain:
-    def test_changes_nothing_and_counts_it(self, stack: RunningStack) -> None:
+    def test_changes_nothing_but_the_films_that_have_news_each_time(self, stack: RunningStack) -> None:
         again = stack.command("demo")
         assert again.returncode == 0, again.stdout
+        assert "incremental, the first" not in again.stdout
+        runs = stack.api.get("/api/v1/pipelines/film_ratings_new/runs?limit=2").json()
+        assert [each["rows_written"] for each in runs] == [8, 0]
         [(unchanged,)] = stack.sql(
             "WAREHOUSE", "SELECT unchanged FROM dataops.ledger WHERE target = 'objects.flight' ORDER BY id DESC LIMIT 1"
         )
