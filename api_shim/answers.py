@@ -12,8 +12,10 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 from starlette.types import Scope
 
+from api_shim.problems import problems_of
 from dataops_defs.errors import (
     Conflict,
     DataOpsError,
@@ -76,6 +78,7 @@ STATUS: dict[type[DataOpsError], int] = {
 }
 FAMILY_STATUS: dict[Family, dict[type[DataOpsError], int]] = {Family.ETL: {Duplicate: 400, TargetNotAllowed: 400}}
 HTTP_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 RETRY_AFTER = "5"
 OURS = "Something went wrong on our side; the log names this request by its id"
 
@@ -112,14 +115,18 @@ def status_of(kind: type[DataOpsError], family: Family) -> int:
     return next(table[each] for each in kind.__mro__ if each in table)
 
 
-def refusal_of(error: Exception, family: Family) -> Refusal:
-    """What to answer to an error; of unknown ones nothing but their existence is told."""
+def refusal_of(error: Exception, family: Family, scope: Scope | None = None) -> Refusal:
+    """What to answer to an error; of unknown ones nothing but their existence is told.
+
+    Args:
+        scope: of the request, which tells the fields and methods that there are.
+    """
     if isinstance(error, Refused):
         return error.refusal
     if isinstance(error, RequestValidationError):
-        return _malformed(error, family)
+        return _malformed(error, family, scope)
     if isinstance(error, HTTPException):
-        return _http(error)
+        return _http(error, scope)
     if not isinstance(error, DataOpsError):
         return Refusal(500, DataOpsError.code, OURS)
     headers = {"Retry-After": RETRY_AFTER} if error.retryable else {}
@@ -129,40 +136,29 @@ def refusal_of(error: Exception, family: Family) -> Refusal:
     return Refusal(status_of(type(error), family), error.code, str(error), problems, headers)
 
 
-def _http(error: HTTPException) -> Refusal:
+def _http(error: HTTPException, scope: Scope | None) -> Refusal:
     words = {404: "There is no such address", 405: "This address does not take that method"}
-    message = words.get(error.status_code, "The request cannot be read")
+    message, headers = words.get(error.status_code, "The request cannot be read"), dict(error.headers or {})
+    if error.status_code == 405 and scope is not None and (taken := _methods(scope)):
+        message, headers["Allow"] = f"{message}, but {' and '.join(taken)}", ", ".join(taken)
     code = HTTP_CODES.get(error.status_code, "BAD_REQUEST")
     problems = [FieldProblem("body", message)] if error.status_code == 422 else []
-    return Refusal(error.status_code, code, message, problems, dict(error.headers or {}))
+    return Refusal(error.status_code, code, message, problems, headers)
 
 
-def _malformed(error: RequestValidationError, family: Family) -> Refusal:
-    found = error.errors()
+def _methods(scope: Scope) -> list[str]:
+    """The methods that an address takes, whichever of its routes takes them."""
+    routes = scope["app"].routes
+    asked = {name: {**scope, "method": name} for name in METHODS}
+    return [name for name, each in asked.items() if any(route.matches(each)[0] is Match.FULL for route in routes)]
+
+
+def _malformed(error: RequestValidationError, family: Family, scope: Scope | None) -> Refusal:
+    found, problems = error.errors(), problems_of(error, scope)
     if family is Family.PROVIDERS and found and all(each["type"] == "missing" for each in found):
-        return Refusal(400, Invalid.code, "Missing required fields", [_problem(each) for each in found])
-    problems = [_problem(each) for each in found] or [FieldProblem("body", "cannot be read")]
+        return Refusal(400, Invalid.code, "Missing required fields", problems)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return Refusal(422, Invalid.code, f"{problems[0].field}: {problems[0].message}{more}", problems)
-
-
-WORDS = {
-    "missing": "is required",
-    "extra_forbidden": "is not a known field",
-    "json_invalid": "is not valid JSON",
-    "model_attributes_type": "must be a JSON object (Content-Type: application/json)",
-    "model_type": "must be a JSON object",
-}
-
-
-def _problem(error: Mapping[str, Any]) -> FieldProblem:
-    place = [str(part)[:60] for part in error["loc"]]
-    if place and place[0] in ("body", "query", "path", "header") and (len(place) > 1):
-        place = place[1:]
-    if error["type"] == "json_invalid":
-        place = ["body"]
-    said = str(error["msg"]).removeprefix("Input ").removeprefix("Value error, ")
-    return FieldProblem(".".join(place) or "body", WORDS.get(error["type"], said))
 
 
 def utc_now() -> str:
@@ -196,7 +192,7 @@ def body_of(refusal: Refusal, family: Family, request_id: str) -> dict[str, Any]
 def respond(scope: Scope, error: Exception) -> JSONResponse:
     """The response to an error, worded for the path that was asked for."""
     family = family_of(scope["path"])
-    refusal = refusal_of(error, family)
+    refusal = refusal_of(error, family, scope)
     state = scope.setdefault("state", {})
     state["refusal"] = refusal
     content = body_of(refusal, family, state.get("request_id", ""))

@@ -75,14 +75,16 @@ def held_by(cursor: Cursor, row: DatamartRow) -> Relation | None:
     relation = find(cursor, row.schema, row.slug)
     if relation is not None and not ours.is_made_by_us(cursor, relation):
         raise Conflict(ours.not_made_by_us(relation.address))
-    return relation
+    # What is there before the first refresh, an earlier datamart of that name has left.
+    return relation if row.last_refreshed_at is not None else None
 
 
 def statistics_of(shim: Shim, rows: Sequence[DatamartRow]) -> dict[str, Statistics]:
     """By the datamart's id, what is known of its columns; nothing of what others made under its name."""
-    wanted = zip(*((row.id, row.schema, row.slug, row.versioned) for row in rows), strict=True)
+    filled = [(row.id, row.schema, row.slug, row.versioned) for row in rows if row.last_refreshed_at is not None]
+    wanted = zip(*filled, strict=True)
     found: dict[str, Statistics] = {}
-    if rows:
+    if filled:
         with shim.platform.warehouse("dataops statistics", role="reader") as connection, connection.cursor() as cursor:
             cursor.execute(_STATISTICS, (*map(list, wanted), BUILDER))
             for id, column, nulls, distinct in cursor.fetchall():

@@ -1,6 +1,6 @@
 """What requests for datamarts say, checked against the warehouse: names, places, queries."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,13 +8,15 @@ from psycopg2 import Error, errors, sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from sqlalchemy.orm import Session
 
+from api_shim.datamart_leftovers import taken_over
 from api_shim.shim import Shim
-from dataops_defs.adapters.datamarts import names, ours
+from dataops_defs.adapters.datamarts import elsewhere, names, ours
 from dataops_defs.adapters.datamarts.relations import columns_of, find, query_columns
 from dataops_defs.adapters.sql.guard import check_query, tables_of
 from dataops_defs.catalogue.datamarts import Datamarts
 from dataops_defs.catalogue.models import DatamartRow
 from dataops_defs.domain.columns import Column
+from dataops_defs.domain.datamart import DatamartType
 from dataops_defs.errors import Conflict, DependencyUnavailable, Invalid
 from dataops_defs.flows.lineage import lineage_of
 
@@ -32,12 +34,14 @@ _PLACE = (
 class Planned:
     """What is known of a query before it is run.
 
-    ``columns`` is None while tables that it reads have still to be made; ``lineage`` is as a row keeps it.
+    ``columns`` is None while tables that it reads have still to be made, of which ``note`` tells; ``lineage`` is as a
+    row keeps it.
     """
 
     upstream: list[dict[str, str]]
     columns: list[Column] | None
     lineage: dict[str, Any]
+    note: str | None = None
 
     @property
     def columns_kept(self) -> list[dict[str, object]] | None:
@@ -45,20 +49,21 @@ class Planned:
         return None if self.columns is None else [each.as_json() for each in self.columns]
 
 
-def check_place(shim: Shim, schema: str, table: str) -> None:
-    """Refuse a schema where the builder may not create, and a name that something else has there."""
+def check_place(shim: Shim, schema: str, table: str, kind: DatamartType) -> str | None:
+    """Refuse a schema where the builder may not create, and a name that something else has there.
+
+    Returns:
+        What people should know of what has that name: an earlier datamart left it, and the new one takes it over.
+    """
+    with shim.platform.catalogue() as session:
+        known = Datamarts(session).by_slug(table) is not None
     with shim.platform.warehouse("dataops datamart", role="builder") as connection, connection.cursor() as cursor:
         cursor.execute(_PLACE, (table, schema, list(CLOSED_SCHEMAS)))
         found = cursor.fetchone()
         names.refuse_where_a_type_is(cursor, schema, table)
-    if found is None or not found[0]:
-        raise Invalid.field("schema", f"'{schema}' is no schema of the warehouse that datamarts may be made in")
-    with shim.platform.catalogue() as session:
-        known = Datamarts(session).by_slug(table) is not None
-    if found[1] and not known:
-        raise Conflict(
-            f"{schema}.{table} exists already and is no datamart, or no longer: take another name, or drop it"
-        )
+        if found is None or not found[0]:
+            raise Invalid.field("schema", f"'{schema}' is no schema of the warehouse that datamarts may be made in")
+        return taken_over(cursor, schema, table, kind) if found[1] and not known else None
 
 
 def check_version_place(shim: Shim, schema: str, table: str, version_id: str | None) -> None:
@@ -94,8 +99,8 @@ def planned(shim: Shim, given: str) -> Planned:
             cursor.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
             columns = _described(cursor, query, upstream)
             known = columns_of(cursor, tables)
-    except (errors.UndefinedTable, errors.InvalidSchemaName):
-        return Planned(upstream, None, {})
+    except (errors.UndefinedTable, errors.InvalidSchemaName) as error:
+        return Planned(upstream, None, {}, _to_be_made(shim, tables, error))
     except Error as error:
         raise Invalid.field("query", f"PostgreSQL refuses it: {error.diag.message_primary}") from None
     _refuse_twins(columns)
@@ -114,6 +119,17 @@ def _described(cursor: Cursor, query: str, upstream: list[dict[str, str]]) -> li
         raise DependencyUnavailable(
             f"The query cannot be checked now: somebody has locked what it reads ({read}); try again shortly"
         ) from None
+
+
+def _to_be_made(shim: Shim, tables: Collection[tuple[str | None, str]], error: Error) -> str:
+    """What is said of a query whose tables are not there yet."""
+    with shim.platform.warehouse("dataops datamart", role="builder") as connection, connection.cursor() as cursor:
+        if len(columns_of(cursor, tables)) == len(tables):
+            raise Invalid.field("query", f"PostgreSQL refuses it: {error.diag.message_primary}")
+        said = error.diag.message_primary
+        if isinstance(error, errors.UndefinedTable):
+            said = elsewhere.undefined(cursor, error)
+    return f"A refresh will fail until what the query reads is there: {said}"
 
 
 def refuse_circle(session: Session, schema: str, table: str, plan: Planned) -> None:

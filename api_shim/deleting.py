@@ -33,7 +33,7 @@ from dataops_defs.catalogue.watch_rows import WatchRow
 from dataops_defs.catalogue.watches import Watches
 from dataops_defs.domain.dataset import DEFAULT_BUCKET
 from dataops_defs.domain.leftover import LEFTOVERS, Leftover, LeftoverKind
-from dataops_defs.domain.naming import raw_key
+from dataops_defs.domain.naming import dataset_key, object_type_key, raw_key
 from dataops_defs.domain.run import RunKind
 from dataops_defs.errors import Forbidden, Invalid
 from dataops_defs.flows.etl_state import clear_away
@@ -73,9 +73,10 @@ class Deletion:
         check_reach(change, cascade=cascade, drop=drop)
         self._change, self._response = change, response
         self._cascade, self._drop = cascade, drop
+        self._deleted: list[str] = []
 
-    def of(self, row: Named) -> None:
-        """Delete a definition.
+    def of(self, row: Named) -> list[str]:
+        """Delete a definition. Returns what was deleted, as people call it: what was built on it, and itself.
 
         Raises:
             Conflict: something is built on it; something of it is at work.
@@ -83,7 +84,8 @@ class Deletion:
         """
         leftovers = self._delete(row, {})
         if leftovers:
-            self._response.headers["Location"] = order_drop(self._change, row, leftovers)
+            self._response.headers["Location"] = order_drop(self._change, row.id, row.name, leftovers)
+        return self._deleted
 
     def _delete(self, row: Named, because: dict[str, str]) -> list[Leftover]:
         change, kind = self._change, KINDS[type(row)]
@@ -92,12 +94,13 @@ class Deletion:
             gone += self._delete(dependants[0], {"with": called(row)})
         left = kind.leftover(change, row) if self._drop else None
         repository.remove(row)
+        self._deleted.append(called(row))
         kind.clear(change, row)
         change.define(f"{kind.action}.delete", row, because)
         return [*gone, left] if left else gone
 
 
-def order_drop(change: Change, row: Named, leftovers: Sequence[Leftover]) -> str:
+def order_drop(change: Change, id: str, name: str, leftovers: Sequence[Leftover]) -> str:
     """Have what was left behind dropped: the request is a row of this very transaction, the outbox launches it.
 
     Returns:
@@ -107,28 +110,30 @@ def order_drop(change: Change, row: Named, leftovers: Sequence[Leftover]) -> str
     Outbox(change.session).refuse_when_full(settings.max_waiting_runs)
     run = Runs(change.session).request(
         RunKind.DROP,
-        row.id,
-        row.name,
+        id,
+        name,
         requested_by=change.actor.name,
         request_id=change.actor.request_id,
         parameters={LEFTOVERS: [each.as_json() for each in leftovers]},
         timeout_seconds=settings.max_runtime_seconds,
     )
-    change.note("data.drop", row.id, {"executionId": run.id, "places": [each.place for each in leftovers]})
+    change.note("data.drop", id, {"executionId": run.id, "places": [each.place for each in leftovers]})
     return f"/api/v1/dataops/executions/{run.id}"
 
 
 def _raw_copies(change: Change, row: DatasetRow) -> Leftover:
     key = raw_key(row.storage.get("prefix") or row.app, row.id, datetime.min.replace(tzinfo=UTC), "parquet")
     place = change.shim.platform.raw_store.folder(row.storage.get("bucket") or DEFAULT_BUCKET, key)
-    return Leftover(LeftoverKind.RAW_COPIES, row.id, row.name, folder_of(row.raw_uri) if row.raw_uri else place)
+    folder, asset = folder_of(row.raw_uri) if row.raw_uri else place, dataset_key(row.app, row.slug)
+    return Leftover(LeftoverKind.RAW_COPIES, row.id, row.name, folder, asset=asset)
 
 
 def _objects(_change: Change, row: ObjectTypeRow) -> Leftover:
     kind = object_type_of(row)
     if kind.dynamodb_table is not None:
         raise Invalid.field("drop", f"'{row.name}' lives in the DynamoDB table {kind.dynamodb_table}: delete it there")
-    return Leftover(LeftoverKind.RELATION, row.id, row.name, kind.address)
+    asset = object_type_key(row.app, row.slug)
+    return Leftover(LeftoverKind.RELATION, row.id, row.name, kind.address, asset=asset)
 
 
 def _clear_etl(change: Change, row: EtlPipelineRow) -> None:

@@ -67,8 +67,8 @@ def datamart_wanted(session: Session, shim: Shim, name: str, body: ExportDatamar
     if row is None or body.schema_name not in (None, row.schema):
         raise NotFound(f"Datamart {name[:80]} not found")
     with shim.platform.warehouse("dataops exports", role="reader") as connection, connection.cursor() as cursor:
-        held_by(cursor, row)
-    if _schema_of(shim, row.schema, row.slug) is None:
+        held = held_by(cursor, row)
+    if held is None or _schema_of(shim, row.schema, row.slug) is None:
         raise Conflict(f"Datamart '{row.name}' is empty: refresh it first")
     filled = f"last filled at {row.last_refreshed_at:%Y-%m-%d %H:%M:%S} UTC" if row.last_refreshed_at else "live"
     of = f"datamart {row.schema}.{row.slug}, {filled}"

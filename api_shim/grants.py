@@ -16,11 +16,12 @@ from sqlalchemy.orm import Session
 from api_shim.auth import Caller, caller_of
 from api_shim.dependencies import shim_of
 from api_shim.shim import Shim
-from dataops_defs.catalogue.grants import Grants, Reads
+from dataops_defs.catalogue.grants import NOT_TO_USE, Grants, Reads, Right, granted
 from dataops_defs.catalogue.models import SourceRow
 from dataops_defs.catalogue.sources import Sources
 from dataops_defs.catalogue.tokens import Role
 from dataops_defs.domain.source import SourceType
+from dataops_defs.errors import Forbidden
 from dataops_defs.flows.ways import Ways
 
 
@@ -47,18 +48,25 @@ def check_file_use(session: Session, shim: Shim, caller: Caller, path: str, *, f
     Raises:
         Forbidden: the source's name is not told.
     """
+    refused = unusable(session, shim, caller, folder=folder)
+    if refused is not None and refused(path):
+        raise Forbidden(NOT_TO_USE)
+
+
+def unusable(session: Session, shim: Shim, caller: Caller, *, folder: bool = False) -> Callable[[str], bool] | None:
+    """Tells of a path whether `check_file_use` refuses it; None where it refuses none."""
     if caller.role >= Role.ADMIN:
-        return
+        return None
     query = select(SourceRow).where(
-        SourceRow.type.in_((SourceType.CSV, SourceType.EXCEL, SourceType.S3)), SourceRow.restricted
+        SourceRow.type.in_((SourceType.CSV, SourceType.EXCEL, SourceType.S3)),
+        SourceRow.restricted,
+        ~granted(caller.holder, Right.USE),
     )
-    restricted = session.scalars(query).all()
-    if not restricted:
-        return
+    bases = [_base(source) for source in session.scalars(query)]
+    if not bases:
+        return None
     ways = Ways.of(shim.platform, session)
-    for source in restricted:
-        if ways.meet(path, _base(source), either=folder):
-            check_use(session, caller, source.id)
+    return lambda path: any(ways.meet(path, base, either=folder) for base in bases)
 
 
 def _base(source: SourceRow) -> str:

@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any
 
 from fastapi import Request
-from fastapi.exceptions import RequestValidationError
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from pydantic import ValidationError
 
 from api_shim.multipart import file_of
+from api_shim.problems import Malformed
 from api_shim.schemas.rejects import RejectReplay
 from dataops_defs.adapters.reject_files.cells import corrections
 from dataops_defs.adapters.reject_files.upload import FIELD, read_mended
@@ -37,7 +37,7 @@ async def wishes_of(request: Request) -> Callable[[Columns], list[Wish] | None]:
     """Read a request: JSON, a form with a file, or nothing. What it says is looked at when the columns are known.
 
     Raises:
-        Invalid, RequestValidationError: a body of another kind, a form without a file, ill-formed JSON.
+        Invalid, Malformed: a body of another kind, a form without a file, ill-formed JSON.
     """
     body = await request.body()
     content_type = request.headers.get("content-type", "")
@@ -57,8 +57,7 @@ def _json(body: bytes) -> RejectReplay:
     try:
         return RejectReplay.model_validate_json(body)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False, include_context=False)
-        raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in problems]) from None
+        raise Malformed(error, RejectReplay) from None
 
 
 def _of_json(replay: RejectReplay, columns: Columns) -> list[Wish] | None:

@@ -119,7 +119,7 @@ def _order(row: DatamartRow, version: DatamartVersionRow, action: str) -> Order:
 def _checked(shim: Shim, body: VersionedCreate) -> Planned:
     plan = planned(shim, body.query)
     table = relation_name(body.name)
-    check_place(shim, body.schema_name, table)
+    check_place(shim, body.schema_name, table, DatamartType.VIEW)
     with shim.platform.catalogue() as session:
         row = Datamarts(session).by_slug(table)
         known = DatamartVersions(session).find(row.id, body.version) if row is not None else None

@@ -1,6 +1,7 @@
 """Datamarts: document 000, "Datamart Management"."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
@@ -11,16 +12,18 @@ from starlette.concurrency import run_in_threadpool
 from api_shim.answers import Family
 from api_shim.bounded import bounded
 from api_shim.changes import clear_schedule, schedules_of, set_schedule
+from api_shim.datamart_leftovers import drop_left_behind, how_to_drop, leftover_of
 from api_shim.datamart_reads import preview, statistics_of
 from api_shim.datamart_requests import check_place, not_versioned, planned, refuse_circle
 from api_shim.deleting import Cascade, Drop, check_reach, order_drop
-from api_shim.dependencies import PROTECTED, ChangeDep, ReadingDep, ShimDep
+from api_shim.dependencies import PROTECTED, Change, ChangeDep, ReadingDep, ShimDep
 from api_shim.runs import Execution, Order, WorkDep, succeeded
 from api_shim.schemas.base import refusals
 from api_shim.schemas.datamarts import (
     DatamartCreate,
-    DatamartCreated,
+    DatamartDefined,
     DatamartDeleted,
+    DatamartDetail,
     DatamartList,
     DatamartOut,
     DatamartPreview,
@@ -39,11 +42,10 @@ from dataops_defs.catalogue.datamart_versions import DatamartVersions
 from dataops_defs.catalogue.datamarts import Datamarts
 from dataops_defs.catalogue.models import DatamartRow
 from dataops_defs.catalogue.schedules import Schedules
-from dataops_defs.domain.datamart import RefreshStrategy, relation_name
-from dataops_defs.domain.leftover import Leftover, LeftoverKind
+from dataops_defs.domain.datamart import RefreshMethod, RefreshStrategy, relation_name
 from dataops_defs.domain.run import RunKind
-from dataops_defs.errors import Conflict, Invalid
-from dataops_defs.flows.drop_datamarts import to_be_dropped
+from dataops_defs.errors import Conflict, Invalid, NotFound
+from dataops_defs.flows.drop_datamarts import kept, to_be_dropped
 from dataops_defs.flows.refresh_datamart import CONCURRENT
 
 router = APIRouter(prefix="/api/v1/mvp/datamarts", tags=["mvp: datamarts"], dependencies=PROTECTED)
@@ -52,12 +54,12 @@ OFTEN_NONE = ("schedule", "schedule_status", "next_run", "description", "last_er
 SchemaQuery = Annotated[SchemaName | None, Field(alias="schema")]
 
 
-@router.post("/create", responses=refusals(409))
-def create_datamart(body: DatamartCreate, change: ChangeDep) -> DatamartCreated:
+@router.post("/create", responses=refusals(409), response_model_exclude_none=True)
+def create_datamart(body: DatamartCreate, change: ChangeDep) -> DatamartDefined:
     """Define a datamart. It is empty until its first refresh."""
     plan = planned(change.shim, body.query)
     table = relation_name(body.name)
-    check_place(change.shim, body.schema_name, table)
+    left = check_place(change.shim, body.schema_name, table, body.type)
     refuse_circle(change.session, body.schema_name, table, plan)
     row = DatamartRow(
         name=body.name,
@@ -73,7 +75,9 @@ def create_datamart(body: DatamartCreate, change: ChangeDep) -> DatamartCreated:
     )
     Datamarts(change.session).add(row)
     change.define("datamart.create", row)
-    return DatamartCreated.of(row)
+    made = DatamartDefined.of(row)
+    made.note = ". ".join(each for each in (plan.note, left) if each) or None
+    return made
 
 
 @router.post(
@@ -141,11 +145,32 @@ def list_datamarts(
         for row in rows
     ]
     content = DatamartList(datamarts=listed, total=total).model_dump(mode="json", by_alias=True)
-    for each in content["datamarts"]:
-        for name in OFTEN_NONE:
-            if each[name] is None:
-                del each[name]
-    return JSONResponse(content)
+    return JSONResponse({**content, "datamarts": [_with_what_it_has(each) for each in content["datamarts"]]})
+
+
+@router.get("/{name}", responses=refusals(404, 503), response_model=DatamartDetail)
+def get_datamart(name: str, session: ReadingDep, shim: ShimDep, schema: SchemaQuery = None) -> JSONResponse:
+    """One datamart: what the list shows of it with statistics, its query, columns, and what it reads."""
+    row = Datamarts(session).named(name, schema)
+    versions = DatamartVersions(session).of(row.id)
+    listed = DatamartOut.of(
+        row,
+        schedules_of(session, [row]).get(row.id),
+        next((each.version for each in versions if each.id == row.current_version_id), None),
+        statistics_of(shim, [row]).get(row.id, {}),
+    )
+    told = DatamartDetail(
+        **dict(listed),
+        created_at=row.created_at,
+        query=row.query,
+        columns=row.columns or [],
+        reads=[f"{each['schema']}.{each['table']}" for each in row.upstream],
+        last_method=RefreshMethod(row.last_method) if row.last_method else None,
+        concurrent=row.refresh_concurrently,
+        versions_count=len(versions),
+        metadata=row.details,
+    )
+    return JSONResponse(_with_what_it_has(told.model_dump(mode="json", by_alias=True)))
 
 
 @router.get("/{name}/preview", responses=refusals(404, 409, 503))
@@ -160,7 +185,7 @@ async def preview_datamart(
     return await bounded(lambda: preview(shim, row, limit))
 
 
-@router.delete("/{name}", responses=refusals(404, 409), response_model_exclude_none=True)
+@router.delete("/{name}", responses=refusals(404, 409, 503), response_model_exclude_none=True)
 def delete_datamart(
     name: str,
     change: ChangeDep,
@@ -169,32 +194,51 @@ def delete_datamart(
     cascade: Cascade = False,
     drop: Drop = False,
 ) -> DatamartDeleted:
-    """Delete a datamart and its schedule. What it holds stays in the warehouse, unless it is to be dropped too.
+    """Delete a datamart and its schedule. What it holds stays in the warehouse (``kept``), unless it is dropped too.
 
-    That is an execution of its own (``status_url``), which waits for a moment when nobody reads it.
+    That is an execution of its own (``status_url``), which waits for a moment when nobody reads it. With ``drop`` the
+    same request also drops what a datamart of that name has left that is deleted already.
     """
     check_reach(change, cascade=cascade, drop=drop)
     datamarts = Datamarts(change.session)
-    row = datamarts.named(name, schema, lock=True)
-    doomed = [*(datamarts.downstream(row) if cascade else []), row]
+    try:
+        row = datamarts.named(name, schema, lock=True)
+    except NotFound:
+        if not drop:
+            raise
+        deleted = drop_left_behind(change, name, schema)
+    else:
+        deleted = _deleted(change, row, [*(datamarts.downstream(row) if cascade else []), row], drop=drop)
+    if deleted.status_url:
+        response.headers["Location"] = deleted.status_url
+    return deleted
+
+
+def _deleted(change: Change, row: DatamartRow, doomed: Sequence[DatamartRow], *, drop: bool) -> DatamartDeleted:
+    datamarts = Datamarts(change.session)
     for each in doomed:
         if datamarts.at_work(each):
             raise Conflict(f"Datamart '{each.name}' is being refreshed: wait for that, or cancel it")
-    leftovers = [_leftover(change.session, each) for each in doomed]
+    leftovers = [leftover_of(change.session, each) for each in doomed]
     for each in doomed:
         clear_schedule(change, each)
         datamarts.remove(each)
         change.define("datamart.delete", each, {"drop": drop})
-    dropping = to_be_dropped(change.shim.platform, leftovers) if drop else []
-    deleted = DatamartDeleted(datamart_name=row.name, deleted=[each.name for each in doomed], dropping=dropping)
-    if dropping:
-        deleted.status_url = response.headers["Location"] = order_drop(change, row, leftovers)
+    deleted = DatamartDeleted(datamart_name=row.name, deleted=[each.name for each in doomed], dropping=[])
+    if drop:
+        deleted.dropping = to_be_dropped(change.shim.platform, leftovers)
+    else:
+        deleted.kept = kept(change.shim.platform, leftovers)
+    if deleted.dropping:
+        deleted.status_url = order_drop(change, row.id, row.name, leftovers)
+    if deleted.kept:
+        requests = " and ".join(how_to_drop(each.name) for each in doomed)
+        deleted.note = f"What is kept stays in the warehouse as it is; {requests} would drop it"
     return deleted
 
 
-def _leftover(session: Session, row: DatamartRow) -> Leftover:
-    versions = {each.table: each.id for each in DatamartVersions(session).of(row.id)}
-    return Leftover(LeftoverKind.DATAMART, row.id, row.name, f"{row.schema}.{row.slug}", versions)
+def _with_what_it_has(listed: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in listed.items() if value is not None or name not in OFTEN_NONE}
 
 
 def _found(shim: Shim, name: str, schema: str | None) -> DatamartRow:

@@ -11,13 +11,15 @@ from sqlalchemy.orm import Session
 from api_shim.answers import Family, Refused
 from api_shim.bounded import bounded
 from api_shim.dependencies import PROTECTED, ActorDep, CallerDep, ReadingDep, ShimDep
-from api_shim.grants import check_file_use
+from api_shim.grants import check_file_use, unusable
 from api_shim.rejects import RejectPage, rejected_rows
 from api_shim.repairs import corrections_of, wishes_of
 from api_shim.runs import Execution, Order, WorkDep, succeeded
 from api_shim.schemas.base import refusals
 from api_shim.schemas.imports import (
     PREFIX,
+    ImportList,
+    ImportListed,
     ImportOut,
     ImportPending,
     ImportReject,
@@ -37,11 +39,11 @@ from dataops_defs.catalogue.imports import Imports
 from dataops_defs.catalogue.models import RunRow
 from dataops_defs.catalogue.unfinished_imports import settle
 from dataops_defs.domain.extraction import FileFormat
-from dataops_defs.domain.importing import ImportTarget, public_import_id, target_of
+from dataops_defs.domain.importing import ImportState, ImportTarget, public_import_id, target_of
 from dataops_defs.domain.rejects import RejectState
 from dataops_defs.domain.run import RunKind
 from dataops_defs.domain.sql_types import sql_types
-from dataops_defs.errors import FieldProblem, Invalid, SourceError
+from dataops_defs.errors import FieldProblem, Invalid
 from dataops_defs.flows.places import open_place
 from dataops_defs.flows.replay_import import CHOSEN
 
@@ -86,6 +88,28 @@ async def import_file(
         return _with_import(shim, _done(execution, body), ImportOut)
 
     return await work.carry_out(order, finished, lambda execution: _with_import(shim, execution, ImportPending))
+
+
+@router.get("/imports", responses=refusals(), response_model_exclude_none=True)
+def list_imports(
+    session: ReadingDep,
+    shim: ShimDep,
+    caller: CallerDep,
+    state: ImportState | None = None,
+    watch_id: Annotated[str | None, Query(max_length=80)] = None,
+    target_table: Annotated[str | None, Query(max_length=130, description="schema.table, or a table's name")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+) -> ImportList:
+    """Imports, newest first: those whose files the caller may use."""
+    imports = Imports(session)
+    wanted = imports.matching(state=state, watch_id=watch_id, target_table=target_table)
+    if (refused := unusable(session, shim, caller)) is not None:
+        wanted.append(imports.but_for(filter(refused, imports.paths(wanted))))
+    rows, total = imports.page(wanted, limit=limit, offset=offset)
+    if not all(row.state.ended for row in rows):
+        settle(session)
+    return ImportList(imports=[ImportListed.of(row) for row in rows], total=total)
 
 
 @router.get("/imports/{import_id}", responses=refusals(404), response_model_exclude_none=True)
@@ -148,12 +172,12 @@ async def replay_import_rejects(
 
 
 def _done(execution: Execution, body: ImportRequest) -> Execution:
-    """An import that succeeded; a refusal names the column of `data_types` that it is about."""
+    """An import that succeeded; a refusal names the setting, or the column of `data_types`, that it is about."""
     try:
         return succeeded(execution, Family.MVP)
     except Refused as error:
         refusal = error.refusal
-        fields = (f"data_types.{name[:60]}" for name in body.data_types)
+        fields = ("encoding", "delimiter", *(f"data_types.{name[:60]}" for name in body.data_types))
         problems = [
             FieldProblem(field, refusal.message.removeprefix(f"{field}: "))
             for field in fields
@@ -172,7 +196,7 @@ def _checked(shim: Shim, body: ImportRequest) -> ImportTarget:
     with open_place(shim.platform, body.file_path) as place:
         found = place.files.entry(place.path)
     if found is None or found.is_folder:
-        raise SourceError(f"{'not a file' if found else 'no such file'}: {body.file_path}")
+        raise Invalid.field("file_path", f"{'not a file' if found else 'no such file'}: {body.file_path}")
     return target
 
 

@@ -41,5 +41,5 @@ def unmount(mount_id: str, change: ChangeDep, deletion: DeletionDep) -> Unmounte
     """Take a mount away that nothing reads from, or with what does (`cascade`); its files stay where they lie."""
     row = change.shim.platform.mounts(change.session).get(mount_id, lock=True)
     gone = Unmounted.of(row, now())
-    deletion.of(row)
+    gone.deleted = deletion.of(row)
     return gone

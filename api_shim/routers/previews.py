@@ -3,13 +3,13 @@
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from api_shim.bounded import bounded
 from api_shim.dependencies import PROTECTED, CallerDep, ShimDep
 from api_shim.form_stream import read_form
 from api_shim.grants import check_file_use
+from api_shim.problems import Malformed
 from api_shim.schemas.base import refusals
 from api_shim.schemas.previews import PathPreview, PreviewOut, UploadForm
 from api_shim.uploads import Upload
@@ -68,4 +68,4 @@ def _form(given: dict[str, str]) -> UploadForm:
     try:
         return UploadForm.model_validate({name: value for name, value in given.items() if value})
     except ValidationError as error:
-        raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from None
+        raise Malformed(error, UploadForm) from None

@@ -21,10 +21,10 @@ from dataops_defs.catalogue.models import SourceRow
 from dataops_defs.catalogue.sources import Sources
 from dataops_defs.catalogue.watch_rows import WatchRow
 from dataops_defs.catalogue.watches import SHOWN, Watches
-from dataops_defs.domain.importing import DEFAULT_SCHEMA, TargetFormat, public_watch_id, target_of
+from dataops_defs.domain.importing import DEFAULT_SCHEMA, ImportState, TargetFormat, public_watch_id, target_of
 from dataops_defs.domain.naming import slug
 from dataops_defs.domain.sql_types import sql_types
-from dataops_defs.errors import Duplicate, Invalid, SourceError
+from dataops_defs.errors import Duplicate, Invalid
 from dataops_defs.flows.import_mail import NO_SERVER
 from dataops_defs.flows.places import open_place
 
@@ -90,10 +90,11 @@ def delete_watch(watch_id: str, change: ChangeDep) -> WatchDeleted:
     """Stop watching. What was imported stays: tables, imports and their runs."""
     watches = Watches(change.session)
     row = watches.get(watch_id, lock=True)
-    kept = Imports(change.session).count_of_watch(row.id)
+    counts = Imports(change.session).counts_of_watch(row.id)
     change.define("watch.delete", row)
     watches.remove(row)
-    return WatchDeleted(watch_id=public_watch_id(row.id), imports_kept=kept)
+    kept, failed = counts.get(ImportState.COMPLETED, 0), counts.get(ImportState.FAILED, 0)
+    return WatchDeleted(watch_id=public_watch_id(row.id), imports_kept=kept, imports_failed=failed)
 
 
 @router.get("/files", responses=refusals(), response_model_exclude_none=True)
@@ -131,7 +132,7 @@ def _check_folder(shim: Shim, path: str) -> None:
     with open_place(shim.platform, path, field="folder_path") as place:
         found = place.files.entry(place.path)
     if found is None or not found.is_folder:
-        raise SourceError(f"{'not a folder' if found else 'no such folder'}: {path}")
+        raise Invalid.field("folder_path", f"{'not a folder' if found else 'no such folder'}: {path}")
 
 
 def _check_connector(session: Session, shim: Shim, named: str | None) -> None:

@@ -1,6 +1,6 @@
 """Datamarts of document 000; snake_case, as printed."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool
 
@@ -87,7 +87,7 @@ class DatamartCreated(Snake):
     refresh_required: bool = True
 
     @classmethod
-    def of(cls, row: DatamartRow) -> "DatamartCreated":
+    def of(cls, row: DatamartRow) -> Self:
         """The form of a new row."""
         return cls(
             datamart_id=public_id("dm", row.id),
@@ -96,6 +96,12 @@ class DatamartCreated(Snake):
             schema_name=row.schema,
             created_at=row.created_at,
         )
+
+
+class DatamartDefined(DatamartCreated):
+    """The same, and what there is to know before the first refresh."""
+
+    note: str | None = None
 
 
 class RefreshRequest(BaseModel):
@@ -240,6 +246,19 @@ class DatamartList(Snake):
     total: int
 
 
+class DatamartDetail(DatamartOut):
+    """One datamart in full."""
+
+    created_at: Moment
+    query: str
+    columns: list[dict[str, Any]] = Field(description="Of its last refresh; before it, those that it will have")
+    reads: list[str] = Field(description="Tables and views that its query reads")
+    last_method: RefreshMethod | None = Field(description="How its last refresh put the rows in place")
+    concurrent: bool = Field(description="How it is refreshed where a request does not say")
+    versions_count: int
+    metadata: dict[str, Any]
+
+
 class DatamartPreview(Snake):
     """The first rows of a datamart; of one that was never filled the columns that it will have, and no rows."""
 
@@ -253,10 +272,12 @@ class DatamartPreview(Snake):
 
 
 class DatamartDeleted(Snake):
-    """What was deleted; tables and views stay in the warehouse unless they are ``dropping``."""
+    """What was deleted; tables and views stay in the warehouse (``kept``) unless they are ``dropping``."""
 
     datamart_name: str
     status: str = "deleted"
     deleted: list[str] = Field(description="Names of all datamarts that were deleted")
     dropping: list[str] = Field(description="Tables and views that an execution of its own drops")
+    kept: list[str] = Field(default=[], description="Tables and views that stay in the warehouse")
+    note: str | None = Field(default=None, description="How to drop what is kept")
     status_url: str | None = Field(default=None, description="Where that execution is looked at")

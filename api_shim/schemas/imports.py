@@ -145,6 +145,48 @@ class ImportOut(Snake):
         )
 
 
+class ImportListed(Snake):
+    """An import in a list; `GET /storage/imports/{import_id}` has its columns too."""
+
+    import_id: str
+    status: str = Field(description="pending, importing, completed, failed or skipped_duplicate")
+    file_path: str
+    target_table: str
+    target_format: str
+    rows_imported: int | None = None
+    rows_rejected: int | None = Field(default=None, description="Rows that wait to be mended")
+    unchanged: bool
+    error: str | None = None
+    watch_id: str | None = None
+    created_at: Moment
+    finished_at: Moment | None = None
+
+    @classmethod
+    def of(cls, row: ImportRow) -> Self:
+        """The form of a row."""
+        return cls(
+            import_id=public_import_id(row.id),
+            status=str(row.state),
+            file_path=row.path,
+            target_table=row.target.shown,
+            target_format=str(row.target_format),
+            rows_imported=row.rows_imported,
+            rows_rejected=row.rows_rejected,
+            unchanged=row.unchanged,
+            error=row.error,
+            watch_id=public_watch_id(row.watch_id) if row.watch_id else None,
+            created_at=row.created_at,
+            finished_at=row.finished_at,
+        )
+
+
+class ImportList(Snake):
+    """Imports, newest first."""
+
+    imports: list[ImportListed]
+    total: int = Field(description="In all pages")
+
+
 class ImportPending(Snake):
     """An import that goes on."""
 

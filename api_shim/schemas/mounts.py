@@ -125,12 +125,13 @@ class MountList(Snake):
 
 
 class Unmounted(Snake):
-    """A mount that is gone; its files stay where they lie."""
+    """A mount that is gone, and with `cascade` what read from it; its files stay where they lie."""
 
     mount_id: str
     local_path: str
     status: str = "unmounted"
     unmounted_at: Moment
+    deleted: list[str] = Field(default=[], description="All that was deleted: watches, triggers, sources, the mount")
 
     @classmethod
     def of(cls, row: MountRow, moment: datetime) -> Self:

@@ -162,7 +162,8 @@ class WatchDeleted(Snake):
 
     watch_id: str
     status: str = "deleted"
-    imports_kept: int
+    imports_kept: int = Field(description="Completed ones: their tables stay")
+    imports_failed: int = Field(description="Failed ones, which stay in the list of imports")
 
 
 class FileOut(Snake):

@@ -1,17 +1,17 @@
 """Imports in the catalogue. The caller owns the transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, Text, all_, false, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
 from dataops_defs.catalogue.base import new_id, now
 from dataops_defs.catalogue.definitions import as_uuid
 from dataops_defs.catalogue.import_rows import ImportRow, ImportTargetRow
 from dataops_defs.catalogue.models import DatamartRow, EtlPipelineRow
-from dataops_defs.domain.importing import IMPORT_PREFIX, ImportState, ImportTarget, TargetFormat
+from dataops_defs.domain.importing import IMPORT_PREFIX, WATCH_PREFIX, ImportState, ImportTarget, TargetFormat
 from dataops_defs.errors import Conflict, NotFound
 
 MAX_ERROR = 2000
@@ -142,10 +142,42 @@ class Imports:
         )
         return self._session.scalars(query).all()
 
-    def count_of_watch(self, watch_id: str) -> int:
-        """How many imports a watch has made."""
-        query = select(func.count()).select_from(ImportRow).where(ImportRow.watch_id == watch_id)
-        return self._session.scalar(query) or 0
+    def counts_of_watch(self, watch_id: str) -> Mapping[ImportState, int]:
+        """How many imports a watch has made, by where they stand."""
+        query = select(ImportRow.state, func.count()).where(ImportRow.watch_id == watch_id).group_by(ImportRow.state)
+        return dict(self._session.execute(query).tuples().all())
+
+    def matching(
+        self, *, state: ImportState | None = None, watch_id: str | None = None, target_table: str | None = None
+    ) -> list[ColumnElement[bool]]:
+        """What imports are to be, for `page`: all that is given; ``target_table`` with its schema or without."""
+        schema, _, table = (target_table or "").rpartition(".")
+        wanted = {
+            ImportRow.state: state,
+            ImportRow.target_schema: schema or None,
+            ImportRow.target_table: table or None,
+        }
+        made = [column == value for column, value in wanted.items() if value is not None]
+        if watch_id is not None:
+            id = as_uuid(watch_id.removeprefix(WATCH_PREFIX))
+            made.append(ImportRow.watch_id == id if id else false())
+        return made
+
+    def paths(self, wanted: Sequence[ColumnElement[bool]]) -> Sequence[str]:
+        """The files of imports, each once."""
+        return self._session.scalars(select(ImportRow.path).where(*wanted).distinct()).all()
+
+    def but_for(self, paths: Iterable[str]) -> ColumnElement[bool]:
+        """What imports are to be that are of none of these files."""
+        return ImportRow.path != all_(literal(list(paths), ARRAY(Text)))
+
+    def page(
+        self, wanted: Sequence[ColumnElement[bool]], *, limit: int, offset: int
+    ) -> tuple[Sequence[ImportRow], int]:
+        """A page of imports, newest first, and the number of all."""
+        query = select(ImportRow).where(*wanted).order_by(ImportRow.id.desc()).limit(limit).offset(offset)
+        total = self._session.scalar(select(func.count()).select_from(ImportRow).where(*wanted)) or 0
+        return self._session.scalars(query).all(), total
 
     def _refuse_others(self, target: ImportTarget) -> None:
         if target.format is not TargetFormat.POSTGRES:

@@ -1,6 +1,6 @@
 """One catalogue snapshot becomes one set of definitions; a broken row is set aside, named, never fatal."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import Any
@@ -12,8 +12,9 @@ from dataops_defs.catalogue.integrity import Problem, find_problems, note_proble
 from dataops_defs.catalogue.kept_snapshots import KeptSnapshots
 from dataops_defs.catalogue.snapshot import read_snapshot
 from dataops_defs.catalogue.triggers import SUBJECT as TRIGGER
-from dataops_defs.defs import assets
+from dataops_defs.defs import assets, specs
 from dataops_defs.defs.alerts import deliver_alerts
+from dataops_defs.defs.checks import import_check
 from dataops_defs.defs.jobs import static_jobs
 from dataops_defs.defs.launching import launching_sensors
 from dataops_defs.defs.mounts import mounts_sensor
@@ -23,10 +24,14 @@ from dataops_defs.defs.schedules import schedule_definition
 from dataops_defs.defs.selection import Selected
 from dataops_defs.defs.sensors import automation_sensor, watch_sensor
 from dataops_defs.defs.triggers import mail_ends, trigger_schedule, trigger_sensor
+from dataops_defs.defs.upstream import Upstream
 from dataops_defs.domain import naming
+from dataops_defs.domain.columns import Column
 from dataops_defs.domain.etl import EtlTarget
+from dataops_defs.domain.importing import ImportTarget, TargetFormat
 from dataops_defs.domain.trigger import TriggerType
 from dataops_defs.flows.platform import Platform
+from dataops_defs.flows.tables_read import tables_read
 from dataops_defs.settings import settings
 
 State = dict[str, Any]
@@ -36,14 +41,20 @@ Asset = dg.AssetsDefinition | dg.AssetSpec
 
 
 def read_state() -> State:
-    """All definitions of the catalogue, and those that cannot be loaded; each reason is kept with its row."""
+    """All definitions of the catalogue, those that cannot be loaded, whose reasons are kept with their rows, and the
+    tables that they read.
+    """
     platform = Platform(settings())
     with platform.catalogue() as session:
         snapshot = read_snapshot(session)
     problems = find_problems(snapshot)
     with platform.catalogue() as session:
         note_problems(session, problems)
-    return {**snapshot, "problems": [asdict(each) for each in problems]}
+    return {
+        **snapshot,
+        "problems": [asdict(each) for each in problems],
+        "tables": tables_read(platform, snapshot),
+    }
 
 
 def keep_state(state: State) -> Revision:
@@ -76,6 +87,7 @@ def build_definitions(state: State, only: Selected | None = None) -> dg.Definiti
     served = only is None
     return dg.Definitions(
         assets=builder.assets(),
+        asset_checks=builder.checks(),
         jobs=[*jobs, retention_job, *builder.pipeline_jobs()],
         schedules=[retention_schedule, *builder.schedules(by_name)] if served else [],
         sensors=[
@@ -103,8 +115,10 @@ class _Builder:
         self._rows: dict[str, dict[str, Mapping[str, Any]]] = {
             kind: {row["id"]: row for row in rows if row["id"] not in broken}
             for kind, rows in state.items()
-            if kind != "problems"
+            if kind not in ("problems", "tables")
         }
+        self._tables = state.get("tables")
+        self._upstream = Upstream(self._rows)
         self._taken: set[dg.AssetKey] = set()
         self._only = only and self._with_nodes(only)
 
@@ -112,7 +126,7 @@ class _Builder:
         """Assets of all sound rows, and one for each row that was set aside."""
         sources, datasets = self._of("sources"), self._of("datasets")
         types, mappings, watches = self._of("object_types"), self._of("mappings"), self._of("watches")
-        made = self._each("sources", assets.source_spec)
+        made = self._each("sources", specs.source_spec)
         made += self._each("datasets", lambda row: assets.dataset_asset(row, sources[row["source_id"]]))
         made += self._each(
             "mappings",
@@ -121,16 +135,27 @@ class _Builder:
         writers: dict[str, list[Mapping[str, Any]]] = {}
         for row in mappings.values():
             writers.setdefault(row["object_type_id"], []).append(row)
-        made += self._each("object_types", lambda row: assets.object_type_spec(row, writers.get(row["id"], [])))
-        made += self._each("datamarts", lambda row: assets.datamart_asset(row, self._upstream(row)))
-        made += self._each("etl_pipelines", lambda row: assets.etl_asset(row, self._etl_upstream(row)))
+        made += self._each("object_types", lambda row: specs.object_type_spec(row, writers.get(row["id"], [])))
+        made += self._each("datamarts", lambda row: assets.datamart_asset(row, self._upstream.of(row)))
+        made += self._each("etl_pipelines", lambda row: assets.etl_asset(row, self._upstream.of_pipeline(row)))
         if self._only is not None:
             return made
-        made += self._each("watches", assets.watch_spec)
-        made += self._each("watches", assets.gathered_spec, [row for row in watches.values() if row["target_table"]])
+        made += self._each("watches", specs.watch_spec)
+        made += self._each("watches", specs.gathered_spec, [row for row in watches.values() if row["target_table"]])
         made += self._etl_targets()
         made += self._imported_tables(watches)
-        return made + [assets.problem_spec(each.kind, each.name, each.slug, each.reason) for each in self._problems]
+        made += self._plain_tables()
+        return made + [specs.problem_spec(each.kind, each.name, each.slug, each.reason) for each in self._problems]
+
+    def checks(self) -> list[dg.AssetChecksDefinition]:
+        """Of the tables that imports have made, or will make."""
+        found = [(row["format"], row["schema"], row["table"]) for row in self._of("import_targets").values()]
+        gathering = [row for row in self._of("watches").values() if row["target_table"]]
+        found += [(TargetFormat.POSTGRES, row["target_schema"], row["target_table"]) for row in gathering]
+        targets = {naming.import_key(*each): str(ImportTarget(TargetFormat(each[0]), *each[1:])) for each in found}
+        if self._only is not None:
+            targets = {path: each for path, each in targets.items() if path in self._only.assets}
+        return [import_check(targets)] if targets else []
 
     def pipeline_jobs(self) -> list[Any]:
         """An asset job over the nodes of each pipeline graph."""
@@ -215,45 +240,27 @@ class _Builder:
         writers: dict[str, list[Mapping[str, Any]]] = {}
         for row in self._of("etl_pipelines").values():
             writers.setdefault(row["target_table"], []).append(row)
-        specs = [assets.etl_target_spec(EtlTarget.of(target), rows) for target, rows in writers.items()]
-        return [spec for spec in specs if spec.key not in self._taken]
+        return self._unclaimed(specs.etl_target_spec(EtlTarget.of(target), rows) for target, rows in writers.items())
 
     def _imported_tables(self, watches: Rows) -> list[Asset]:
         """One asset for each table that imports have made; one that another definition makes is shown by that."""
         found = [(row, watches.get(row["watch_id"])) for row in self._of("import_targets").values()]
-        specs = [assets.imported_spec(row, watch) for row, watch in found]
-        return [spec for spec in specs if spec.key not in self._taken]
+        return self._unclaimed(specs.imported_spec(row, watch) for row, watch in found)
 
-    def _etl_upstream(self, row: Mapping[str, Any]) -> list[naming.AssetPath]:
-        """What a pipeline reads, but for what is made of its own target: Dagster refuses circles."""
-        below: dict[naming.AssetPath, set[naming.AssetPath]] = {}
-        for each in self._of("etl_pipelines").values():
-            for path in self._upstream(each):
-                below.setdefault(path, set()).add(_target_of(each))
-        for each in self._of("datamarts").values():
-            for path in self._upstream(each):
-                below.setdefault(path, set()).add(naming.table_key(each["schema"], each["slug"]))
-        made_of_target, waiting = set(), [_target_of(row)]
-        while waiting:
-            path = waiting.pop()
-            if path not in made_of_target:
-                made_of_target.add(path)
-                waiting += below.get(path, ())
-        return [path for path in self._upstream(row) if path not in made_of_target]
+    def _plain_tables(self) -> list[Asset]:
+        """One asset for each table of the warehouse that is read, and that no definition makes."""
+        known = {naming.table_key(each["schema"], each["table"]): each["columns"] for each in self._tables or []}
+        columns = {path: [Column.from_json(each) for each in held] for path, held in known.items()}
+        unknown: list[Column] | None = None if self._tables is None else []
+        return self._unclaimed(
+            specs.plain_table_spec(path, columns.get(path, unknown)) for path in self._upstream.tables()
+        )
 
-    def _upstream(self, row: Mapping[str, Any]) -> list[naming.AssetPath]:
-        types = {each["slug"]: each for each in self._of("object_types").values()}
-        found = []
-        for table in row["upstream"]:
-            kind = types.get(table["table"]) if table["schema"] == "objects" else None
-            found.append(
-                naming.object_type_key(kind["app"], kind["slug"])
-                if kind
-                else naming.table_key(table["schema"], table["table"])
-            )
-        return found
-
-
-def _target_of(row: Mapping[str, Any]) -> naming.AssetPath:
-    target = EtlTarget.of(row["target_table"])
-    return naming.target_key(target.schema, target.name)
+    def _unclaimed(self, made: Iterable[dg.AssetSpec]) -> list[Asset]:
+        """Those that no other definition is shown as."""
+        free: list[Asset] = []
+        for spec in made:
+            if spec.key not in self._taken:
+                self._taken.add(spec.key)
+                free.append(spec)
+        return free

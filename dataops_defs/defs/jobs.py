@@ -83,3 +83,6 @@ def log_outcome(context: dg.OpExecutionContext, outcome: Outcome) -> None:
     for check in outcome.checks:
         # Dagster takes a check's evaluation here; its annotation does not name it.
         context.log_event(check_evaluation(check, keys[0]))  # type: ignore[arg-type]
+    if outcome.gone:
+        # Dagster lists for ever what was materialised once, unless its history goes too.
+        context.instance.wipe_assets([dg.AssetKey(list(path)) for path in outcome.gone])

@@ -10,6 +10,7 @@ from dataops_defs.domain.drift import Drift
 from dataops_defs.flows.outcome import Check, Outcome
 
 MAX_CELL = 60
+MAX_REASON = 300
 MAX_COLUMNS = 12
 
 
@@ -23,6 +24,7 @@ def materialization_metadata(outcome: Outcome) -> dict[str, Any]:
         **{f"rows_{name}": count for name, count in ledger.as_json().items()},
         **outcome.counts,
         **_extraction_metadata(outcome.details),
+        **_file_metadata(outcome.details),
     }
     if outcome.columns:
         made["dagster/column_schema"] = column_schema(outcome.columns)
@@ -57,6 +59,22 @@ def _extraction_metadata(details: Mapping[str, Any]) -> dict[str, Any]:
     if drift:
         made["drift"] = dg.MetadataValue.md("\n".join(f"- {each}" for each in drift.sentence.split("; ")))
     return made
+
+
+def _file_metadata(details: Mapping[str, Any]) -> dict[str, Any]:
+    """What only an import tells: its file, and why its columns have their types."""
+    if "importId" not in details:
+        return {}
+    made: dict[str, Any] = {
+        "file": details["path"],
+        "import_id": details["importId"],
+        "content_hash": details["contentHash"],
+    }
+    if details["explanations"]:
+        reasons = [{"column": column, "reason": reason} for column, reason in details["explanations"]]
+        made["reasons_for_types"] = dg.MetadataValue.md(markdown_table(reasons, MAX_REASON))
+    said = [each for each in (details["note"], details["suspect"]) if each]
+    return {**made, "notes": "; ".join(said)} if said else made
 
 
 def query_metadata(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,11 +125,11 @@ def check_evaluation(check: Check, key: dg.AssetKey) -> dg.AssetCheckEvaluation:
     )
 
 
-def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
+def markdown_table(rows: Sequence[Mapping[str, Any]], max_cell: int = MAX_CELL) -> str:
     """A few rows as a Markdown table; wide cells and many columns are cut."""
     names = list(dict.fromkeys(name for row in rows for name in row))[:MAX_COLUMNS]
-    lines = ["| " + " | ".join(_cell(name) for name in names) + " |", "|" + " --- |" * len(names)]
-    lines += ["| " + " | ".join(_cell(row.get(name)) for name in names) + " |" for row in rows]
+    lines = ["| " + " | ".join(_cell(name, max_cell) for name in names) + " |", "|" + " --- |" * len(names)]
+    lines += ["| " + " | ".join(_cell(row.get(name), max_cell) for name in names) + " |" for row in rows]
     return "\n".join(lines)
 
 
@@ -125,7 +143,7 @@ def _rejects_table(rejected: Sequence[RejectedRow]) -> str:
     )
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, most: int) -> str:
     text = "" if value is None else str(value)
-    text = text if len(text) <= MAX_CELL else f"{text[: MAX_CELL - 1]}…"
+    text = text if len(text) <= most else f"{text[: most - 1]}…"
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")

@@ -13,7 +13,7 @@ from dataops_defs.catalogue.leases import Held, Leases
 from dataops_defs.catalogue.models import RunRow
 from dataops_defs.catalogue.outbox import Outbox
 from dataops_defs.catalogue.runs import Runs
-from dataops_defs.domain.run import DRY_RUN, REHEARSED, RunKind, RunState
+from dataops_defs.domain.run import DRY_RUN, JOB_OF, REHEARSED, RunKind, RunState
 from dataops_defs.errors import (
     DataOpsError,
     DependencyUnavailable,
@@ -206,7 +206,7 @@ def _new_record(session: Session, context: Context, limit: int, order: Ordered |
     row = Runs(session).request(
         order.kind if order else RunKind.ASSETS,
         order.subject_id if order else None,
-        None if order else context.job_name,
+        None if order else _named(context),
         trigger=trigger_of(tags),
         timeout_seconds=int(tagged) if tagged.isdecimal() and tagged.isascii() else limit,
         parameters=({DRY_RUN: True} if order.dry_run else None) if order else _selected(context),
@@ -222,6 +222,14 @@ def trigger_of(tags: Mapping[str, str]) -> str:
     if "dagster/schedule_name" in tags:
         return "schedule"
     return "sensor" if "dagster/sensor_name" in tags else "dagster"
+
+
+def _named(context: Context) -> str:
+    """A pipeline's job by its name, a run of assets by the first of them and how many more there are."""
+    if context.job_name != JOB_OF[RunKind.ASSETS]:
+        return context.job_name
+    first, *others = ["/".join(path) for path in _selected(context)["assets"]] or [context.job_name]
+    return f"{first} and {len(others)} more" if others else first
 
 
 def _selected(context: Context) -> dict[str, list[list[str]]]:

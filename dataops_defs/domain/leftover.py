@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from dataops_defs.domain.naming import AssetPath
+
 LEFTOVERS = "leftovers"
 """The parameter of an execution that drops: a list of `Leftover.as_json`."""
 
@@ -21,7 +23,8 @@ class LeftoverKind(StrEnum):
 class Leftover:
     """One thing that was left behind by the definition ``name``, whose id was ``subject_id``.
 
-    ``versions``: of a datamart, the tables of its versions with the versions' ids.
+    ``versions``: of a datamart, the tables of its versions with the versions' ids. ``asset``: the key under which
+    Dagster showed it, where that is known.
     """
 
     kind: LeftoverKind
@@ -29,6 +32,7 @@ class Leftover:
     name: str
     place: str
     versions: Mapping[str, str] = field(default_factory=dict)
+    asset: AssetPath = ()
 
     @property
     def relation(self) -> tuple[str, str]:
@@ -43,4 +47,4 @@ class Leftover:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Leftover":
         """A leftover from that form."""
-        return cls(**{**value, "kind": LeftoverKind(value["kind"])})
+        return cls(**{**value, "kind": LeftoverKind(value["kind"]), "asset": tuple(value.get("asset", ()))})

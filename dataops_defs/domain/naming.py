@@ -13,6 +13,8 @@ from dataops_defs.errors import Invalid
 
 MAX_NAME = 200
 MAX_SLUG = 80
+WAREHOUSE = "warehouse"
+"""First word of the keys of all tables of the warehouse."""
 
 AssetPath = tuple[str, ...]
 
@@ -55,7 +57,7 @@ def object_type_key(app: str, object_type: str) -> AssetPath:
 
 def table_key(schema: str, table: str) -> AssetPath:
     """Asset key of a table, view or datamart of the warehouse."""
-    return ("warehouse", schema, table)
+    return (WAREHOUSE, schema, table)
 
 
 def import_key(store: str, schema: str, table: str) -> AssetPath:

@@ -21,6 +21,13 @@ from dataops_defs.errors import Invalid
 # The library's fields of chance (R) and by hash (H): a schedule says when, the same every time.
 BY_CHANCE = re.compile(r"(^|[ ,])[RrHh]($|[ ,(/])")
 _ALL, _SMALL_HOURS, _DAYS_OF_EVERY_MONTH = ["*"], range(1, 4), range(1, 29)
+_FIELDS = {
+    "minute": "0 to 59",
+    "hour": "0 to 23",
+    "day of the month": "1 to 31",
+    "month": "1 to 12",
+    "day of the week": "0 to 7 (Sunday is both)",
+}
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -97,16 +104,28 @@ def _offset(moment: datetime) -> timedelta:
     return moment.utcoffset() or timedelta(0)
 
 
+def _problem(cron: str) -> str | None:
+    """What is wrong with a cron line, and which of its fields; None for one that is in order."""
+    fields = cron.split()
+    if len(fields) != len(_FIELDS):
+        return f"'{cron[:60]}' has {len(fields)} fields, and a cron line five: {', '.join(_FIELDS)}"
+    for place, (name, values) in enumerate(_FIELDS.items()):
+        alone = " ".join(["*"] * place + [fields[place]] + ["*"] * (4 - place))
+        if BY_CHANCE.search(fields[place]) or not croniter.is_valid(alone):
+            return f"'{fields[place][:60]}' is no {name} of a cron line: it takes {values}, *, lists, ranges and steps"
+    return None if croniter.is_valid(cron) else f"'{cron[:60]}' is no cron line of five fields"
+
+
 def schedule(value: Mapping[str, Any]) -> Schedule:
     """Read a schedule from its documented form.
 
     Raises:
-        Invalid: no five-field cron line, or an unknown time zone.
+        Invalid: no five-field cron line, naming the field that is wrong; or an unknown time zone.
     """
     cron, zone = " ".join(str(value.get("cron", "")).split()), value.get("timezone")
     timezone = "UTC" if zone is None else str(zone)
-    if len(cron.split()) != 5 or BY_CHANCE.search(cron) or not croniter.is_valid(cron):
-        raise Invalid.field("schedule.cron", f"'{cron[:60]}' is no cron line of five fields")
+    if (problem := _problem(cron)) is not None:
+        raise Invalid.field("schedule.cron", problem)
     if timezone not in _time_zones():
         raise Invalid.field("schedule.timezone", f"'{timezone[:60]}' is no time zone: name one such as Europe/Berlin")
     made = Schedule(cron, timezone, bool(value.get("enabled", True)))

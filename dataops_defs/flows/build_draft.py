@@ -7,7 +7,7 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from dataops_defs.adapters.datamarts import drafts, ours, swap
+from dataops_defs.adapters.datamarts import drafts, elsewhere, ours, swap
 from dataops_defs.adapters.datamarts.relations import Content, Relation, content_of, find
 from dataops_defs.catalogue.models import DatamartRow
 from dataops_defs.domain.datamart import DatamartType, draft_name
@@ -27,7 +27,7 @@ def as_builder(work: Work, name: str) -> Iterator[Cursor]:
     with (
         work.warehouse("dataops build", role="builder") as connection,
         connection.cursor() as cursor,
-        _refusals(name),
+        _refusals(work, name),
     ):
         cursor.execute(f"SET LOCAL statement_timeout = '{BUILD_TIME_LIMIT}'")
         yield cursor
@@ -76,7 +76,7 @@ def known(found: Relation | None) -> Relation:
 
 
 @contextmanager
-def _refusals(name: str) -> Iterator[None]:
+def _refusals(work: Work, name: str) -> Iterator[None]:
     """What PostgreSQL says of a user's query, in its own words and without the query."""
     try:
         yield
@@ -86,6 +86,10 @@ def _refusals(name: str) -> Iterator[None]:
         raise SourceError(f"The query of datamart '{name}' needs more temporary space than it may have") from None
     except (psycopg2.errors.DuplicateTable, psycopg2.errors.DuplicateObject) as error:
         raise DependencyUnavailable(f"An earlier refresh of '{name}' is still ending; try again shortly") from error
+    except psycopg2.errors.UndefinedTable as error:
+        with work.warehouse("dataops build", role="builder") as connection, connection.cursor() as cursor:
+            told = elsewhere.undefined(cursor, error)
+        raise SourceError(f"The query of datamart '{name}' was refused: {told}") from None
     except psycopg2.OperationalError:
         raise
     except psycopg2.Error as error:

@@ -11,10 +11,12 @@ from dataops_defs.adapters.storage.raw_copy import folder_of
 from dataops_defs.adapters.warehouse.books import enter
 from dataops_defs.adapters.warehouse.purge import copies_in_ledger
 from dataops_defs.catalogue.datamarts import Datamarts
+from dataops_defs.catalogue.datasets import Datasets
 from dataops_defs.catalogue.object_types import ObjectTypes
 from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.ledger import Ledger
 from dataops_defs.domain.leftover import LEFTOVERS, Leftover, LeftoverKind
+from dataops_defs.domain.naming import dataset_key
 from dataops_defs.domain.object_type import SCHEMA
 from dataops_defs.domain.run import RunKind
 from dataops_defs.errors import Conflict
@@ -50,7 +52,8 @@ def _drop_relation(work: Work, leftover: Leftover, step: Step) -> Outcome:
     with work.warehouse("dataops drop") as connection, connection.cursor() as cursor:
         drop = drop_datamart if leftover.kind is LeftoverKind.DATAMART else _drop_table
         rows = drop(cursor, leftover, heed, patience)
-        outcome = Outcome(ledger=Ledger(deleted=rows), assets=[], uri=f"warehouse:{leftover.place}")
+        gone = [leftover.asset] if leftover.asset else []
+        outcome = Outcome(ledger=Ledger(deleted=rows), assets=[], uri=f"warehouse:{leftover.place}", gone=gone)
         enter(connection, step.entry("drop", leftover.subject_id, leftover.place), outcome.ledger, outcome.as_json())
     return outcome
 
@@ -80,6 +83,13 @@ def _refuse_when_used_again(platform: Platform, leftover: Leftover) -> None:
         raise Conflict(f"{leftover.place} belongs to the datamart '{datamart.name}', which was made since")
 
 
+def _is_used_again(platform: Platform, leftover: Leftover) -> bool:
+    """Whether another dataset is shown where the deleted one was."""
+    with platform.catalogue() as session:
+        found = Datasets(session).by_slug(leftover.asset[-1])
+    return found is not None and dataset_key(found.app, found.slug) == leftover.asset
+
+
 def _drop_copies(work: Work, leftover: Leftover, step: Step) -> Outcome:
     """The ledger's row comes last: whoever continues after a crash finds fewer copies, and drops the others."""
     store = work.platform.raw_store
@@ -97,6 +107,7 @@ def _drop_copies(work: Work, leftover: Leftover, step: Step) -> Outcome:
             uri=leftover.place,
             bytes=sum(copy.bytes for copy in copies),
             counts={"copies": len(copies)},
+            gone=[leftover.asset] if leftover.asset and not _is_used_again(work.platform, leftover) else [],
         )
         enter(connection, step.entry("drop", leftover.subject_id, leftover.place), outcome.ledger, outcome.as_json())
     return outcome

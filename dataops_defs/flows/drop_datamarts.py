@@ -1,6 +1,7 @@
 """What datamarts hold, and how it is dropped: all of it, or nothing where something else is built on it."""
 
 from collections.abc import Callable, Iterator, Sequence
+from uuid import uuid4
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -9,11 +10,32 @@ from dataops_defs.adapters.datamarts.dependants import all_of, dependants_of
 from dataops_defs.adapters.datamarts.locks import patiently
 from dataops_defs.adapters.datamarts.relations import Relation
 from dataops_defs.domain.datamart import DatamartType, draft_name
-from dataops_defs.domain.leftover import Leftover
+from dataops_defs.domain.leftover import Leftover, LeftoverKind
+from dataops_defs.domain.naming import table_key
 from dataops_defs.errors import Conflict
 from dataops_defs.flows.platform import Platform
 
 # What has the name of a datamart or of a version and was made by somebody else is none of a datamart's holdings.
+
+
+def kept(platform: Platform, datamarts: Sequence[Leftover]) -> list[str]:
+    """Names of the tables and views that datamarts hold."""
+    with platform.warehouse("dataops drop") as connection, connection.cursor() as cursor:
+        return [each.address for datamart in datamarts for each in _holdings(cursor, datamart)]
+
+
+def left_behind(platform: Platform, name: str) -> list[Leftover]:
+    """What datamarts of that name left behind that are deleted by now, one for each schema.
+
+    Args:
+        name: of their table or view; no datamart has it now.
+    """
+    with platform.warehouse("dataops drop") as connection, connection.cursor() as cursor:
+        found = ours.left_behind(cursor, name)
+    return [
+        Leftover(LeftoverKind.DATAMART, str(uuid4()), name, f"{schema}.{name}", versions, table_key(schema, name))
+        for schema, versions in found.items()
+    ]
 
 
 def to_be_dropped(platform: Platform, datamarts: Sequence[Leftover]) -> list[str]:

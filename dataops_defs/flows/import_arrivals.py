@@ -72,6 +72,7 @@ def _tell_failures(rows: Sequence[ImportRow]) -> None:
     failed = [row for row in rows if row.state is ImportState.FAILED]
     if not failed:
         return
-    named = [f"{row.path}: {(row.error or '')[:LONGEST_REASON]}" for row in failed[:MOST_NAMED]]
+    reasons = [(row.error or "").removeprefix(f"{row.path}: ")[:LONGEST_REASON] for row in failed]
+    named = [f"{row.path}: {reason}" for row, reason in zip(failed[:MOST_NAMED], reasons, strict=False)]
     more = f"; and {len(failed) - MOST_NAMED} more" if len(failed) > MOST_NAMED else ""
     raise FilesFailed(f"{len(failed)} of {len(rows)} files were not imported: {'; '.join(named)}{more}")

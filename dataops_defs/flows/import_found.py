@@ -1,14 +1,21 @@
 """What an import found: its columns, why they are of their types, and its rejects under the names of the target."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from dataops_defs.adapters.datamarts import relations
 from dataops_defs.adapters.importing.content import Content
 from dataops_defs.domain.columns import RejectedRow
-from dataops_defs.domain.importing import is_unread_name, unread_name
+from dataops_defs.domain.importing import ImportTarget, TargetFormat, is_unread_name, unread_name
+from dataops_defs.domain.ledger import Ledger
+from dataops_defs.flows.outcome import Check
 
 MAX_SHOWN = 10_000
+ACCEPTED = "rows_accepted"
+"""The check of a table that imports make."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,28 @@ def named_as(names: Mapping[str, str], rejected: RejectedRow) -> RejectedRow:
         return replace(rejected, raw={unread_name(name, taken): line for name, line in rejected.raw.items()})
     raw = {names.get(name, name): value for name, value in rejected.raw.items()}
     return replace(rejected, column=column, raw=raw)
+
+
+def rows_accepted(ledger: Ledger) -> Check:
+    """Whether every row of the file was taken."""
+    told = f"{ledger.rejected} of {ledger.read} rows were rejected" if ledger.rejected else "All rows were taken"
+    return Check(ACCEPTED, ledger.rejected == 0, told, {"rejected": ledger.rejected})
+
+
+def types_in_table(connection: Connection, target: ImportTarget) -> dict[str, str]:
+    """By column of a table of the warehouse, its type as PostgreSQL tells it."""
+    with connection.cursor() as cursor:
+        held = relations.find(cursor, target.schema, target.table)
+        return {each.name: each.type for each in held.columns} if held is not None else {}
+
+
+def first_rows(connection: Connection, target: ImportTarget) -> Sequence[dict[str, Any]]:
+    """A few rows of a table of the warehouse; one that gathers several files may show those of any."""
+    if target.format is not TargetFormat.POSTGRES:
+        return []
+    with connection.cursor() as cursor:
+        held = relations.find(cursor, target.schema, target.table)
+        return relations.first_rows(cursor, held) if held is not None else []
 
 
 def sample_of(rejected: RejectedRow) -> RejectedRow:

@@ -25,7 +25,7 @@ from dataops_defs.domain.ledger import Ledger
 from dataops_defs.domain.naming import import_key, raw_key
 from dataops_defs.domain.sql_types import printed_type
 from dataops_defs.errors import Conflict, SourceError
-from dataops_defs.flows.import_found import Found, named_as, sample_of
+from dataops_defs.flows.import_found import Found, first_rows, named_as, rows_accepted, sample_of, types_in_table
 from dataops_defs.flows.import_gathering import Gathering
 from dataops_defs.flows.import_lake import iceberg_of
 from dataops_defs.flows.outcome import Outcome
@@ -97,7 +97,7 @@ class _Loading:
         elif owner is None and exists:
             raise Conflict(f"{target} exists already, and no import has made it; import into another table")
         elif owner is not None and owner != self.row.owner:
-            raise Conflict(f"{target} holds the rows of {_shown(owner)}; import into another table")
+            raise Conflict(f"{target} {_held(owner, self.row.mode)} import into another table")
 
     def _still_so(self, held: LoadedFile) -> bool:
         if self.row.target_format is not TargetFormat.PARQUET and not self._holds_it_still():
@@ -254,15 +254,18 @@ class _Loading:
         found = Found(self.content, schema, told, unchanged, copy_of)
         target = self.row.target
         ledger = written.ledger.balanced()
+        columns = [replace(each, name=names[each.name]) for each in columns_of(written.columns)]
         return Outcome(
             ledger=ledger,
             assets=[] if copy_of else [import_key(target.format, target.schema, target.table)],
             uri=written.uri,
-            columns=columns_of(written.columns),
+            columns=[replace(each, type=schema.get(each.name, each.type)) for each in columns],
+            preview=[] if copy_of else first_rows(self.connection, target),
+            checks=[] if copy_of else [rows_accepted(ledger)],
             rejected=[sample_of(each) for each in written.rejected[:10]],
             bytes=self.content.size,
             total_rows=ledger.inserted + ledger.unchanged,
-            details=found.details(),
+            details={**found.details(), "path": self.row.path, "importId": self.row.id},
         )
 
     def _schema(self, written: Written) -> dict[str, str]:
@@ -273,17 +276,16 @@ class _Loading:
         if self.row.target_format is not TargetFormat.POSTGRES:
             types = map(declared_type, written.columns)
             return dict(zip(written.columns.names, map(printed_type, types), strict=True))
-        with self.connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a"
-                " WHERE a.attrelid = to_regclass(format('%%I.%%I', %s::text, %s::text)) AND a.attnum > 0"
-                " AND NOT a.attisdropped",
-                (self.row.target_schema, self.row.target_table),
-            )
-            told = dict(cursor.fetchall())
+        told = types_in_table(self.connection, self.row.target)
         return {name: printed_type(told[name]) for name in names if name in told}
 
 
-def _shown(owner: str) -> str:
+def _held(owner: str, mode: LoadMode) -> str:
+    """Whose rows a table holds, and what may be done about it."""
     kind, _, name = owner.partition(":")
-    return "a watched folder's files" if kind == "watch" else name
+    if kind == "watch":
+        return "gathers the files of a watched folder: put the file into that folder, or"
+    if kind == "gathered":
+        return "gathers the rows of several files, of which replace would leave one: use the mode append, or"
+    why = "and append adds to what append has made" if mode is LoadMode.APPEND else "and replace takes its new versions"
+    return f"holds the rows of {name}, {why}:"

@@ -29,6 +29,9 @@ GRACE_SECONDS = 60
 RUN_ID_TAG = "dataops/run_id"
 DRY_RUN_TAG = "dataops/dry_run"
 PRIORITY_TAG = "dagster/priority"
+REST = "rest"
+USER_TAG = "user"
+"""Dagster shows a run that has it as launched by that user, and others as launched by hand."""
 LONGEST_TAG = 500
 
 
@@ -49,9 +52,10 @@ def launch_of(row: RunRow, max_runtime_seconds: int) -> Launch:
     job = JOB_OF[row.kind]
     limit = (row.timeout_seconds or max_runtime_seconds) + GRACE_SECONDS
     dry = {"dry_run": True} if is_dry(row) else {}
+    person = row.requested_by if row.trigger == REST else None
     tags = {
         RUN_ID_TAG: row.id,
-        "dataops/requested_by": row.requested_by or row.trigger,
+        USER_TAG if person else "dataops/requested_by": row.requested_by or row.trigger,
         "dagster/max_runtime": str(limit),
     }
     if dry:
@@ -70,7 +74,7 @@ def launch_of(row: RunRow, max_runtime_seconds: int) -> Launch:
 
 def _given(row: RunRow) -> dict[str, str]:
     """What people see in Dagster of what fired a run, and of its parameters."""
-    tags = {} if row.trigger == "rest" else {"dataops/trigger": row.trigger}
+    tags = {} if row.trigger == REST else {"dataops/trigger": row.trigger}
     if row.trigger_id is not None:
         tags["dataops/trigger_id"] = row.trigger_id
     if given := row.parameters.get(PARAMETERS):

@@ -34,7 +34,8 @@ class Check:
 class Outcome:
     """``assets`` are the asset keys the step wrote, the first being its own; ``lineage`` names for each output column
     the (asset key, column) pairs it comes from; ``taken_at`` is the moment the source was read; ``counts`` are further
-    numbers to show, by name; ``details`` is what only its kind of step tells, as JSON values.
+    numbers to show, by name; ``details`` is what only its kind of step tells, as JSON values. ``gone`` are the keys of
+    assets whose data the step dropped, and that no definition has any more.
     """
 
     ledger: Ledger
@@ -50,6 +51,7 @@ class Outcome:
     taken_at: datetime | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
+    gone: Sequence[AssetPath] = ()
 
     def as_json(self) -> dict[str, Any]:
         """What is kept; the samples of rows and the lineage are for Dagster's pages only."""
@@ -63,6 +65,7 @@ class Outcome:
             "checks": [each.as_json() for each in self.checks],
             "counts": dict(self.counts),
             "details": dict(self.details),
+            "gone": [list(path) for path in self.gone],
         }
 
     @classmethod
@@ -80,4 +83,5 @@ class Outcome:
             taken_at=datetime.fromisoformat(taken_at) if taken_at else None,
             counts=value.get("counts", {}),
             details=value.get("details", {}),
+            gone=[tuple(path) for path in value.get("gone", [])],
         )

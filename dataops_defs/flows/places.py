@@ -12,7 +12,10 @@ from dataops_defs.adapters.storage.mounts.opened import mounted_files
 from dataops_defs.adapters.storage.roots import check_path, components
 from dataops_defs.adapters.storage.roots_files import RootFiles
 from dataops_defs.domain.mount import check_slashes, plain_path
+from dataops_defs.errors import Invalid
 from dataops_defs.flows.platform import Platform
+
+MOST_NAMED = 10
 
 
 class Place(NamedTuple):
@@ -39,7 +42,8 @@ def open_place(
     mount = platform.mount_above(path) if path.startswith("/") else None
     if mount is None:
         roots = platform.settings.roots
-        check_path(roots, path, field=field)
+        with platform.catalogue() as session:
+            _check_root(platform, session, path, field)
         yield Place(RootFiles(roots, field), plain_path(path) if path.startswith("/") else path)
         return
     check_slashes(path, field, mount.place.type)
@@ -52,6 +56,16 @@ def check_place(platform: Platform, session: Session, path: str, *, field: str =
     components(path, field)
     mount = platform.mounts(session).above(plain_path(path)) if path.startswith("/") else None
     if mount is None:
-        check_path(platform.settings.roots, path, field=field)
+        _check_root(platform, session, path, field)
     else:
         check_slashes(path, field, mount.storage_type)
+
+
+def _check_root(platform: Platform, session: Session, path: str, field: str) -> None:
+    """Refuse a path below no root; of the mounts it could lie below instead, some are named."""
+    try:
+        check_path(platform.settings.roots, path, field=field)
+    except Invalid as error:
+        mounts = [row.local_path for row in platform.mounts(session).all()]
+        told = f"; mounted are {', '.join(mounts[:MOST_NAMED])}" if mounts else "; nothing is mounted"
+        raise Invalid.field(field, f"{error.fields[0].message}{told}") from None

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Literal, Self
 
 import psutil
+from dagster._core.storage.tags import HIDDEN_TAG_PREFIX
 
 from dataops_defs.services.processes import signal_group
 
-TAG = "dataops/worker"
+# Dagster's pages hide what begins so: nobody reads it but launchers.
+TAG = f"{HIDDEN_TAG_PREFIX}dataops_worker"
 State = Literal["alive", "dead", "unknown"]
 
 

@@ -227,6 +227,7 @@ def test_an_admin_deletes_it_with_all_that_reads_from_it(api: Api, app, client, 
     gone = client.delete(f"{path}?cascade=true")
 
     assert (gone.status_code, gone.json()["status"]) == (200, "unmounted")
+    assert [each.partition(" ")[0] for each in gone.json()["deleted"]] == ["watch", "dataset", "source", "mount"]
     left = [api.get("/sources"), api.get("/datasets"), client.get(f"{STORAGE}/watches").json()["watches"]]
     assert (left, mounts(client)) == ([[], [], []], [])
     assert (served.folder / "incoming" / "planes.csv").exists()

@@ -23,7 +23,7 @@ SELECT run_id FROM (
     WHERE dagster_event_type = 'ENGINE_EVENT' AND event LIKE %(event)s
     UNION ALL
     SELECT run_id, r.create_timestamp FROM run_tags t JOIN runs r USING (run_id)
-    WHERE t.key = 'dataops/worker' AND t.value LIKE %(tag)s
+    WHERE t.key = '.dagster/dataops_worker' AND t.value LIKE %(tag)s
 ) found WHERE at > (now() AT TIME ZONE 'UTC') - interval '10 min' ORDER BY at DESC LIMIT 1
 """
 # A launch names its record in a tag; a run that was started in Dagster is named by the record that it makes.

@@ -12,6 +12,7 @@ from dataops_defs.catalogue.watch_rows import WatchRow
 from dataops_defs.catalogue.watches import Watches
 from dataops_defs.defs.build import build_definitions, read_state
 from dataops_defs.defs.resources import PlatformResource
+from dataops_defs.defs.selection import Selected
 from dataops_defs.defs.sensors import watch_sensor
 from dataops_defs.domain.importing import TargetFormat
 from dataops_defs.domain.run import RunState
@@ -20,6 +21,7 @@ from tests.flows.import_scenes import asked, found, imported, put
 from tests.scenes import World
 
 CUSTOMERS = "id,name\n1,Ann\n2,Bob\n"
+TYPES = {"Order No": "BIGINT", "Amount": "NUMERIC(18,2)", "At": "DATE"}
 
 
 @pytest.fixture
@@ -55,6 +57,63 @@ class TestAnImport:
         with world.platform.catalogue() as session:
             run = session.get_one(RunRow, found(world, id).run_id)
             assert (run.state, run.subject_id) == (RunState.SUCCEEDED, id)
+
+
+class TestAnImportedTable:
+    def test_tells_of_its_file_its_types_its_rows_and_its_rejects(
+        self, world: World, instance: dg.DagsterInstance
+    ) -> None:
+        text = "".join(f"{number},{number}.50,2024-06-01\n" for number in range(1, 30)) + "30,no number,2024-06-01\n"
+        id = asked(world, put(world, "paid.csv", f"Order No,Amount,At\n{text}"), table="paid", data_types=TYPES)
+        result = run_job("import_file", instance, subject_id=id)
+
+        metadata = shown(instance, "paid")
+        assert (metadata["file"].value, metadata["import_id"].value) == ("paid.csv", id)
+        assert metadata["content_hash"].value == found(world, id).content_hash
+        assert [(each.name, each.type) for each in metadata["dagster/column_schema"].value.columns] == [
+            ("Order No", "BIGINT"),
+            ("Amount", "NUMERIC(18,2)"),
+            ("At", "DATE"),
+        ]
+        assert "Amount" in metadata["reasons_for_types"].value
+        assert "| 1 | 1.50 | 2024-06-01 |" in metadata["preview"].value
+        [check] = result.get_asset_check_evaluations()
+        assert (check.check_name, check.passed) == ("rows_accepted", False)
+
+    def test_has_a_check_that_can_be_evaluated_until_its_rejects_are_repaired(
+        self, world: World, instance: dg.DagsterInstance
+    ) -> None:
+        id = asked(world, put(world, "paid.csv", "id,n\n1,2\n1,x\n"), table="paid", data_types={"n": "BIGINT"})
+        other = asked(world, put(world, "others.csv", CUSTOMERS), table="others")
+        for each in (id, other):
+            assert run_job("import_file", instance, subject_id=each).success
+
+        assert checked(instance) == {"paid": False, "others": True}
+        world.sql("UPDATE dataops.reject SET state = 'repaired'")
+        assert checked(instance) == {"paid": True, "others": True}
+
+    def test_is_checked_in_a_worker_that_builds_nothing_else(self, world: World, instance: dg.DagsterInstance) -> None:
+        for name in ("paid", "others"):
+            run_job("import_file", instance, subject_id=asked(world, put(world, f"{name}.csv", CUSTOMERS), table=name))
+
+        built = build_definitions(read_state(), Selected.of_run("__ASSET_JOB", [("warehouse", "raw", "paid")]))
+
+        [only] = built.resolve_asset_graph().asset_check_keys
+        assert (only.asset_key.path[-1], only.name) == ("paid", "rows_accepted")
+
+
+def shown(instance: dg.DagsterInstance, table: str) -> Any:
+    event = instance.get_latest_materialization_event(dg.AssetKey(["warehouse", "raw", table]))
+    assert event is not None
+    assert event.asset_materialization is not None
+    return event.asset_materialization.metadata
+
+
+def checked(instance: dg.DagsterInstance) -> dict[str, bool]:
+    job = build_definitions(read_state()).resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(instance=instance)
+    assert result.success
+    return {each.asset_key.path[-1]: each.passed for each in result.get_asset_check_evaluations()}
 
 
 class TestDefinitions:

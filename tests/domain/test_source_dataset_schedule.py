@@ -132,6 +132,24 @@ class TestASchedule:
         with pytest.raises(Invalid):
             schedule({"cron": cron})
 
+    @pytest.mark.parametrize(
+        ("cron", "said"),
+        [
+            ("99 2 * * *", "'99' is no minute of a cron line: it takes 0 to 59, *, lists, ranges and steps"),
+            ("0 25 * * *", "'25' is no hour"),
+            ("0 0 1,99 * *", "'1,99' is no day of the month"),
+            ("0 0 * foo *", "'foo' is no month"),
+            ("0 0 * * 8", "'8' is no day of the week"),
+            ("H 2 * * *", "'H' is no minute"),
+            ("0 2 * *", "'0 2 * *' has 4 fields, and a cron line five: minute, hour, day of the month, month"),
+            ("0 0 2 * * *", "'0 0 2 * * *' has 6 fields, and a cron line five"),
+        ],
+    )
+    def test_the_field_that_is_wrong_is_named(self, cron: str, said: str) -> None:
+        with pytest.raises(Invalid) as refused:
+            schedule({"cron": cron})
+        assert refused.value.fields[0].message.startswith(said)
+
     def test_days_and_months_may_have_names(self) -> None:
         assert schedule({"cron": " 0 2  * MAR,apr FRI\n"}).cron == "0 2 * MAR,apr FRI"
 

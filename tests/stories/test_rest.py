@@ -48,7 +48,7 @@ class TestWhatGoesWrong:
         ("name", "content", "says"),
         [
             ("missing.csv", None, "missing.csv"),
-            ("binary.csv", b"\x00\x01\x02\xff" * 50, "is not text"),
+            ("binary.csv", b"\x00\x01\x02\xff" * 50, "it is no text"),
         ],
     )
     def test_a_file_that_cannot_be_read_is_one_sentence_and_a_failed_record(

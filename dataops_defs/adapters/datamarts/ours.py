@@ -9,6 +9,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from dataops_defs.adapters.datamarts.relations import Relation
+from dataops_defs.domain.datamart import version_table
 from dataops_defs.settings import BUILDER
 
 _NOTE = (
@@ -20,6 +21,18 @@ _NOTED = (
     "SELECT coalesce(obj_description(%(oid)s, 'pg_class') = %(mark)s, false)"
     " OR EXISTS (SELECT FROM dataops.datamart_version WHERE version_id = %(id)s AND relation = %(oid)s)"
 )
+
+_LEFT = """
+SELECT place, name, version_id FROM (
+    SELECT n.nspname AS place, c.relname AS name, pg_get_userbyid(c.relowner) AS owner,
+        coalesce(v.version_id::text, substring(obj_description(c.oid, 'pg_class') from %(mark)s)) AS version_id
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        LEFT JOIN dataops.datamart_version v ON v.relation = c.oid
+    WHERE c.relkind IN ('r', 'v', 'm') AND (c.relname = %(name)s OR starts_with(c.relname, %(prefix)s))
+) found
+WHERE CASE name WHEN %(name)s THEN owner = %(builder)s ELSE version_id IS NOT NULL END
+ORDER BY place, name
+"""
 
 
 def version_mark(version_id: str) -> str:
@@ -46,6 +59,22 @@ def is_made_by_us(cursor: Cursor, found: Relation) -> bool:
     cursor.execute("SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = %s", (found.oid,))
     rows = cursor.fetchall()
     return found.type is not None and rows == [(BUILDER,)]
+
+
+def left_behind(cursor: Cursor, name: str) -> dict[str, dict[str, str]]:
+    """By schema, what datamarts of that name have made: the tables of their versions, with the versions' ids.
+
+    Args:
+        name: of the table or view of a datamart that the catalogue does not know, or no longer.
+    """
+    mark = f"^{version_mark('')}(.+)$"
+    cursor.execute(_LEFT, {"name": name, "prefix": version_table(name, ""), "mark": mark, "builder": BUILDER})
+    found: dict[str, dict[str, str]] = {}
+    for schema, relation, version_id in cursor.fetchall():
+        versions = found.setdefault(schema, {})
+        if relation != name:
+            versions[relation] = version_id
+    return found
 
 
 def not_made_by_us(address: str) -> str:

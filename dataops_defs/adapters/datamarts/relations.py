@@ -107,6 +107,11 @@ def content_of(cursor: Cursor, relation: Relation) -> Content:
     return _content(cursor, relation.identifier, relation.columns, size)
 
 
+def first_rows(cursor: Cursor, relation: Relation) -> Sequence[dict[str, Any]]:
+    """A few rows, as JSON holds them."""
+    return _first_rows(cursor, relation.identifier, relation.columns)
+
+
 def content_of_query(cursor: Cursor, query: str, columns: Sequence[Column]) -> Content:
     """What a view of that query and these columns gives."""
     return _content(cursor, sql.SQL(f"({query}) AS counted"), columns, 0)
@@ -121,12 +126,13 @@ def analyze(cursor: Cursor, relation: Relation) -> None:
 def _content(cursor: Cursor, source: sql.Composable, columns: Sequence[Column], size: int) -> Content:
     cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(source))
     [(rows,)] = cursor.fetchall()
+    return Content(rows, size, columns, _first_rows(cursor, source, columns))
+
+
+def _first_rows(cursor: Cursor, source: sql.Composable, columns: Sequence[Column]) -> Sequence[dict[str, Any]]:
     cursor.execute(sql.SQL("SELECT * FROM {} LIMIT {}").format(source, sql.Literal(PREVIEW_ROWS)))
     names = [each.name for each in columns]
-    preview = [
-        {name: json_value(value) for name, value in zip(names, values, strict=True)} for values in cursor.fetchall()
-    ]
-    return Content(rows, size, columns, preview)
+    return [{name: json_value(value) for name, value in zip(names, row, strict=True)} for row in cursor.fetchall()]
 
 
 def _bare(type: str) -> str:

@@ -13,11 +13,11 @@ import pyarrow as pa
 
 from dataops_defs.adapters.importing.casting import Columns, cast_reading
 from dataops_defs.adapters.sources.base import Reading
-from dataops_defs.adapters.sources.csv.dialect import Dialect
+from dataops_defs.adapters.sources.csv.dialect import Dialect, settings_named
 from dataops_defs.adapters.sources.csv.file import FileProof, dialect_in, prove_file, proven_reading
 from dataops_defs.adapters.sources.csv.types import Kind, Proven
 from dataops_defs.adapters.sources.excel.container import MAX_FILE as EXCEL_BYTES
-from dataops_defs.adapters.sources.files.formats import format_by_name
+from dataops_defs.adapters.sources.files.formats import format_by_content, format_by_name
 from dataops_defs.adapters.sources.files.reading import Openable, Wanted, naming, reading_of
 from dataops_defs.adapters.storage.files import Files
 from dataops_defs.adapters.storage.roots import MAX_NAME
@@ -32,6 +32,7 @@ BLOCK = 1024 * 1024
 CUT = "its last line has no end: the file may be cut off"
 MANIFEST = ".sha256"
 MAX_MANIFEST = 4096
+TOLD_BY = 16
 _LINES = (FileFormat.CSV, FileFormat.JSONL)
 _DIGEST = re.compile(rb"\s*([0-9a-fA-F]{64})\b")
 
@@ -90,12 +91,14 @@ class Content:
         connection = self.options.connection
         if _plain_name(self.name).endswith(".tsv"):
             connection.setdefault("delimiter", "\t")
-        with naming(self.name):
+        with naming(self.name), settings_named():
             return dialect_in(self.file, connection, whole=True)
 
     @property
     def note(self) -> str | None:
         """What people should know of how it is read."""
+        if self.format is not format_by_name(self.name.rpartition("/")[2]):
+            return f"it is read as {self.format}, as its content shows, whatever its name says"
         return next(iter(self.dialect.notes), None) if self.is_csv else None
 
     @property
@@ -164,6 +167,8 @@ class Content:
 def opened_content(files: Files, path: str, options: ImportOptions, max_bytes: int) -> Iterator[Content]:
     """Open a file for an import. One that is replaced meanwhile is read as it was.
 
+    Where its first bytes prove another format than its name tells, it is read as that.
+
     Raises:
         Invalid: the name does not tell a format that is read.
         SourceError: there is no such file, it cannot be unpacked, or it is not what its manifest says.
@@ -179,6 +184,7 @@ def opened_content(files: Files, path: str, options: ImportOptions, max_bytes: i
         digest = _digest(given)
         check_manifest(files, path, digest)
         with unpacked(given, path, max_bytes=max_bytes) as file:
+            kind = format_by_content(os.pread(file.fileno(), TOLD_BY, 0)) or kind
             yield Content(path, kind, options, given, file, digest, mark)
 
 

@@ -60,11 +60,12 @@ def explained_csv(content: Content, schema: pa.Schema, rows: int) -> dict[str, s
     found = _given(content, schema.names)
     texts = [each.name for each in schema if each.name not in found and pa.types.is_string(each.type)]
     found |= _texts(content, texts) if texts and rows else dict.fromkeys(texts, EMPTY)
+    have = "only row has" if rows == 1 else f"{rows:,} rows have"
     for each in schema:
         if each.name not in found:
             scale = each.type.scale if pa.types.is_decimal(each.type) else 0
             told = next(told for test, told in _PROVEN if test(each.type))
-            found[each.name] = told.format(all=f"all values that its {rows:,} rows have are", scale=scale)
+            found[each.name] = told.format(all=f"all values that its {have} are", scale=scale)
     return {name: found[name] for name in schema.names}
 
 

@@ -2,12 +2,11 @@
 
 from enum import StrEnum
 
-from dataops_defs.adapters.sources.excel.container import OLD_FORMAT, ZIP
-from dataops_defs.adapters.sources.files.formats import format_by_name
+from dataops_defs.adapters.sources.excel.container import OLD_FORMAT
+from dataops_defs.adapters.sources.files.formats import format_by_content, format_by_name
 from dataops_defs.domain.extraction import FileFormat
 from dataops_defs.errors import SourceError
 
-PARQUET = b"PAR1"
 _BOM = b"\xef\xbb\xbf"
 _JSON_BEGINS = (b"{", b"[")
 
@@ -27,7 +26,7 @@ class Kind(StrEnum):
         return self in (Kind.TEXT, Kind.JSON)
 
 
-_BY_NAME = {
+_BY_FORMAT = {
     FileFormat.CSV: Kind.TEXT,
     FileFormat.JSON: Kind.JSON,
     FileFormat.JSONL: Kind.JSON,
@@ -44,14 +43,10 @@ def kind_of(head: bytes, name: str) -> Kind:
     """
     if not head:
         raise SourceError("the file is empty")
-    if head.startswith(PARQUET):
-        return Kind.PARQUET
-    if head.startswith(ZIP):
-        return Kind.XLSX
-    if head.startswith(OLD_FORMAT):
-        return Kind.XLS
+    if (found := format_by_content(head)) is not None:
+        return Kind.XLS if head.startswith(OLD_FORMAT) else _BY_FORMAT[found]
     named = format_by_name(name)
-    promised = _BY_NAME[named] if named is not None else None
+    promised = _BY_FORMAT[named] if named is not None else None
     if promised is not None and not promised.has_head:
         raise SourceError(f"its name says {named}, but its content is none")
     if promised is not None:

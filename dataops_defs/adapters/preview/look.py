@@ -12,9 +12,10 @@ from dataops_defs.adapters.preview.kinds import Kind, kind_of
 from dataops_defs.adapters.preview.shown import Asked, Shown
 from dataops_defs.adapters.preview.tables import table_shown
 from dataops_defs.adapters.preview.text import text_shown
+from dataops_defs.adapters.sources.csv.dialect import settings_named
 from dataops_defs.adapters.storage.packing import members, packing_of
 from dataops_defs.adapters.storage.spool import unpacked
-from dataops_defs.errors import FieldProblem, Invalid, SourceError, SourceUnavailable
+from dataops_defs.errors import Invalid, SourceError, SourceUnavailable
 
 # Of this much, text is shown; also of packed text, once it is unpacked.
 HEAD_BYTES = 4 * 1024 * 1024
@@ -49,7 +50,7 @@ def look_into(content: Content, asked: Asked, field: str) -> Shown:
         SourceUnavailable: its place broke off.
     """
     try:
-        with _settings_named():
+        with settings_named():
             return _look_into(content, asked)
     except SourceUnavailable:
         raise
@@ -71,7 +72,8 @@ def _look_into(content: Content, asked: Asked) -> Shown:
                 packed = _SUFFIXES[packing.name]
                 if kind.has_head:
                     shown = _text_shown(head.file, kind, asked, head.size, None)
-                    return replace(shown, packing=packed, warning=head.warning)
+                    told = "; ".join(each for each in (head.warning, shown.warning) if each)
+                    return replace(shown, packing=packed, warning=told or None)
     with _whole(content) as file:
         return replace(table_shown(file, kind, content.name, asked), packing=packed)
 
@@ -141,13 +143,3 @@ def _whole(content: Content) -> Iterator[BinaryIO]:
         raise SourceError(f"it is larger than the {content.max_bytes // 2**20} MB that a preview reads of such a file")
     with content.opened(None) as file, unpacked(file, content.name, max_bytes=content.max_bytes) as whole:
         yield whole
-
-
-@contextmanager
-def _settings_named() -> Iterator[None]:
-    """What a source calls ``connection.encoding`` is ``encoding`` here."""
-    try:
-        yield
-    except Invalid as error:
-        problems = [FieldProblem(each.field.removeprefix("connection."), each.message) for each in error.fields]
-        raise Invalid(f"{problems[0].field}: {problems[0].message}", problems) if problems else error from None

@@ -1,22 +1,19 @@
 """The first rows of CSV files and their like, whatever their size: 100 of 2 GB from 300 KB of them."""
 
-import codecs
 import os
+from functools import reduce
 from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from dataops_defs.adapters.preview.shown import Asked, RowCount, Shown, first_rows, types_of
 from dataops_defs.adapters.sources.csv.dialect import Dialect
-from dataops_defs.adapters.sources.csv.file import MAX_HEAD_BYTES, dialect_in, head_batches
-from dataops_defs.errors import Invalid, SourceError
+from dataops_defs.adapters.sources.csv.file import MAX_HEAD_BYTES, HeadRows, dialect_in, head_batches
 
 FIRST_BYTES = 256 * 1024
 PROBES = 16
 PROBE_BYTES = 32 * 1024
-LOOKED_AT = 64 * 1024
-# A text may hold a stray control character, not one in every hundred bytes.
-FEWEST_PER_STRANGE = 100
-_NOT_OF_TEXT = bytes(each for each in range(32) if each not in b"\t\n\v\f\r\x1a\x1b")
-_WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def text_shown(file: BinaryIO, asked: Asked, size: int, lines: int | None = None) -> Shown:
@@ -29,7 +26,6 @@ def text_shown(file: BinaryIO, asked: Asked, size: int, lines: int | None = None
         SourceError: it is empty, is no text, or its first row cannot be used.
         Invalid: an unknown encoding or delimiter.
     """
-    check_text(os.pread(file.fileno(), LOOKED_AT, 0), asked.encoding)
     there = os.fstat(file.fileno()).st_size
     cut = there < size
     known = {"encoding": asked.encoding, "delimiter": asked.delimiter}
@@ -47,32 +43,21 @@ def text_shown(file: BinaryIO, asked: Asked, size: int, lines: int | None = None
         dialect.delimiter,
         guessed=dialect.guessed,
         set_aside=head.set_aside,
+        warning=_warning(head),
     )
 
 
-def check_text(head: bytes, encoding: str | None) -> None:
-    """Refuse what is no text, from its first bytes.
-
-    Raises:
-        SourceError: it is full of characters that no text has. Invalid: it is not of the ``encoding`` that was named.
-    """
-    if not head or head.startswith(_WIDE_MARKS) or _is_wide(head):
-        return
-    if (encoding or "").lower().replace("_", "-").startswith("utf-16"):
-        # Ends of lines and delimiters hold a NUL each.
-        if b"\x00" not in head:
-            raise Invalid.field("encoding", "the file is not in UTF-16; leave encoding out to have it told by the file")
-        return
-    strange = len(head) - len(head.translate(None, _NOT_OF_TEXT))
-    if strange * FEWEST_PER_STRANGE > len(head):
-        raise SourceError("it is no text: it holds NUL or other control characters; if it is UTF-16, name the encoding")
-
-
-def _is_wide(head: bytes) -> bool:
-    """Whether it is UTF-16 without a mark: every other byte of Western text is a NUL."""
-    sample = head[:1024]
-    even, odd = sample[0::2].count(0), sample[1::2].count(0)
-    return min(even, odd) == 0 and max(even, odd) > len(sample) // 4
+def _warning(head: HeadRows) -> str | None:
+    """What an import into PostgreSQL would do with rows that can be shown."""
+    found = 0
+    for batch in head.batches:
+        texts = [column for column in batch.columns if pa.types.is_string(column.type)]
+        marked = [pc.fill_null(pc.match_substring(column, "\x00"), False) for column in texts]
+        found += pc.sum(reduce(pc.or_, marked)).as_py() or 0 if marked else 0
+    if not found:
+        return None
+    told = "holds a NUL character, which PostgreSQL cannot keep: an import sets it aside"
+    return f"1 row {told}" if found == 1 else f"{found:,} rows: each {told}"
 
 
 def _estimated(file: BinaryIO, dialect: Dialect, rows: int, end: int, size: int, lines: int | None) -> RowCount:

@@ -17,6 +17,10 @@ from typing import BinaryIO
 
 from dataops_defs.errors import Invalid, SourceError
 
+OUTSIDE = (
+    "must lie below a mount, or a folder that files may be read from: mount its place first, give a path relative to"
+    " such a folder, or have an administrator name its folder in DATAOPS_FILE_ROOTS"
+)
 MAX_PATH = 4096
 MAX_NAME = 255
 MAX_PATTERN = 100
@@ -163,7 +167,7 @@ def _root_of(roots: Sequence[Path], parts: Sequence[str], field: str) -> tuple[P
         inside = root.absolute().parts[1:]
         if tuple(parts[: len(inside)]) == inside:
             return root, parts[len(inside) :]
-    raise Invalid.field(field, "must lie below a folder that files may be read from")
+    raise Invalid.field(field, OUTSIDE)
 
 
 def _open(roots: Sequence[Path], path: str, field: str, flags: int) -> int:

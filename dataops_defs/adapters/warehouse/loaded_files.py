@@ -3,7 +3,7 @@
 Whoever loads holds the target's lock: another import of the same target waits for the end of the transaction.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -130,6 +130,16 @@ def copy_elsewhere(connection: Connection, watch_id: str, content_hash: str, pat
 def holds_import(connection: Connection, import_id: str) -> LoadedFile | None:
     """What a target holds of an import; None once a later version has taken its place."""
     return _first(connection, "import_id = %s", import_id)
+
+
+def open_rejects(connection: Connection, targets: Sequence[str]) -> dict[str, int]:
+    """By target, how many rows of the files that it holds are rejected and not yet repaired; of others nothing."""
+    query = (
+        "SELECT f.target, count(*) AS open FROM dataops.reject r"
+        " JOIN (SELECT DISTINCT target, import_id FROM dataops.loaded_file WHERE target = ANY (%s)) f"
+        " ON f.import_id = r.subject_id WHERE r.state = 'open' GROUP BY f.target"
+    )
+    return {row["target"]: row["open"] for row in _run(connection, query, list(targets))}
 
 
 def forget_target(connection: Connection, target: str) -> list[str]:

@@ -286,7 +286,7 @@ class TestTellingTheDialect:
 
     @pytest.mark.parametrize(
         ("content", "said"),
-        [(b"", "empty"), (b"\n\n", "no rows"), (os.urandom(64).join([b"\x00" * 64] * 40), "not text")],
+        [(b"", "empty"), (b"\n\n", "no rows"), (os.urandom(64).join([b"\x00" * 64] * 40), "no text")],
     )
     def test_what_is_no_csv_is_one_sentence(self, folder: Folder, content: bytes, said: str):
         with pytest.raises(SourceError, match=said):

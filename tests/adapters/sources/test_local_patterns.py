@@ -75,7 +75,7 @@ class TestPatterns:
             ("none", "*", "no such file"),
             ("in", "../*.csv", r"must not hold '\.\.'"),
             ("../*.csv", None, r"must not hold '\.\.'"),
-            ("/etc/*", None, "must lie below a folder"),
+            ("/etc/*", None, "must lie below a mount, or a folder"),
         ],
     )
     def test_what_matches_nothing_or_leads_out_is_said(self, root: Path, base: str, path: str, said: str):

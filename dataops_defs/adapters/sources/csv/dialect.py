@@ -4,20 +4,20 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import mode
 
 from dataops_defs.adapters.sources.csv.guessing import guessed_encoding
-from dataops_defs.errors import Invalid, SourceError
+from dataops_defs.adapters.sources.csv.plain_text import check_bytes, check_text
+from dataops_defs.errors import FieldProblem, Invalid, SourceError
 
 HEAD_BYTES = 256 * 1024
 MAX_COLUMNS = 10_000
 DELIMITERS = (",", ";", "\t", "|")
 _LINES_LOOKED_AT = 50
 _EMPTY_LINES = re.compile(r"(?: *(?:\r\n|\n|\r))+")
-_LOOKED_AT = 4096
-_FEW = 16
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -65,7 +65,7 @@ def dialect_of(head: bytes, *, whole: bool, encoding: str | None, delimiter: str
     Args:
         head: at most some 256 KB; ``whole`` says that this is all there is.
     Raises:
-        Invalid: an encoding or a delimiter that is not served.
+        Invalid: an encoding or a delimiter that is not served, or an encoding that the file is not of.
         SourceError: the file is empty, is no text, or has no usable first row.
     """
     named = named_encoding(encoding) if encoding else None
@@ -73,14 +73,14 @@ def dialect_of(head: bytes, *, whole: bool, encoding: str | None, delimiter: str
         check_delimiter(delimiter)
     if not head:
         raise SourceError("the file is empty")
+    check_bytes(head)
     found, bom, guessed = _encoding(head, named)
     text = _decoded(head[bom:], found)
     if not whole:
         text = text[: text.rfind("\n") + 1] or text
-    if text[:_LOOKED_AT].count("\x00") > _FEW:
-        raise SourceError("the file is not text: it holds NUL characters")
     empty = _EMPTY_LINES.match(text)
     before, text = (text[: empty.end()], text[empty.end() :]) if empty else ("", text)
+    check_text(text, delimiter)
     mark = delimiter or _delimiter(text)
     skipped = bom + len(before.encode(found))
     return Dialect(found, mark, _header(text, mark, whole), skipped, guessed=guessed)
@@ -106,12 +106,26 @@ def named_encoding(name: str) -> str:
     return "utf-8" if known == "ascii" else known
 
 
+@contextmanager
+def settings_named() -> Iterator[None]:
+    """What a source calls ``connection.encoding`` is ``encoding`` where there is no source."""
+    try:
+        yield
+    except Invalid as error:
+        problems = [FieldProblem(each.field.removeprefix("connection."), each.message) for each in error.fields]
+        raise Invalid(f"{problems[0].field}: {problems[0].message}", problems) if problems else error from None
+
+
 def _encoding(head: bytes, named: str | None) -> tuple[str, int, bool]:
     """The encoding, the length of its byte order mark, and whether it is a guess."""
     for mark, encoding in _BOMS:
         if head.startswith(mark) and named in (None, encoding, "utf-16"):
             return encoding, len(mark), False
     if named:
+        # Of UTF-16, ends of lines and delimiters hold a NUL each.
+        if named.startswith("utf-16") and b"\x00" not in head:
+            told = "the file is not in UTF-16; leave encoding out to have it told by the file"
+            raise Invalid.field("connection.encoding", told)
         return ("utf-16-le" if named == "utf-16" else named), 0, False
     if (wide := _utf16_without_mark(head)) is not None:
         return wide, 0, False

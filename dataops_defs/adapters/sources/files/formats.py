@@ -1,7 +1,9 @@
-"""What files hold, by the last part of their names."""
+"""What files hold, by the last part of their names or by their first bytes."""
 
+import re
 from collections.abc import Sequence
 
+from dataops_defs.adapters.sources.excel.container import OLD_FORMAT, ZIP
 from dataops_defs.adapters.storage.files import Entry
 from dataops_defs.domain.extraction import FileFormat
 from dataops_defs.domain.importing import PACKED
@@ -14,6 +16,9 @@ _SUFFIXES = {
     **dict.fromkeys(("parquet", "pq"), FileFormat.PARQUET),
     **dict.fromkeys(("xlsx", "xlsm", "xlsb", "xls"), FileFormat.EXCEL),
 }
+
+# A text may begin with these four letters, as the name of its first column.
+_PARQUET = re.compile(rb"PAR1[^\t\r\n -~]")
 
 
 def format_of(found: Sequence[Entry]) -> FileFormat:
@@ -36,6 +41,13 @@ def format_by_name(name: str) -> FileFormat | None:
     for ending in PACKED:
         name = name.removesuffix(ending)
     return _SUFFIXES.get(name.rpartition(".")[2])
+
+
+def format_by_content(head: bytes) -> FileFormat | None:
+    """The format that the first bytes of an unpacked file prove, whatever its name; None for text."""
+    if head.startswith((ZIP, OLD_FORMAT)):
+        return FileFormat.EXCEL
+    return FileFormat.PARQUET if _PARQUET.match(head) else None
 
 
 def _format(entry: Entry) -> FileFormat:

@@ -11,7 +11,7 @@ import httpx
 from dataops_defs.adapters.sources.http.answer import Answer, Ask
 from dataops_defs.adapters.sources.http.client import ApiClient, Refused
 from dataops_defs.adapters.sources.json.records import JsonDocument, Piece
-from dataops_defs.adapters.sources.json.text import NotJson
+from dataops_defs.adapters.sources.json.text import NO_JSON, NotJson
 from dataops_defs.domain.extraction import Extraction, Paging, PagingType
 from dataops_defs.errors import Invalid, SourceError
 
@@ -107,7 +107,7 @@ class Pages:
         try:
             yield from page.pieces()
         except NotJson as error:
-            said = f"The answer to {ask.method} {ask.url.path} is no JSON ({error})"
+            said = f"The answer to {ask.method} {ask.url.path} is no JSON ({str(error).removeprefix(NO_JSON)})"
             raise SourceError(f"{said}{self._client.quoted(page.answer)}") from None
 
 

@@ -36,6 +36,16 @@ class Piece(NamedTuple):
     chars: int
 
 
+NO_JSON = "it is no JSON: "
+# What Python's parser waits for, as a sentence.
+_WANTED = {
+    "Expecting value": "a value is expected",
+    "Expecting property name enclosed in double quotes": "a name in double quotes is expected",
+    "Expecting ',' delimiter": "',' is expected",
+    "Expecting ':' delimiter": "':' is expected",
+}
+
+
 class NotJson(SourceError):
     """The text is not JSON, or breaks off."""
 
@@ -122,11 +132,11 @@ class JsonText:
             except json.JSONDecodeError as error:
                 if self._more():
                     continue
-                raise self._wrong(error.msg) from None
+                raise self._wrong(_WANTED.get(error.msg, error.msg), self._before + error.pos) from None
             except ValueError as error:
-                raise self._wrong(said_of(error)) from None
+                raise NotJson(f"{said_of(error)}, after character {self.taken}") from None
             except RecursionError:
-                raise self._wrong("it is nested too deeply") from None
+                raise NotJson(f"it is nested too deeply, after character {self.taken}") from None
             open_ended = type(found) in (int, NumberText) and len(self._text) - end < _UNDECIDED
             if not open_ended or not self._more():
                 self._at = end
@@ -140,7 +150,7 @@ class JsonText:
         """Walk an object: the name of each member."""
         for _ in self._walk("{", "}"):
             if self.peek() != '"':
-                raise self._wrong("a name in quotes is expected")
+                raise self._wrong("a name in double quotes is expected")
             name = self.value()
             self._take(":")
             yield name
@@ -148,7 +158,7 @@ class JsonText:
     def end(self) -> None:
         """Nothing but white space may follow."""
         if self.peek():
-            raise self._wrong("something follows its end")
+            raise NotJson(f"something follows its end, after character {self.taken}")
 
     def _walk(self, opening: str, closing: str) -> Iterator[None]:
         self._take(opening)
@@ -189,7 +199,7 @@ class JsonText:
         except UnicodeDecodeError as error:
             raise NotJson(f"it is not written in {error.encoding}") from None
 
-    def _wrong(self, reason: str) -> NotJson:
+    def _wrong(self, reason: str, taken: int | None = None) -> NotJson:
         if self._whole and self._at >= len(self._text):
             return NotJson("it breaks off" if self.taken else "it is empty")
-        return NotJson(f"{reason}, after character {self.taken}")
+        return NotJson(f"{NO_JSON}{reason} after character {self.taken if taken is None else taken}")
