@@ -19,6 +19,7 @@ from dataops_defs.catalogue.definitions import as_uuid
 from dataops_defs.catalogue.imports import Imports
 from dataops_defs.catalogue.models import SourceRow
 from dataops_defs.catalogue.sources import Sources
+from dataops_defs.catalogue.unfinished_imports import settle
 from dataops_defs.catalogue.watch_rows import WatchRow
 from dataops_defs.catalogue.watches import SHOWN, Watches
 from dataops_defs.domain.importing import DEFAULT_SCHEMA, ImportState, TargetFormat, public_watch_id, target_of
@@ -93,6 +94,7 @@ def delete_watch(watch_id: str, change: ChangeDep) -> WatchDeleted:
     counts = Imports(change.session).counts_of_watch(row.id)
     change.define("watch.delete", row)
     watches.remove(row)
+    settle(change.session)
     kept, failed = counts.get(ImportState.COMPLETED, 0), counts.get(ImportState.FAILED, 0)
     return WatchDeleted(watch_id=public_watch_id(row.id), imports_kept=kept, imports_failed=failed)
 

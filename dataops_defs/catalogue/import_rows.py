@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from dataops_defs.catalogue.base import Identified, Json, Row
 from dataops_defs.domain.importing import ImportOptions, ImportState, ImportTarget, LoadMode, TargetFormat
 
+UNTOLD = text("notification_email IS NOT NULL AND notified_at IS NULL AND notification_error IS NULL")
 OPEN = (ImportState.PENDING, ImportState.IMPORTING)
 
 
@@ -25,6 +26,7 @@ class ImportRow(Identified, Row):
         Index("ix_file_import_target", "target_schema", "target_table"),
         Index("ix_file_import_run_id", "run_id"),
         Index("ix_file_import_open", "state", postgresql_where=text("finished_at IS NULL")),
+        Index("ix_file_import_untold", "watch_id", postgresql_where=UNTOLD),
     )
     app: Mapped[str] = mapped_column(default="default")
     path: Mapped[str]

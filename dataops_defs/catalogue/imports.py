@@ -3,18 +3,19 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, all_, false, func, literal, select
+from sqlalchemy import ColumnElement, Text, all_, false, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
 from dataops_defs.catalogue.base import new_id, now
 from dataops_defs.catalogue.definitions import as_uuid
-from dataops_defs.catalogue.import_rows import ImportRow, ImportTargetRow
-from dataops_defs.catalogue.models import DatamartRow, EtlPipelineRow
+from dataops_defs.catalogue.import_rows import UNTOLD, ImportRow, ImportTargetRow
+from dataops_defs.catalogue.models import DatamartRow, EtlPipelineRow, RunRow
 from dataops_defs.domain.importing import IMPORT_PREFIX, WATCH_PREFIX, ImportState, ImportTarget, TargetFormat
-from dataops_defs.errors import Conflict, NotFound
+from dataops_defs.errors import Conflict, NotFound, StaleWorker
 
 MAX_ERROR = 2000
+MOST_UNTOLD = 1000
 
 
 class Imports:
@@ -56,8 +57,12 @@ class Imports:
 
         Raises:
             Conflict: another run has done it.
+            StaleWorker: a watch has asked another run for it, for this one has ended.
         """
         row = self.get(id, lock=True)
+        ended = select(RunRow.finished_at).where(RunRow.id == run_id)
+        if row.watch_id is not None and (row.run_id != run_id or self._session.scalar(ended) is not None):
+            raise StaleWorker(f"Another run imports {row.path}")
         if row.state.ended:
             if row.run_id != run_id:
                 raise Conflict(f"The import of {row.path} has ended already; ask for a new one")
@@ -79,10 +84,26 @@ class Imports:
         """Those that a run is asked for, or has done, in the order they were found."""
         return self._session.scalars(select(ImportRow).where(ImportRow.run_id == run_id).order_by(ImportRow.id)).all()
 
-    def put_off(self, id: str) -> None:
+    def untold(self, watch_id: str) -> Sequence[ImportRow]:
+        """Those of a watch that have ended, and whose run ended without a mail about them."""
+        query = (
+            select(ImportRow)
+            .outerjoin(RunRow, RunRow.id == ImportRow.run_id)
+            .where(
+                UNTOLD,
+                ImportRow.watch_id == watch_id,
+                ImportRow.finished_at.is_not(None),
+                or_(ImportRow.run_id.is_(None), RunRow.finished_at.is_not(None)),
+            )
+            .order_by(ImportRow.id)
+            .limit(MOST_UNTOLD)
+        )
+        return self._session.scalars(query).all()
+
+    def put_off(self, id: str, run_id: str) -> None:
         """Take one from its run: it waits for another, which its watch asks for."""
         row = self.get(id, lock=True)
-        if not row.state.ended:
+        if row.run_id == run_id and not row.state.ended:
             row.state, row.run_id = ImportState.PENDING, None
 
     def describe_like_before(self, row: ImportRow) -> None:

@@ -84,6 +84,7 @@ class Watches(Definitions[WatchRow]):
         """Complete files whose import no run is asked for, oldest first; not more than ``limit`` are under way at once.
 
         What was begun and put off comes again after a minute, then after half the time that it has been tried for.
+        Files with a reason why they wait come last, that longest untried first: they hold up no other.
         """
         under_way = select(func.count()).where(
             WatchedFileRow.watch_id == watch_id,
@@ -105,7 +106,7 @@ class Watches(Definitions[WatchRow]):
                     WatchedFileRow.updated_at + func.greatest(PAUSE, tried_for / 2) <= func.now(),
                 ),
             )
-            .order_by(WatchedFileRow.id)
+            .order_by(WatchedFileRow.error.is_not(None), WatchedFileRow.updated_at, WatchedFileRow.id)
             .limit(max(room, 0))
             .with_for_update(of=WatchedFileRow, skip_locked=True)
         )

@@ -51,6 +51,11 @@ class Disk:
         return f"{self.space.free_bytes / 1e9:,.2f} GB ({self.space.free_percent:.1f} %)"
 
 
+def is_full(settings: Settings) -> bool:
+    """Whether nothing new may be begun, for want of room on one of the disks."""
+    return any(disk.room is Room.FULL for disk in disks(settings))
+
+
 def disks(settings: Settings) -> list[Disk]:
     """The file systems that hold the state folder, the embedded database and the raw copies, each once.
 

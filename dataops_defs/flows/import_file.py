@@ -16,6 +16,11 @@ from dataops_defs.flows.outcome import Outcome
 from dataops_defs.flows.places import open_place
 from dataops_defs.flows.work import UNFINISHED, Step, Work, sentence
 
+
+class Outdated(SourceError):
+    """A file that a watch has found was changed, moved or taken away: the next look says what there is."""
+
+
 FILE_STATES = {
     ImportState.COMPLETED: FileState.IMPORTED,
     ImportState.FAILED: FileState.FAILED,
@@ -74,8 +79,8 @@ def end_import(
 def _load(work: Work, step: Step, row: ImportRow) -> Outcome:
     with open_place(work.platform, row.path, during=work.lease.reading) as place:
         found = place.files.entry(place.path)
-        if row.fingerprint is not None and found is not None and found.mark != row.fingerprint:
-            raise SourceError(f"{row.path} has changed since it was found; its new version is another import")
+        if row.fingerprint is not None and (found is None or found.mark != row.fingerprint):
+            raise Outdated(f"{row.path} is not there any more as it was found")
         limit = work.platform.settings.max_file_bytes
         with opened_content(place.files, place.path, row.reading, limit) as content:
             return load_import(work, step, row, content)

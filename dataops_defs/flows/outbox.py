@@ -19,7 +19,7 @@ from dataops_defs.catalogue.runs import Runs
 from dataops_defs.domain.naming import AssetPath, op_name
 from dataops_defs.domain.run import BY_SENSOR, JOB_OF, RunKind, RunState
 from dataops_defs.domain.trigger import PARAMETERS
-from dataops_defs.flows.disk_space import Room, disks
+from dataops_defs.flows.disk_space import is_full
 from dataops_defs.flows.platform import Platform
 from dataops_defs.flows.rehearsal import discard_copies, is_dry
 
@@ -89,7 +89,7 @@ def due_launches(platform: Platform, of_assets: bool | None = None) -> list[Laun
         of_assets: only runs of assets, or only those of static jobs; None for both.
     """
     reap(platform)
-    if any(disk.room is Room.FULL for disk in disks(platform.settings)):
+    if is_full(platform.settings):
         return []  # what waits goes on waiting, until there is room
     with platform.catalogue() as session:
         outbox, rows = Outbox(session), list[RunRow]()

@@ -25,11 +25,12 @@ def platform(shim_settings: Settings) -> Platform:
 
 @contextmanager
 def statements(url: str) -> Iterator[list[str]]:
-    """The SQL that is sent to a database meanwhile."""
+    """The SQL that is sent to a database meanwhile, but for that of the app's own look for requests to launch."""
     seen: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        seen.append(statement)
+        if "SKIP LOCKED" not in statement and "run.dagster_run_id IS NOT NULL" not in statement:
+            seen.append(statement)
 
     event.listen(engine(url), "before_cursor_execute", note)
     yield seen

@@ -11,12 +11,22 @@ from dataops_defs.catalogue.imports import Imports
 from dataops_defs.catalogue.models import RunRow
 from dataops_defs.catalogue.run_control import RunControl
 from dataops_defs.catalogue.runs import Runs
+from dataops_defs.catalogue.unfinished_imports import settle
 from dataops_defs.catalogue.watch_rows import WatchedFileRow
-from dataops_defs.catalogue.watches import PAUSE
+from dataops_defs.catalogue.watches import PAUSE, Watches
 from dataops_defs.domain.run import RunState
-from dataops_defs.errors import Conflict, FilesFailed, RunPaused, RunStopped, SourceUnavailable
+from dataops_defs.errors import (
+    Conflict,
+    FilesFailed,
+    NotFound,
+    RunPaused,
+    RunStopped,
+    RunTimedOut,
+    SourceUnavailable,
+    StaleWorker,
+)
+from dataops_defs.flows import ask_for_arrivals as asking
 from dataops_defs.flows import import_arrivals as arriving
-from dataops_defs.flows import look_into_folder as looking
 from dataops_defs.flows.import_arrivals import import_arrivals
 from dataops_defs.flows.outbox import Launch
 from tests.alert_scenes import take_mail_to
@@ -85,8 +95,8 @@ class TestARun:
     def test_takes_a_share_of_the_files_and_a_large_one_goes_alone(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(looking, "FILES_A_RUN", 2)
-        monkeypatch.setattr(looking, "BYTES_A_RUN", 100)
+        monkeypatch.setattr(asking, "FILES_A_RUN", 2)
+        monkeypatch.setattr(asking, "BYTES_A_RUN", 100)
         folder = a_folder(world, {"a_large.csv": "id,month\n" + "5,may\n" * 50})
 
         launches = folder.look()
@@ -191,8 +201,117 @@ class TestARunThatEndsInTheMiddle:
         with world.platform.catalogue() as session:
             assert {str(row.state) for row in session.query(ImportRow)} == {"failed"}
 
+    def test_after_a_commit_that_nobody_noted_tells_what_is_there(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = a_folder(world, target_table="months")
+        [launch] = folder.look()
+
+        def dies(*_: Any) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("dataops_defs.flows.import_file.end_import", dies)
+        with pytest.raises(KeyboardInterrupt):
+            folder.run(launch)
+        monkeypatch.undo()
+        end(world, launch, RunState.CANCELLED, "cancelled")
+        folder.look()
+
+        assert len(rows_of(world)) == 1
+        assert folder.states() == {"apr.csv": "imported"} | dict.fromkeys(["jan.csv", "feb.csv", "mar.csv"], "failed")
+
+    def test_by_its_time_limit_fails_no_file_that_it_had_not_begun(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = a_folder(world, target_table="months")
+        [launch] = folder.look()
+        before("in/jan.csv", monkeypatch, lambda: None)
+        with world.platform.catalogue() as session:
+            session.get_one(RunRow, launch.run_id).timeout_seconds = 0
+        with pytest.raises(RunTimedOut):
+            folder.run(launch)
+        assert set(folder.states().values()) == {"pending"}
+
+    def test_takes_no_file_from_the_next_when_its_worker_wakes(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = a_folder(world, target_table="months")
+        [launch] = folder.look()
+        following: list[Launch] = []
+
+        def sleeps() -> None:
+            end(world, launch, RunState.FAILED, "The run's worker died 5 times")
+            following.extend(folder.look())
+
+        before("in/jan.csv", monkeypatch, sleeps)
+        with pytest.raises(StaleWorker):
+            folder.run(launch)
+        monkeypatch.undo()
+        [next_run] = following
+        folder.run(next_run)
+        assert (set(folder.states().values()), rows_of(world)) == ({"imported"}, ALL)
+
+
+class TestAWatchThatIsDeleted:
+    def test_ends_what_waits_for_it(self, world: World) -> None:
+        folder = a_folder(world)
+        [launch] = folder.look()
+        with world.platform.catalogue() as session:
+            watches = Watches(session)
+            watches.remove(watches.get(folder.watch))
+        with pytest.raises(NotFound):
+            folder.run(launch)
+        end(world, launch, RunState.FAILED, "Watch not found")
+        with world.platform.catalogue() as session:
+            settle(session)
+            assert {str(row.state) for row in session.query(ImportRow)} == {"failed"}
+
+
+class TestFilesThatCannotBeRead:
+    def test_hold_up_no_other(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        def busy(_files: Any, file: WatchedFileRow) -> str | None:
+            if file.path.endswith("jan.csv"):
+                raise SourceUnavailable("somebody else has it open")
+            return "may not be read" if file.path.endswith("apr.csv") else None
+
+        monkeypatch.setattr(asking, "unreadable", busy)
+        monkeypatch.setattr(asking, "AT_ONCE", 2)
+        folder = a_folder(world, target_table="months")
+        for _ in range(3):
+            for launch in folder.look():
+                folder.run(launch)
+        assert [month for _, month in rows_of(world)] == ["feb", "mar"]
+        assert folder.row().degraded_since is None
+        monkeypatch.undo()
+        [launch] = folder.look()
+        folder.run(launch)
+        assert rows_of(world) == ALL
+
+    def test_wait_while_a_disk_is_full(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        folder = a_folder(world)
+        monkeypatch.setattr(world.platform.settings, "disk_full_percent", 100)
+        monkeypatch.setattr(world.platform.settings, "disk_full_bytes", 10**18)
+        assert (folder.look(), set(folder.states().values())) == ([], {"pending"})
+
 
 class TestAPlaceThatGoesAway:
+    def test_as_a_folder_that_is_moved_and_put_back_fails_no_file(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = a_folder(world, target_table="months")
+        [launch] = folder.look()
+        here, away = world.files / "in", world.files / "away"
+        before("in/jan.csv", monkeypatch, lambda: here.rename(away))
+        folder.run(launch)
+        monkeypatch.undo()
+        end(world, launch, RunState.SUCCEEDED, "")
+        away.rename(here)
+        assert sorted(folder.states().values()) == ["imported", "imported", "pending", "pending"]
+        _minutes_pass(world)
+        [last] = folder.look()
+        folder.run(last)
+        assert (set(folder.states().values()), rows_of(world)) == ({"imported"}, ALL)
+
     @pytest.fixture
     def away(self, world: World, tmp_path: Path) -> Iterator[FileServer]:
         (tmp_path / "served").mkdir()
@@ -218,9 +337,7 @@ class TestAPlaceThatGoesAway:
         monkeypatch.undo()
         assert sorted(folder.states().values()) == ["imported", "imported", "pending", "pending"]
         away.start()
-        [following] = folder.look()  # the one that was begun waits a minute, the other was not come to
-        folder.run(following)
-        assert (len(rows_of(world)), folder.look()) == (3, [])
+        assert folder.look() == []  # what was begun waits a minute
         _minutes_pass(world)
         [last] = folder.look()
         folder.run(last)
@@ -251,7 +368,27 @@ class TestMail:
         with Mailbox().running() as mailbox:
             take_mail_to(world, mailbox)
             folder.look()
-        assert mailbox.subjects == ["apr.csv: not imported"]
+            assert mailbox.subjects == ["apr.csv: not imported"]
+            folder.look()
+        assert len(mailbox.messages) == 1
+
+    def test_tells_also_of_what_was_imported_before_its_run_died(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = a_folder(world, notification_email="team@example.com")
+        [launch] = folder.look()
+
+        def dies() -> None:
+            raise KeyboardInterrupt
+
+        before("in/jan.csv", monkeypatch, dies)
+        with Mailbox().running() as mailbox:
+            take_mail_to(world, mailbox)
+            with pytest.raises(KeyboardInterrupt):
+                folder.run(launch)
+            end(world, launch, RunState.CANCELLED, "cancelled")
+            folder.look()
+        assert mailbox.subjects == ["in: 2 imported, 2 not imported"]
 
 
 def _pause(world: World, launch: Launch) -> None:
