@@ -84,6 +84,8 @@ ROUTERS = (
     health.router,
     pages,
 )
+# As they are: an app that includes routers builds each of their routes once more at its first request.
+ROUTES = [route for router in ROUTERS for route in router.routes]
 
 
 def create_app(settings: Settings | None = None, launcher: Launcher | None = None) -> FastAPI:
@@ -104,10 +106,9 @@ def create_app(settings: Settings | None = None, launcher: Launcher | None = Non
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        routes=ROUTES,
     )
     app.state.shim = shim
-    for router in ROUTERS:
-        app.include_router(router)
     for error in (DataOpsError, HTTPException, RequestValidationError):
         app.add_exception_handler(error, _answer)
     # The last one added is the outermost.
