@@ -1,0 +1,102 @@
+"""One PostgreSQL with migrated databases, of which each test is lent its own."""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import psycopg2
+from psycopg2.errors import ObjectInUse
+from psycopg2.extensions import cursor
+
+from dataops_defs.adapters.warehouse import migrate as warehouse_migrate
+from dataops_defs.catalogue import migrate as catalogue_migrate
+from dataops_defs.services.bootstrap import bootstrap, close_to_others
+from dataops_defs.services.embedded import EmbeddedPostgres
+from dataops_defs.services.passwords import SUPERUSER, role_passwords
+from dataops_defs.settings import BUILDER, OWNER, READER, Settings
+
+TEMPLATES = ("catalogue", "warehouse")
+NUMBERS = itertools.count(1)
+END_SESSIONS = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{}'"
+# What was written to the system catalogues of this database alone: nothing, where nobody changed more than rows.
+DEFINED = """
+    SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)
+    FROM pg_stat_sys_tables s JOIN pg_class c ON c.oid = s.relid WHERE NOT c.relisshared"""
+TABLES = """
+    SELECT format('%I.%I', schemaname, relname) FROM pg_stat_user_tables WHERE relname <> 'alembic_version'"""
+RESTART = "SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false) FROM pg_sequences"
+
+
+class Server:
+    """The test server: bootstrapped once; databases are copied from its migrated ones."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.postgres = EmbeddedPostgres(settings, no_fsync=True)
+        self.postgres.start()
+        bootstrap(settings, self.postgres.superuser_url)
+        close_to_others(self.postgres.superuser_url)
+        passwords = role_passwords(settings)
+        self._owner = passwords[OWNER]
+        self._logins = {"reader": (READER, passwords[READER]), "builder": (BUILDER, passwords[BUILDER])}
+        self._spare: dict[str, list[str]] = {each: [] for each in TEMPLATES}
+        catalogue_migrate.upgrade(self.url("catalogue"))
+        warehouse_migrate.upgrade(self.url("warehouse"))
+
+    def url(self, name: str, role: str = "owner") -> str:
+        login, password = self._logins.get(role, (OWNER, self._owner))
+        return self.postgres.url(login, password, name)
+
+    def execute(self, *statements: str) -> None:
+        with self._superuser() as superuser:
+            for statement in statements:
+                superuser.execute(statement)
+
+    def copy(self, template: str, name: str) -> str:
+        """A copy; what may be done inside comes with it, who may enter does not."""
+        self.execute(
+            f"CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER}",
+            f"REVOKE CONNECT, TEMPORARY ON DATABASE {name} FROM PUBLIC",
+        )
+        if template == "warehouse":
+            self.execute(
+                f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {BUILDER}",
+                f"GRANT CONNECT ON DATABASE {name} TO {READER}",
+            )
+        return self.url(name)
+
+    def lend(self, template: str) -> str:
+        """The name of a database that is as its template, to be given back; nobody had one of that name before."""
+        name = f"test_{template}_{next(NUMBERS)}"
+        if self._spare[template]:
+            self.execute(f"ALTER DATABASE {self._spare[template].pop()} RENAME TO {name}")
+        else:
+            self.copy(template, name)
+        return name
+
+    def take_back(self, template: str, name: str) -> None:
+        """Keep a database for the next who asks, without its rows; one that may differ in more is left alone."""
+        spare = f"spare_{name}"
+        try:
+            # Who still knows the name, as a thread that outlives its test, does not find what is lent next.
+            self.execute(END_SESSIONS.format(name), f"ALTER DATABASE {name} RENAME TO {spare}")
+        except ObjectInUse:
+            return
+        with self._superuser(spare) as superuser:
+            superuser.execute(DEFINED)
+            if superuser.fetchone() != (0,):
+                return
+            superuser.execute(TABLES)
+            tables = [table for (table,) in superuser.fetchall()]
+            superuser.execute("SET session_replication_role = replica")  # neither foreign keys nor triggers
+            superuser.execute(";".join(f"DELETE FROM {table}" for table in tables))
+            superuser.execute(RESTART)
+        self._spare[template].append(spare)
+
+    @contextmanager
+    def _superuser(self, database: str = "postgres") -> Iterator[cursor]:
+        url = self.postgres.url(SUPERUSER, self.postgres.password, database).replace("+psycopg2", "")
+        with closing(psycopg2.connect(url)) as connection:
+            connection.autocommit = True
+            with connection.cursor() as made:
+                yield made
