@@ -55,7 +55,7 @@ class Server:
     def copy(self, template: str, name: str) -> str:
         """A copy; what may be done inside comes with it, who may enter does not."""
         self.execute(
-            f"CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER}",
+            f"CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER} STRATEGY file_copy",
             f"REVOKE CONNECT, TEMPORARY ON DATABASE {name} FROM PUBLIC",
         )
         if template == "warehouse":
@@ -75,23 +75,30 @@ class Server:
         return name
 
     def take_back(self, template: str, name: str) -> None:
-        """Keep a database for the next who asks, without its rows; one that may differ in more is left alone."""
+        """Keep a database for the next who asks, without its rows; drop one that may differ in more."""
         spare = f"spare_{name}"
         try:
             # Who still knows the name, as a thread that outlives its test, does not find what is lent next.
             self.execute(END_SESSIONS.format(name), f"ALTER DATABASE {name} RENAME TO {spare}")
         except ObjectInUse:
             return
-        with self._superuser(spare) as superuser:
+        if self._emptied(spare):
+            self._spare[template].append(spare)
+        else:
+            self.execute(f"DROP DATABASE {spare} WITH (FORCE)")
+
+    def _emptied(self, name: str) -> bool:
+        """Whether nobody changed more than rows; these are then gone."""
+        with self._superuser(name) as superuser:
             superuser.execute(DEFINED)
             if superuser.fetchone() != (0,):
-                return
+                return False
             superuser.execute(TABLES)
             tables = [table for (table,) in superuser.fetchall()]
             superuser.execute("SET session_replication_role = replica")  # neither foreign keys nor triggers
             superuser.execute(";".join(f"DELETE FROM {table}" for table in tables))
             superuser.execute(RESTART)
-        self._spare[template].append(spare)
+        return True
 
     @contextmanager
     def _superuser(self, database: str = "postgres") -> Iterator[cursor]:
