@@ -20,8 +20,8 @@ up: $(STAMP) ## Start PostgreSQL, Dagster and the REST API, and stay until Ctrl-
 demo: $(STAMP) ## The same, and load and run the demo; ONCE=1 leaves after its numbers
 	@exec $(BIN)/dataops up --demo $(if $(ONCE),--once)
 
-test: $(STAMP) ## All tests against real servers; JOBS=4 at a time instead of 2
-	$(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile
+test: $(STAMP) ## All tests against real servers; JOBS=2 at a time instead of 3
+	$(BIN)/python -m pytest -n $(or $(JOBS),3)
 
 check: $(STAMP) ## Style, types, imports, migrations
 	$(BIN)/ruff check .

@@ -21,7 +21,7 @@ from dataops_defs.settings import Settings
 from tests.databases import TEMPLATES, Server
 from tests.scenes import World
 
-pytest_plugins = ["tests.no_skips", "tests.dynamodb", "tests.elasticsearch", "tests.mariadb"]
+pytest_plugins = ["tests.no_skips", "tests.workers", "tests.dynamodb", "tests.elasticsearch", "tests.mariadb"]
 
 
 @pytest.fixture(autouse=True)
