@@ -68,4 +68,4 @@ def jsonl(*records: Any) -> bytes:
 
 
 def packed(content: bytes | str) -> bytes:
-    return gzip.compress(content.encode() if isinstance(content, str) else content)
+    return gzip.compress(content.encode() if isinstance(content, str) else content, mtime=0)
