@@ -18,12 +18,12 @@ from dataops_defs.settings import BUILDER, OWNER, READER, Settings
 TEMPLATES = ("catalogue", "warehouse")
 NUMBERS = itertools.count(1)
 END_SESSIONS = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{}'"
-# What was written to the system catalogues of this database alone: nothing, where nobody changed more than rows.
-DEFINED = """
-    SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)
-    FROM pg_stat_sys_tables s JOIN pg_class c ON c.oid = s.relid WHERE NOT c.relisshared"""
-TABLES = """
-    SELECT format('%I.%I', schemaname, relname) FROM pg_stat_user_tables WHERE relname <> 'alembic_version'"""
+VERSION = "alembic_version"
+# What was written since it was copied, to the system catalogues of this database alone or to its version.
+CHANGED = f"""
+    SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_all_tables s JOIN pg_class c ON c.oid = s.relid
+    WHERE s.schemaname = 'pg_catalog' AND NOT c.relisshared OR s.relname = '{VERSION}'"""
+TABLES = f"SELECT format('%I.%I', schemaname, relname) FROM pg_stat_user_tables WHERE relname <> '{VERSION}'"
 RESTART = "SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false) FROM pg_sequences"
 
 
@@ -90,7 +90,7 @@ class Server:
     def _emptied(self, name: str) -> bool:
         """Whether nobody changed more than rows; these are then gone."""
         with self._superuser(name) as superuser:
-            superuser.execute(DEFINED)
+            superuser.execute(CHANGED)
             if superuser.fetchone() != (0,):
                 return False
             superuser.execute(TABLES)
