@@ -28,7 +28,7 @@ from dataops_defs.adapters.warehouse.rejects import Filter, count_rejects
 from dataops_defs.catalogue.import_rows import ImportRow
 from dataops_defs.catalogue.imports import Imports
 from dataops_defs.catalogue.runs import Runs
-from dataops_defs.domain.columns import RejectedRow
+from dataops_defs.domain.columns import Column, RejectedRow
 from dataops_defs.domain.importing import TargetFormat, is_unread_name
 from dataops_defs.domain.ledger import Ledger
 from dataops_defs.domain.naming import import_key
@@ -36,6 +36,7 @@ from dataops_defs.domain.rejects import RejectState
 from dataops_defs.domain.run import RunKind
 from dataops_defs.domain.sql_types import SqlType, stored_type
 from dataops_defs.errors import Conflict
+from dataops_defs.flows.import_found import ACCEPTED, first_rows
 from dataops_defs.flows.import_lake import iceberg_of
 from dataops_defs.flows.intake import BATCH_ROWS
 from dataops_defs.flows.outcome import Check, Outcome
@@ -90,7 +91,7 @@ def _replay(work: Work, step: Step, row: ImportRow, chosen: bool) -> Outcome:
         mark_repaired(connection, work.run_id, replay.repaired)
         loaded_files.add_rows(connection, held.step_id, len(replay.repaired))
         ledger = _ledger(replay, settled)
-        outcome = _outcome(connection, row, replay, ledger)
+        outcome = _outcome(connection, row, replay, ledger, held.rows)
         enter(connection, step.entry(SUBJECT_KIND, row.id, held.uri or target.uri), ledger, outcome.as_json())
     return outcome
 
@@ -212,11 +213,11 @@ def _ledger(replay: _Replay, settled: Mapping[RejectState, int]) -> Ledger:
     ).balanced()
 
 
-def _outcome(connection: Connection, row: ImportRow, replay: _Replay, ledger: Ledger) -> Outcome:
+def _outcome(connection: Connection, row: ImportRow, replay: _Replay, ledger: Ledger, rows_before: int) -> Outcome:
     still_open = count_rejects(connection, Filter(row.id, state=RejectState.OPEN))
     repaired = len(replay.repaired)
     check = Check(
-        "rows_accepted",
+        ACCEPTED,
         still_open == 0,
         f"{repaired} rejected rows were repaired, {still_open} are still open",
         {"repaired": repaired, "open": still_open},
@@ -227,5 +228,16 @@ def _outcome(connection: Connection, row: ImportRow, replay: _Replay, ledger: Le
         uri=row.uri or str(row.target),
         checks=[check],
         rejected=replay.samples,
+        columns=[Column(name, each) for name, each in (row.inferred_schema or {}).items()],
+        preview=first_rows(connection, row.target),
+        total_rows=rows_before + repaired,
+        details={
+            "path": row.path,
+            "importId": row.id,
+            "contentHash": row.content_hash,
+            "explanations": list((row.explanations or {}).items()),
+            "note": row.note,
+            "suspect": row.suspect,
+        },
         counts={"rejects_repaired": repaired, "rejects_still_open": still_open},
     )

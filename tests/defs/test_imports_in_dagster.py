@@ -80,6 +80,17 @@ class TestAnImportedTable:
         [check] = result.get_asset_check_evaluations()
         assert (check.check_name, check.passed) == ("rows_accepted", False)
 
+    def test_tells_the_same_after_its_rejects_were_tried_again(
+        self, world: World, instance: dg.DagsterInstance
+    ) -> None:
+        id = asked(world, put(world, "paid.csv", "id,n\n1,2\n1,x\n"), table="paid", data_types={"n": "BIGINT"})
+        for job in ("import_file", "replay_rejects"):
+            assert run_job(job, instance, subject_id=id).success
+
+        metadata = shown(instance, "paid")
+        assert (metadata["file"].value, metadata["dagster/row_count"].value) == ("paid.csv", 1)
+        assert [each.type for each in metadata["dagster/column_schema"].value.columns] == ["BIGINT", "BIGINT"]
+
     def test_has_a_check_that_can_be_evaluated_until_its_rejects_are_repaired(
         self, world: World, instance: dg.DagsterInstance
     ) -> None:
