@@ -11,7 +11,7 @@ from typing import Any
 import psycopg2
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, example, given
+from hypothesis import HealthCheck, assume, example, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
@@ -20,6 +20,7 @@ from dataops_defs.adapters.sinks.csv_load import load_source
 from dataops_defs.adapters.sinks.table import load_table
 from dataops_defs.adapters.sources.base import Reading
 from dataops_defs.adapters.sources.csv.file import CsvSource
+from dataops_defs.adapters.sources.csv.plain_text import FEW
 from dataops_defs.adapters.warehouse.connection import libpq_url
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.extraction import Extraction, ExtractionType
@@ -360,6 +361,7 @@ class TestLoadingACsvFile:
             quoting = csv.QUOTE_ALL  # the writer leaves a lone carriage return unquoted
         text = io.StringIO()
         csv.writer(text, quoting=quoting, lineterminator="\n").writerows([("a", "b", "c"), *rows])
+        assume(text.getvalue().count("\x00") <= FEW)  # a small file that is full of them is no text
         ledger, rejected = database.load_csv(text.getvalue())
         wanted = [row for row in rows if "\x00" not in "".join(row)]
         assert (ledger.inserted, len(rejected)) == (len(wanted), len(rows) - len(wanted))
