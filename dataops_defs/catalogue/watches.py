@@ -11,7 +11,7 @@ from dataops_defs.catalogue.base import Named, new_id, now
 from dataops_defs.catalogue.definitions import Definitions, as_uuid
 from dataops_defs.catalogue.import_rows import ImportRow
 from dataops_defs.catalogue.watch_rows import WatchedFileRow, WatchRow
-from dataops_defs.domain.importing import WATCH_PREFIX, FileState
+from dataops_defs.domain.importing import WATCH_PREFIX, FileState, ImportState
 
 PAUSE = timedelta(minutes=1)
 WAITING = (FileState.SETTLING, FileState.PENDING, FileState.DETECTED)
@@ -118,6 +118,25 @@ class Watches(Definitions[WatchRow]):
             update(WatchedFileRow)
             .where(WatchedFileRow.import_id == import_id)
             .values(status=status, error=error, updated_at=now())
+        )
+
+    def superseded(self, made: ImportRow) -> None:
+        """Let copies wait for an import of their own whose original has become another file in its table."""
+        earlier = select(ImportRow.content_hash).where(
+            ImportRow.watch_id == made.watch_id,
+            ImportRow.path == made.path,
+            ImportRow.state == ImportState.COMPLETED,
+            ImportRow.content_hash != made.content_hash,
+        )
+        copies = select(ImportRow.id).where(
+            ImportRow.watch_id == made.watch_id,
+            ImportRow.state == ImportState.SKIPPED,
+            ImportRow.content_hash.in_(earlier),
+        )
+        self.session.execute(
+            update(WatchedFileRow)
+            .where(WatchedFileRow.status == FileState.SKIPPED, WatchedFileRow.import_id.in_(copies))
+            .values(status=FileState.PENDING, import_id=None, error=None, updated_at=now())
         )
 
     def files(

@@ -7,7 +7,7 @@ from dataops_defs.adapters.importing.content import opened_content
 from dataops_defs.catalogue.import_rows import ImportRow
 from dataops_defs.catalogue.imports import Imports
 from dataops_defs.catalogue.watches import Watches
-from dataops_defs.domain.importing import FileState, ImportState
+from dataops_defs.domain.importing import FileState, ImportState, LoadMode
 from dataops_defs.domain.run import RunKind
 from dataops_defs.errors import NotFound, SourceError
 from dataops_defs.flows.import_load import load_import
@@ -72,6 +72,8 @@ def end_import(
             imports.describe_like_before(ended)
         if ended.state is ImportState.COMPLETED:
             imports.note_target(ended)
+            if ended.mode is LoadMode.REPLACE:
+                Watches(session).superseded(ended)
         Watches(session).imported(ended.id, FILE_STATES[ended.state], ended.error)
         return ended
 

@@ -142,6 +142,21 @@ class TestAGatheringWatch:
         assert world.sql("SELECT count(*) FROM raw.weather") == [(2,)]
 
 
+class TestACopyWithATableOfItsOwn:
+    def test_is_imported_once_its_original_is_another_file(self, world: World) -> None:
+        folder = Folder.of(world)
+        folder.put("a.csv", WEATHER)
+        folder.settle()
+        folder.put("b.csv", WEATHER)
+        folder.settle()
+        assert folder.states() == {"a.csv": "imported", "b.csv": "skipped_duplicate"}
+        folder.put("a.csv", "station,temp\nEWR,7\n")
+        folder.settle()
+        folder.settle()
+        assert folder.states() == {"a.csv": "imported", "b.csv": "imported"}
+        assert world.sql("SELECT (SELECT count(*) FROM raw.a), (SELECT count(*) FROM raw.b)") == [(1, 2)]
+
+
 class TestAChange:
     def test_by_a_file_of_the_same_size_and_time_in_its_place_is_seen(self, world: World) -> None:
         folder = Folder.of(world)
