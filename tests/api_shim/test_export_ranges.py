@@ -4,7 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api_shim.schemas.exports import QUERY
-from tests.api_shim.test_exports import _rows, export, link
+from tests.api_shim.export_scenes import _rows, export, link
 
 __all__ = ["_rows"]
 

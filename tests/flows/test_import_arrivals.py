@@ -1,7 +1,5 @@
 """Many files of a watched folder in one run: each for itself, and all of them, whatever becomes of the run."""
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,70 +9,13 @@ from dataops_defs.catalogue.imports import Imports
 from dataops_defs.catalogue.models import RunRow
 from dataops_defs.catalogue.run_control import RunControl
 from dataops_defs.catalogue.runs import Runs
-from dataops_defs.catalogue.unfinished_imports import settle
-from dataops_defs.catalogue.watch_rows import WatchedFileRow
-from dataops_defs.catalogue.watches import PAUSE, Watches
 from dataops_defs.domain.run import RunState
-from dataops_defs.errors import (
-    Conflict,
-    FilesFailed,
-    NotFound,
-    RunPaused,
-    RunStopped,
-    RunTimedOut,
-    SourceUnavailable,
-    StaleWorker,
-)
+from dataops_defs.errors import Conflict, FilesFailed, RunPaused, RunStopped, RunTimedOut, StaleWorker
 from dataops_defs.flows import ask_for_arrivals as asking
-from dataops_defs.flows import import_arrivals as arriving
 from dataops_defs.flows.import_arrivals import import_arrivals
 from dataops_defs.flows.outbox import Launch
-from tests.alert_scenes import take_mail_to
-from tests.flows.import_scenes import Folder
-from tests.flows.test_places import mount
-from tests.mailbox import Mailbox
-from tests.mount_scenes import FileServer, file_server
+from tests.flows.arrival_scenes import ALL, BROKEN, MONTHS, a_folder, before, end, rows_of
 from tests.scenes import World
-from tests.shares import PASSWORD, USER
-
-MONTHS = ("jan", "feb", "mar", "apr")
-BROKEN = '[{"a"'
-
-
-def a_folder(world: World, others: Mapping[str, str] | None = None, **more: Any) -> Folder:
-    """Four files that wait in a watched folder, one row each, and others."""
-    folder = Folder.of(world, "*.csv", "*.json", **more)
-    for name, content in (others or {}).items():
-        folder.put(name, content)
-    for number, month in enumerate(MONTHS):
-        folder.put(f"{month}.csv", f"id,month\n{number},{month}\n")
-    folder.look()
-    return folder
-
-
-def end(world: World, launch: Launch, state: RunState, error: str) -> None:
-    with world.platform.catalogue() as session:
-        Runs(session).finish(launch.run_id, state, error=error)
-
-
-def before(path: str, monkeypatch: pytest.MonkeyPatch, happens: Any) -> None:
-    """Let something happen when a run comes to a file."""
-    load = arriving.load_file
-
-    def loading(work: Any, import_id: str) -> Any:
-        with work.platform.catalogue() as session:
-            if Imports(session).get(import_id).path == path:
-                happens()
-        return load(work, import_id)
-
-    monkeypatch.setattr(arriving, "load_file", loading)
-
-
-def rows_of(world: World, table: str = "months") -> list[tuple[int, str]]:
-    return world.sql(f"SELECT id, month FROM raw.{table} ORDER BY 1")
-
-
-ALL = list(enumerate(MONTHS))
 
 
 class TestARun:
@@ -252,145 +193,6 @@ class TestARunThatEndsInTheMiddle:
         assert (set(folder.states().values()), rows_of(world)) == ({"imported"}, ALL)
 
 
-class TestAWatchThatIsDeleted:
-    def test_ends_what_waits_for_it(self, world: World) -> None:
-        folder = a_folder(world)
-        [launch] = folder.look()
-        with world.platform.catalogue() as session:
-            watches = Watches(session)
-            watches.remove(watches.get(folder.watch))
-        with pytest.raises(NotFound):
-            folder.run(launch)
-        end(world, launch, RunState.FAILED, "Watch not found")
-        with world.platform.catalogue() as session:
-            settle(session)
-            assert {str(row.state) for row in session.query(ImportRow)} == {"failed"}
-
-
-class TestFilesThatCannotBeRead:
-    def test_hold_up_no_other(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        def busy(_files: Any, file: WatchedFileRow) -> str | None:
-            if file.path.endswith("jan.csv"):
-                raise SourceUnavailable("somebody else has it open")
-            return "may not be read" if file.path.endswith("apr.csv") else None
-
-        monkeypatch.setattr(asking, "unreadable", busy)
-        monkeypatch.setattr(asking, "AT_ONCE", 2)
-        folder = a_folder(world, target_table="months")
-        for _ in range(3):
-            for launch in folder.look():
-                folder.run(launch)
-        assert [month for _, month in rows_of(world)] == ["feb", "mar"]
-        assert folder.row().degraded_since is None
-        monkeypatch.undo()
-        [launch] = folder.look()
-        folder.run(launch)
-        assert rows_of(world) == ALL
-
-    def test_wait_while_a_disk_is_full(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        folder = a_folder(world)
-        monkeypatch.setattr(world.platform.settings, "disk_full_percent", 100)
-        monkeypatch.setattr(world.platform.settings, "disk_full_bytes", 10**18)
-        assert (folder.look(), set(folder.states().values())) == ([], {"pending"})
-
-
-class TestAPlaceThatGoesAway:
-    def test_as_a_folder_that_is_moved_and_put_back_fails_no_file(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        folder = a_folder(world, target_table="months")
-        [launch] = folder.look()
-        here, away = world.files / "in", world.files / "away"
-        before("in/jan.csv", monkeypatch, lambda: here.rename(away))
-        folder.run(launch)
-        monkeypatch.undo()
-        end(world, launch, RunState.SUCCEEDED, "")
-        away.rename(here)
-        assert sorted(folder.states().values()) == ["imported", "imported", "pending", "pending"]
-        _minutes_pass(world)
-        [last] = folder.look()
-        folder.run(last)
-        assert (set(folder.states().values()), rows_of(world)) == ({"imported"}, ALL)
-
-    @pytest.fixture
-    def away(self, world: World, tmp_path: Path) -> Iterator[FileServer]:
-        (tmp_path / "served").mkdir()
-        with file_server(tmp_path / "served") as made:
-            mount(world.platform, "/mnt/share", f"webdav://127.0.0.1:{made.port}", username=USER, password=PASSWORD)
-            yield made
-
-    def test_fails_no_file_they_wait_and_are_imported_when_it_is_back(
-        self, world: World, away: FileServer, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("dataops_defs.flows.work.TRIES", 1)
-        for number, month in enumerate(MONTHS):
-            away.put(f"in/{month}.csv", f"id,month\n{number},{month}\n")
-        folder = Folder.of(world, target_table="months", folder="/mnt/share/in")
-        folder.look()
-        [launch] = folder.look()
-        before("/mnt/share/in/jan.csv", monkeypatch, away.stop)
-
-        with pytest.raises(SourceUnavailable):
-            folder.run(launch)
-
-        end(world, launch, RunState.FAILED, "It does not answer")
-        monkeypatch.undo()
-        assert sorted(folder.states().values()) == ["imported", "imported", "pending", "pending"]
-        away.start()
-        assert folder.look() == []  # what was begun waits a minute
-        _minutes_pass(world)
-        [last] = folder.look()
-        folder.run(last)
-        assert (set(folder.states().values()), rows_of(world)) == ({"imported"}, ALL)
-
-
-class TestMail:
-    def test_tells_of_all_files_of_a_run_in_one_those_first_that_failed(self, world: World) -> None:
-        folder = a_folder(world, {"may.json": BROKEN}, notification_email="team@example.com")
-        [launch] = folder.look()
-        with Mailbox().running() as mailbox:
-            take_mail_to(world, mailbox)
-            with pytest.raises(FilesFailed):
-                folder.run(launch)
-        assert mailbox.subjects == ["in: 4 imported, 1 not imported"]
-        lines = mailbox.messages[0].get_content().splitlines()
-        assert lines[0] == "5 files: 4 imported, 1 not imported"
-        assert lines[2] == "in/may.json: not imported"
-        assert any(line.startswith("in/apr.csv: imported into raw.apr: 1 rows (import_") for line in lines)
-
-    def test_tells_of_a_file_whose_run_died(self, world: World) -> None:
-        folder = a_folder(world, notification_email="team@example.com")
-        [launch] = folder.look()
-        with world.platform.catalogue() as session:
-            [first, *_] = Imports(session).of_run(launch.run_id)
-            Imports(session).begin(first.id, launch.run_id)
-        end(world, launch, RunState.FAILED, "The run's worker died 5 times")
-        with Mailbox().running() as mailbox:
-            take_mail_to(world, mailbox)
-            folder.look()
-            assert mailbox.subjects == ["apr.csv: not imported"]
-            folder.look()
-        assert len(mailbox.messages) == 1
-
-    def test_tells_also_of_what_was_imported_before_its_run_died(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        folder = a_folder(world, notification_email="team@example.com")
-        [launch] = folder.look()
-
-        def dies() -> None:
-            raise KeyboardInterrupt
-
-        before("in/jan.csv", monkeypatch, dies)
-        with Mailbox().running() as mailbox:
-            take_mail_to(world, mailbox)
-            with pytest.raises(KeyboardInterrupt):
-                folder.run(launch)
-            end(world, launch, RunState.CANCELLED, "cancelled")
-            folder.look()
-        assert mailbox.subjects == ["in: 2 imported, 2 not imported"]
-
-
 def _pause(world: World, launch: Launch) -> None:
     with world.platform.catalogue() as session:
         RunControl(session).pause(launch.run_id)
@@ -399,9 +201,3 @@ def _pause(world: World, launch: Launch) -> None:
 def _cancel(world: World, launch: Launch) -> None:
     with world.platform.catalogue() as session:
         RunControl(session).cancel(launch.run_id)
-
-
-def _minutes_pass(world: World) -> None:
-    with world.platform.catalogue() as session:
-        for row in session.query(WatchedFileRow):
-            row.updated_at -= 2 * PAUSE
