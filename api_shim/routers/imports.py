@@ -106,9 +106,8 @@ def list_imports(
     wanted = imports.matching(state=state, watch_id=watch_id, target_table=target_table)
     if (refused := unusable(session, shim, caller)) is not None:
         wanted.append(imports.but_for(filter(refused, imports.paths(wanted))))
+    settle(session)
     rows, total = imports.page(wanted, limit=limit, offset=offset)
-    if not all(row.state.ended for row in rows):
-        settle(session)
     return ImportList(imports=[ImportListed.of(row) for row in rows], total=total)
 
 

@@ -91,12 +91,13 @@ def delete_watch(watch_id: str, change: ChangeDep) -> WatchDeleted:
     """Stop watching. What was imported stays: tables, imports and their runs."""
     watches = Watches(change.session)
     row = watches.get(watch_id, lock=True)
-    counts = Imports(change.session).counts_of_watch(row.id)
+    id = row.id
     change.define("watch.delete", row)
     watches.remove(row)
     settle(change.session)
+    counts = Imports(change.session).counts_of_watch(id)
     kept, failed = counts.get(ImportState.COMPLETED, 0), counts.get(ImportState.FAILED, 0)
-    return WatchDeleted(watch_id=public_watch_id(row.id), imports_kept=kept, imports_failed=failed)
+    return WatchDeleted(watch_id=public_watch_id(id), imports_kept=kept, imports_failed=failed)
 
 
 @router.get("/files", responses=refusals(), response_model_exclude_none=True)

@@ -9,7 +9,6 @@ from dataops_defs.catalogue.base import Identified, Json, Row
 from dataops_defs.domain.importing import ImportOptions, ImportState, ImportTarget, LoadMode, TargetFormat
 
 UNTOLD = text("notification_email IS NOT NULL AND notified_at IS NULL AND notification_error IS NULL")
-OPEN = (ImportState.PENDING, ImportState.IMPORTING)
 
 
 class ImportRow(Identified, Row):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, all_, false, func, literal, or_, select
+from sqlalchemy import ColumnElement, Text, all_, false, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
@@ -100,11 +100,21 @@ class Imports:
         )
         return self._session.scalars(query).all()
 
-    def put_off(self, id: str, run_id: str) -> None:
-        """Take one from its run: it waits for another, which its watch asks for."""
+    def note_told(self, ids: Sequence[str], error: str | None) -> None:
+        """Note that the mail about them went, or why it did not."""
+        self._session.execute(
+            update(ImportRow)
+            .where(ImportRow.id.in_(ids))
+            .values(notification_error=error, notified_at=now() if error is None else None)
+        )
+
+    def put_off(self, id: str, run_id: str) -> bool:
+        """Take one from its run: it waits for another, which its watch asks for. False if it is not that run's."""
         row = self.get(id, lock=True)
-        if row.run_id == run_id and not row.state.ended:
-            row.state, row.run_id = ImportState.PENDING, None
+        if row.run_id != run_id or row.state.ended:
+            return False
+        row.state, row.run_id = ImportState.PENDING, None
+        return True
 
     def describe_like_before(self, row: ImportRow) -> None:
         """Take the columns of the newest import that has loaded this content into the target."""

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, update
 from sqlalchemy.orm import Session
 
 from dataops_defs.catalogue.base import now
-from dataops_defs.catalogue.import_rows import OPEN, ImportRow
+from dataops_defs.catalogue.import_rows import ImportRow
 from dataops_defs.catalogue.models import RunRow, RunStepRow
 from dataops_defs.catalogue.watch_rows import WatchedFileRow
 from dataops_defs.domain.importing import FileState, ImportState
@@ -29,7 +29,9 @@ def settle(session: Session) -> None:
     unless somebody has cancelled it. The rest has failed.
     """
     ended = and_(ImportRow.run_id == RunRow.id, RunRow.finished_at.is_not(None))
-    not_begun = and_(ImportRow.state == ImportState.PENDING, ImportRow.watch_id.is_not(None))
+    not_begun = and_(
+        ImportRow.finished_at.is_(None), ImportRow.state == ImportState.PENDING, ImportRow.watch_id.is_not(None)
+    )
     written = and_(
         ended,
         RunStepRow.run_id == RunRow.id,
@@ -54,7 +56,7 @@ def settle(session: Session) -> None:
 def _end(session: Session, found: ColumnElement[bool], state: FileState, values: Mapping[str, Any]) -> None:
     statement = (
         update(ImportRow)
-        .where(ImportRow.state.in_(OPEN), found)
+        .where(ImportRow.finished_at.is_(None), found)
         .values(values)
         .returning(ImportRow.id, ImportRow.error)
         .execution_options(synchronize_session=False)

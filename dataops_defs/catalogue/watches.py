@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, or_, select, text, update
+from sqlalchemy.orm import aliased
 
 from dataops_defs.catalogue.base import Named, new_id, now
 from dataops_defs.catalogue.definitions import Definitions, as_uuid
@@ -122,21 +123,23 @@ class Watches(Definitions[WatchRow]):
 
     def superseded(self, made: ImportRow) -> None:
         """Let copies wait for an import of their own whose original has become another file in its table."""
-        earlier = select(ImportRow.content_hash).where(
-            ImportRow.watch_id == made.watch_id,
-            ImportRow.path == made.path,
-            ImportRow.state == ImportState.COMPLETED,
-            ImportRow.content_hash != made.content_hash,
-        )
-        copies = select(ImportRow.id).where(
-            ImportRow.watch_id == made.watch_id,
-            ImportRow.state == ImportState.SKIPPED,
-            ImportRow.content_hash.in_(earlier),
-        )
+        earlier, copy = aliased(ImportRow), aliased(ImportRow)
         self.session.execute(
             update(WatchedFileRow)
-            .where(WatchedFileRow.status == FileState.SKIPPED, WatchedFileRow.import_id.in_(copies))
+            .where(
+                earlier.watch_id == made.watch_id,
+                earlier.target_schema == made.target_schema,
+                earlier.target_table == made.target_table,
+                earlier.path == made.path,
+                earlier.state == ImportState.COMPLETED,
+                earlier.content_hash != made.content_hash,
+                copy.content_hash == earlier.content_hash,
+                WatchedFileRow.watch_id == made.watch_id,
+                WatchedFileRow.status == FileState.SKIPPED,
+                WatchedFileRow.import_id == copy.id,
+            )
             .values(status=FileState.PENDING, import_id=None, error=None, updated_at=now())
+            .execution_options(synchronize_session=False)
         )
 
     def files(

@@ -20,12 +20,11 @@ from dataops_defs.domain.run import BY_SENSOR, RunKind
 from dataops_defs.errors import Conflict, SourceError, SourceUnavailable
 from dataops_defs.flows.disk_space import is_full
 from dataops_defs.flows.outbox import Launch, launch_of
+from dataops_defs.flows.places import MOST_AWAY
 from dataops_defs.flows.platform import Platform
 
 AT_ONCE = 300
 FILES_A_RUN, BYTES_A_RUN = 100, 64 * 1024**2
-# So many files in a row that cannot be reached: the others wait for the next look.
-MOST_AWAY = 3
 
 
 @dataclass

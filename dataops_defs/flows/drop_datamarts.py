@@ -1,7 +1,6 @@
 """What datamarts hold, and how it is dropped: all of it, or nothing where something else is built on it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from uuid import uuid4
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -9,6 +8,7 @@ from dataops_defs.adapters.datamarts import ours, relations, swap, turns
 from dataops_defs.adapters.datamarts.dependants import all_of, dependants_of
 from dataops_defs.adapters.datamarts.locks import patiently
 from dataops_defs.adapters.datamarts.relations import Relation
+from dataops_defs.catalogue.base import new_id
 from dataops_defs.domain.datamart import DatamartType, draft_name
 from dataops_defs.domain.leftover import Leftover, LeftoverKind
 from dataops_defs.domain.naming import table_key
@@ -33,7 +33,7 @@ def left_behind(platform: Platform, name: str) -> list[Leftover]:
     with platform.warehouse("dataops drop") as connection, connection.cursor() as cursor:
         found = ours.left_behind(cursor, name)
     return [
-        Leftover(LeftoverKind.DATAMART, str(uuid4()), name, f"{schema}.{name}", versions, table_key(schema, name))
+        Leftover(LeftoverKind.DATAMART, new_id(), name, f"{schema}.{name}", versions, table_key(schema, name))
         for schema, versions in found.items()
     ]
 

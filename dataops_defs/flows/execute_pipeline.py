@@ -12,12 +12,11 @@ from dataops_defs.domain.pipeline import NodeType
 from dataops_defs.domain.pipeline_run import BLOCKING, SETTLED, NodeState
 from dataops_defs.errors import DataOpsError, NodesFailed, RunStopped
 from dataops_defs.flows.extract_dataset import extract_dataset
+from dataops_defs.flows.failures import MOST_NAMED, named
 from dataops_defs.flows.sync_mapping import sync_mapping
 from dataops_defs.flows.work import UNFINISHED, Work, sentence, with_retries
 
 LOG = structlog.get_logger()
-MOST_NAMED = 5
-LONGEST_REASON = 300
 
 
 def execute_pipeline(work: Work, pipeline_id: str) -> None:
@@ -82,11 +81,10 @@ def _tell_failures(work: Work) -> None:
     failed = [node for node in nodes if node.state is NodeState.FAILED]
     if not failed:
         return
-    named = [f"'{node.node_id}': {(node.error or '')[:LONGEST_REASON]}" for node in failed[:MOST_NAMED]]
-    more = f"; and {len(failed) - MOST_NAMED} more" if len(failed) > MOST_NAMED else ""
+    told = named([(f"'{node.node_id}'", node.error) for node in failed])
     skipped = sum(node.state is NodeState.SKIPPED for node in nodes)
     left_out = f"; {skipped} that depend on them were skipped" if skipped else ""
-    raise NodesFailed(f"{len(failed)} of {len(nodes)} nodes failed: {'; '.join(named)}{more}{left_out}")
+    raise NodesFailed(f"{len(failed)} of {len(nodes)} nodes failed: {told}{left_out}")
 
 
 def _answer(work: Work, source_id: str) -> None:

@@ -9,16 +9,15 @@ from dataops_defs.catalogue.imports import Imports
 from dataops_defs.catalogue.watches import Watches
 from dataops_defs.domain.importing import FileState, ImportState
 from dataops_defs.errors import Conflict, DataOpsError, FilesFailed, InsufficientStorage, RunStopped, SourceUnavailable
+from dataops_defs.flows.failures import named
 from dataops_defs.flows.import_file import Outdated, end_import, load_file
 from dataops_defs.flows.import_mail import tell
+from dataops_defs.flows.places import MOST_AWAY
 from dataops_defs.flows.work import UNFINISHED, Work, sentence
 
 LOG = structlog.get_logger()
 # These say nothing against a file: its watch asks for it again.
 LATER = (SourceUnavailable, InsufficientStorage, Outdated)
-# So many files in a row that cannot be read: their place is away.
-MOST_AWAY = 3
-MOST_NAMED, LONGEST_REASON = 3, 300
 
 
 def import_arrivals(work: Work, watch_id: str) -> None:
@@ -73,8 +72,8 @@ def _import_one(work: Work, row: ImportRow) -> DataOpsError | None:
         raise
     except LATER as error:
         with work.platform.catalogue() as session:
-            Imports(session).put_off(row.id, work.run_id)
-            Watches(session).imported(row.id, FileState.PENDING, sentence(error))
+            if Imports(session).put_off(row.id, work.run_id):
+                Watches(session).imported(row.id, FileState.PENDING, sentence(error))
         work.say(f"{row.path} waits: {sentence(error)}")
         return error
     except Exception as error:
@@ -96,7 +95,5 @@ def _tell_failures(rows: Sequence[ImportRow]) -> None:
     failed = [row for row in rows if row.state is ImportState.FAILED]
     if not failed:
         return
-    reasons = [(row.error or "").removeprefix(f"{row.path}: ")[:LONGEST_REASON] for row in failed]
-    named = [f"{row.path}: {reason}" for row, reason in zip(failed[:MOST_NAMED], reasons, strict=False)]
-    more = f"; and {len(failed) - MOST_NAMED} more" if len(failed) > MOST_NAMED else ""
-    raise FilesFailed(f"{len(failed)} of {len(rows)} files were not imported: {'; '.join(named)}{more}")
+    told = named([(row.path, (row.error or "").removeprefix(f"{row.path}: ")) for row in failed])
+    raise FilesFailed(f"{len(failed)} of {len(rows)} files were not imported: {told}")

@@ -72,7 +72,7 @@ def end_import(
             imports.describe_like_before(ended)
         if ended.state is ImportState.COMPLETED:
             imports.note_target(ended)
-            if ended.mode is LoadMode.REPLACE:
+            if ended.mode is LoadMode.REPLACE and ended.watch_id is not None:
                 Watches(session).superseded(ended)
         Watches(session).imported(ended.id, FILE_STATES[ended.state], ended.error)
         return ended

@@ -7,6 +7,7 @@ from typing import Any
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from dataops_defs.adapters.datamarts import relations
+from dataops_defs.adapters.datamarts.relations import Relation
 from dataops_defs.adapters.importing.content import Content
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.importing import ImportTarget, TargetFormat, is_unread_name, unread_name
@@ -59,20 +60,20 @@ def rows_accepted(ledger: Ledger) -> Check:
     return Check(ACCEPTED, ledger.rejected == 0, told, {"rejected": ledger.rejected})
 
 
-def types_in_table(connection: Connection, target: ImportTarget) -> dict[str, str]:
-    """By column of a table of the warehouse, its type as PostgreSQL tells it."""
-    with connection.cursor() as cursor:
-        held = relations.find(cursor, target.schema, target.table)
-        return {each.name: each.type for each in held.columns} if held is not None else {}
-
-
-def first_rows(connection: Connection, target: ImportTarget) -> Sequence[dict[str, Any]]:
-    """A few rows of a table of the warehouse; one that gathers several files may show those of any."""
+def table_of(connection: Connection, target: ImportTarget) -> Relation | None:
+    """The table of the warehouse that an import has made; None where it makes files."""
     if target.format is not TargetFormat.POSTGRES:
+        return None
+    with connection.cursor() as cursor:
+        return relations.find(cursor, target.schema, target.table)
+
+
+def first_rows(connection: Connection, table: Relation | None) -> Sequence[dict[str, Any]]:
+    """A few rows of a table; one that gathers several files may show those of any."""
+    if table is None:
         return []
     with connection.cursor() as cursor:
-        held = relations.find(cursor, target.schema, target.table)
-        return relations.first_rows(cursor, held) if held is not None else []
+        return relations.first_rows(cursor, table)
 
 
 def sample_of(rejected: RejectedRow) -> RejectedRow:

@@ -10,6 +10,7 @@ from typing import Literal
 import pyarrow as pa
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from dataops_defs.adapters.datamarts.relations import Relation
 from dataops_defs.adapters.importing.content import Content, NothingFits
 from dataops_defs.adapters.importing.explaining import explained, explained_csv
 from dataops_defs.adapters.sinks.csv_load import load_csv_file
@@ -25,7 +26,7 @@ from dataops_defs.domain.ledger import Ledger
 from dataops_defs.domain.naming import import_key, raw_key
 from dataops_defs.domain.sql_types import printed_type
 from dataops_defs.errors import Conflict, SourceError
-from dataops_defs.flows.import_found import Found, first_rows, named_as, rows_accepted, sample_of, types_in_table
+from dataops_defs.flows.import_found import Found, first_rows, named_as, rows_accepted, sample_of, table_of
 from dataops_defs.flows.import_gathering import Gathering
 from dataops_defs.flows.import_lake import iceberg_of
 from dataops_defs.flows.outcome import Outcome
@@ -248,7 +249,8 @@ class _Loading:
     def _outcome(
         self, written: Written, explanations: dict[str, str], *, unchanged: bool = False, copy_of: str | None = None
     ) -> Outcome:
-        schema = self._schema(written)
+        table = None if copy_of else table_of(self.connection, self.row.target)
+        schema = self._schema(written, table)
         names = self._names(written)
         told = {names[column]: text for column, text in explanations.items() if column in names}
         found = Found(self.content, schema, told, unchanged, copy_of)
@@ -260,7 +262,7 @@ class _Loading:
             assets=[] if copy_of else [import_key(target.format, target.schema, target.table)],
             uri=written.uri,
             columns=[replace(each, type=schema.get(each.name, each.type)) for each in columns],
-            preview=[] if copy_of else first_rows(self.connection, target),
+            preview=first_rows(self.connection, table),
             checks=[] if copy_of else [rows_accepted(ledger)],
             rejected=[sample_of(each) for each in written.rejected[:10]],
             bytes=self.content.size,
@@ -268,15 +270,15 @@ class _Loading:
             details={**found.details(), "path": self.row.path, "importId": self.row.id},
         )
 
-    def _schema(self, written: Written) -> dict[str, str]:
+    def _schema(self, written: Written, table: Relation | None) -> dict[str, str]:
         """SQL types by column: of a table those that PostgreSQL tells of it."""
         if not len(written.columns):
             return {}
         names = column_names(written.columns.names)
-        if self.row.target_format is not TargetFormat.POSTGRES:
+        if table is None:
             types = map(declared_type, written.columns)
             return dict(zip(written.columns.names, map(printed_type, types), strict=True))
-        told = types_in_table(self.connection, self.row.target)
+        told = {each.name: each.type for each in table.columns}
         return {name: printed_type(told[name]) for name in names if name in told}
 
 

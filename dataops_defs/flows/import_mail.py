@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from dataops_defs.adapters import mail
 from dataops_defs.adapters.undelivered import Undelivered
-from dataops_defs.catalogue.base import now
 from dataops_defs.catalogue.import_rows import ImportRow
 from dataops_defs.catalogue.imports import Imports
 from dataops_defs.domain.importing import ImportState, public_import_id
@@ -97,7 +96,4 @@ def _id(row: ImportRow) -> str:
 
 def _note(platform: Platform, rows: Sequence[ImportRow], error: str | None) -> None:
     with platform.catalogue() as session:
-        for each in rows:
-            row = Imports(session).get(each.id, lock=True)
-            row.notification_error = error
-            row.notified_at = now() if error is None else None
+        Imports(session).note_told([row.id for row in rows], error)

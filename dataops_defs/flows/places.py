@@ -16,6 +16,8 @@ from dataops_defs.errors import Invalid
 from dataops_defs.flows.platform import Platform
 
 MOST_NAMED = 10
+MOST_AWAY = 3
+"""So many files in a row that cannot be reached: their place is away, and the others wait."""
 
 
 class Place(NamedTuple):
@@ -41,10 +43,9 @@ def open_place(
     components(path, field)
     mount = platform.mount_above(path) if path.startswith("/") else None
     if mount is None:
-        roots = platform.settings.roots
-        with platform.catalogue() as session:
-            _check_root(platform, session, path, field)
-        yield Place(RootFiles(roots, field), plain_path(path) if path.startswith("/") else path)
+        _check_root(platform, path, field)
+        local = RootFiles(platform.settings.roots, field)
+        yield Place(local, plain_path(path) if path.startswith("/") else path)
         return
     check_slashes(path, field, mount.place.type)
     with mounted_files(mount, platform.reach, during) as files:
@@ -56,16 +57,17 @@ def check_place(platform: Platform, session: Session, path: str, *, field: str =
     components(path, field)
     mount = platform.mounts(session).above(plain_path(path)) if path.startswith("/") else None
     if mount is None:
-        _check_root(platform, session, path, field)
+        _check_root(platform, path, field)
     else:
         check_slashes(path, field, mount.storage_type)
 
 
-def _check_root(platform: Platform, session: Session, path: str, field: str) -> None:
+def _check_root(platform: Platform, path: str, field: str) -> None:
     """Refuse a path below no root; of the mounts it could lie below instead, some are named."""
     try:
         check_path(platform.settings.roots, path, field=field)
     except Invalid as error:
-        mounts = [row.local_path for row in platform.mounts(session).all()]
+        with platform.catalogue() as session:
+            mounts = [row.local_path for row in platform.mounts(session).all()]
         told = f"; mounted are {', '.join(mounts[:MOST_NAMED])}" if mounts else "; nothing is mounted"
         raise Invalid.field(field, f"{error.fields[0].message}{told}") from None

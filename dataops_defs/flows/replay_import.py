@@ -36,7 +36,7 @@ from dataops_defs.domain.rejects import RejectState
 from dataops_defs.domain.run import RunKind
 from dataops_defs.domain.sql_types import SqlType, stored_type
 from dataops_defs.errors import Conflict
-from dataops_defs.flows.import_found import ACCEPTED, first_rows
+from dataops_defs.flows.import_found import ACCEPTED, first_rows, table_of
 from dataops_defs.flows.import_lake import iceberg_of
 from dataops_defs.flows.intake import BATCH_ROWS
 from dataops_defs.flows.outcome import Check, Outcome
@@ -229,7 +229,7 @@ def _outcome(connection: Connection, row: ImportRow, replay: _Replay, ledger: Le
         checks=[check],
         rejected=replay.samples,
         columns=[Column(name, each) for name, each in (row.inferred_schema or {}).items()],
-        preview=first_rows(connection, row.target),
+        preview=first_rows(connection, table_of(connection, row.target)),
         total_rows=rows_before + repaired,
         details={
             "path": row.path,
