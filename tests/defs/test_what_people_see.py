@@ -64,7 +64,7 @@ class TestADatamart:
 
         lines = node(key()).description.splitlines()
 
-        assert {"FROM customers c", "GROUP BY c.id"} <= set(lines)
+        assert {"FROM customers AS c", "GROUP BY"} <= set(lines)
 
     @pytest.mark.parametrize("query", ["SELECT 1   AS n", AS_LIKED])
     def test_shows_other_sql_as_it_was_written(self, world: World, query: str) -> None:
