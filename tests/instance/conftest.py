@@ -240,9 +240,9 @@ def leftovers(platform: Platform) -> list[str]:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def platforms(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Platform]]:
-    """Made when a test first asks, kept for all tests."""
+    """Made when a test first asks, kept for all tests of this folder."""
     made: dict[str, Platform] = {}
 
     class Made(dict[str, Platform]):

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,12 @@ class RunningStack:
             [DATAOPS, *arguments], env=self.environment, capture_output=True, text=True, timeout=timeout, check=False
         )
 
+    @cached_property
+    def _told(self) -> dict[str, str]:
+        return dict(line.split("=", 1) for line in self.command("env").stdout.splitlines())
+
     def url(self, name: str) -> str:
-        lines = dict(line.split("=", 1) for line in self.command("env").stdout.splitlines())
-        return lines[f"DATAOPS_{name}_URL"].strip("'")
+        return self._told[f"DATAOPS_{name}_URL"].strip("'")
 
     def sql(self, name: str, query: str, *values: Any) -> Sequence[tuple[Any, ...]]:
         with closing(psycopg2.connect(self.url(name))) as connection, connection.cursor() as cursor:
@@ -98,7 +102,7 @@ def stop_stack(stack: RunningStack) -> None:
     stack.process.wait(60)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A stack with the demo in it; stories write targets of their own beside those of the demo."""
     own = [f"analytics.story_{name}" for name in ("film", "note", "trigger")]
