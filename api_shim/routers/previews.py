@@ -30,6 +30,7 @@ FORM: dict[str, Any] = {
                         "file": {"type": "string", "format": "binary"},
                         "delimiter": {"type": "string", "maxLength": 10, "example": ","},
                         "encoding": {"type": "string", "maxLength": 50, "example": "utf-8"},
+                        "has_header": {"type": "boolean", "example": True},
                         "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
                     },
                 }

@@ -52,6 +52,10 @@ FilePath = Annotated[
     str, Field(min_length=1, max_length=4096, description="Below a mount, or a folder that files may be read from")
 ]
 ColumnName = Annotated[str, Field(min_length=1, max_length=1000)]
+HasHeader = Annotated[
+    StrictBool | None,
+    Field(description="Of a CSV file: whether its first row names the columns; told by its values when left out"),
+]
 Mode = Annotated[
     LoadMode, Field(description="replace: the table is the newest version of this file; append: it gathers files")
 ]
@@ -80,6 +84,7 @@ class ImportRequest(BaseModel):
     mode: Mode = LoadMode.REPLACE
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     encoding: str | None = Field(default=None, min_length=1, max_length=50)
+    has_header: HasHeader = None
     sheet: str | None = Field(default=None, min_length=1, max_length=200, description="Of a workbook; else the first")
     notification_email: str | None = Field(default=None, max_length=320)
 
@@ -87,7 +92,8 @@ class ImportRequest(BaseModel):
 
     def options(self) -> ImportOptions:
         """How the file is read."""
-        return ImportOptions(self.infer_schema, self.data_types, self.delimiter, self.encoding, self.sheet)
+        told = (self.delimiter, self.encoding, self.sheet, self.has_header)
+        return ImportOptions(self.infer_schema, self.data_types, *told)
 
 
 class ImportOut(Snake):

@@ -5,6 +5,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from api_shim.schemas.datamarts import Snake
+from api_shim.schemas.imports import HasHeader
 from dataops_defs.adapters.preview.shown import Asked, Shown
 
 MOST_ROWS = 1000
@@ -35,11 +36,12 @@ class PathPreview(BaseModel):
     limit: StrictInt = Field(default=USUAL_ROWS, ge=1, le=MOST_ROWS)
     delimiter: str | None = Field(default=None, max_length=10, description="Told by the file when left out")
     encoding: str | None = Field(default=None, max_length=50, description="Told by the file when left out")
+    has_header: HasHeader = None
 
     @property
     def asked(self) -> Asked:
         """In the platform's words."""
-        return Asked(self.limit, self.delimiter or None, self.encoding or None)
+        return Asked(self.limit, self.delimiter or None, self.encoding or None, self.has_header)
 
 
 class UploadForm(BaseModel):
@@ -49,11 +51,12 @@ class UploadForm(BaseModel):
     limit: int = Field(default=USUAL_ROWS, ge=1, le=MOST_ROWS)
     delimiter: str | None = Field(default=None, max_length=10)
     encoding: str | None = Field(default=None, max_length=50)
+    has_header: bool | None = None
 
     @property
     def asked(self) -> Asked:
         """In the platform's words."""
-        return Asked(self.limit, self.delimiter, self.encoding)
+        return Asked(self.limit, self.delimiter, self.encoding, self.has_header)
 
 
 class PreviewOut(Snake):
@@ -81,6 +84,11 @@ class PreviewOut(Snake):
         description="The bytes do not prove the encoding: if letters look wrong, name it in `encoding`, here and in"
         " the import",
     )
+    has_header: bool | None = Field(
+        default=None,
+        description="Of a CSV file: whether its first row names the columns. If that is told wrong, say it in"
+        " `has_header`, here and in the import",
+    )
     rows_set_aside: int = Field(
         default=0, description="Rows of what was looked at that cannot be read, as an import would reject them"
     )
@@ -96,6 +104,7 @@ class PreviewOut(Snake):
             detected_encoding=shown.encoding,
             encoding_guessed=shown.guessed,
             detected_delimiter=shown.delimiter,
+            has_header=shown.has_header,
             columns=list(shown.types),
             data_types=dict(shown.types),
             preview_data=[dict(each) for each in shown.rows],

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator
 
 from api_shim.schemas.base import Moment
 from api_shim.schemas.datamarts import Snake
-from api_shim.schemas.imports import MAX_COLUMNS, ColumnName, FilePath, checked_address
+from api_shim.schemas.imports import MAX_COLUMNS, ColumnName, FilePath, HasHeader, checked_address
 from dataops_defs.catalogue.watch_rows import WatchedFileRow, WatchRow
 from dataops_defs.catalogue.watches import shown_state
 from dataops_defs.domain.importing import FileState, ImportOptions, public_import_id, public_watch_id
@@ -69,12 +69,15 @@ class ImportConfig(BaseModel):
     )
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     encoding: str | None = Field(default=None, min_length=1, max_length=50)
+    has_header: HasHeader = None
 
     _address = field_validator("notification_email")(checked_address)
 
     def options(self) -> ImportOptions:
         """How the files are read."""
-        return ImportOptions(self.schema_inference, self.data_types, self.delimiter, self.encoding)
+        return ImportOptions(
+            self.schema_inference, self.data_types, self.delimiter, self.encoding, has_header=self.has_header
+        )
 
 
 class WatchRequest(BaseModel):

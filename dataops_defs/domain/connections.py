@@ -57,6 +57,11 @@ def one_character(value: object) -> str | None:
     return None if isinstance(value, str) and len(value) == 1 else "must be one character"
 
 
+def yes_or_no(value: object) -> str | None:
+    """Why this is no yes and no no."""
+    return None if isinstance(value, bool) else "must be true or false"
+
+
 def private_key(value: object) -> str | None:
     """Why this is no key as OpenSSH writes it, on several lines."""
     if not isinstance(value, str) or len(value) > MAX_KEY or "PRIVATE KEY" not in value:
@@ -216,6 +221,7 @@ class CsvConnection(FileConnection):
 
     delimiter: str | None = setting(one_character)
     encoding: str | None = setting(text)
+    has_header: bool | None = setting(yes_or_no)
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,7 @@ class ImportOptions:
     delimiter: str | None = None
     encoding: str | None = None
     sheet: str | None = None
+    has_header: bool | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The form kept in the catalogue."""
@@ -121,9 +122,9 @@ class ImportOptions:
         return sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()[:16]
 
     @property
-    def connection(self) -> dict[str, str]:
+    def connection(self) -> dict[str, Any]:
         """What is known of a CSV file, by the names that its reader has for it."""
-        given = {"delimiter": self.delimiter, "encoding": self.encoding}
+        given = {"delimiter": self.delimiter, "encoding": self.encoding, "hasHeader": self.has_header}
         return {name: value for name, value in given.items() if value is not None}
 
 

@@ -18,7 +18,7 @@ NO_TEXT = "it is no text: "
 class Told:
     """What a preview and an import say of the same file: a status and an answer each."""
 
-    def __init__(self, api: Api, name: str, content: bytes, **options: str) -> None:
+    def __init__(self, api: Api, name: str, content: bytes, **options: Any) -> None:
         (api.files / name).write_bytes(content)
         body = {"file_path": name, **options}
         looked = api.client.post(f"{MVP}/preview/path", json=body)
@@ -84,6 +84,27 @@ class TestANulInARow:
         told = Told(api, "hive.csv", b"id\x01note\n" + b"1\x01a\n" * 50, delimiter="\x01")
         assert told.status == (200, 200)
         assert (told.preview["columns"], told.imported["rows_imported"]) == (["id", "note"], 50)
+
+
+class TestAFirstRowOfValues:
+    @pytest.mark.parametrize("content", [b"1,2024-01-01,Ann\n2,2024-01-02,Bob\n", b"1,2024-01-01,Ann\n2\n"])
+    def test_is_a_row_like_the_others(self, api: Api, content: bytes) -> None:
+        told = Told(api, "values.csv", content)
+        assert told.status == (200, 200)
+        assert (told.preview["has_header"], told.preview["columns"]) == (False, ["column_1", "column_2", "column_3"])
+        assert told.preview["rows_previewed"] + told.preview["rows_set_aside"] == 2
+        assert told.imported["rows_imported"] + told.imported["rows_rejected"] == 2
+        assert told.imported["note"].startswith("its first row is read as data")
+
+    def test_names_the_columns_where_somebody_says_so(self, api: Api) -> None:
+        told = Told(api, "values.csv", b"1,Ann\n2,Bob\n", has_header=True)
+        assert (told.preview["has_header"], told.preview["columns"]) == (True, ["1", "Ann"])
+        assert (told.imported["rows_imported"], list(told.imported["inferred_schema"])) == (1, ["1", "Ann"])
+        assert "note" not in told.imported
+
+    def test_of_another_format_cannot_be_said(self, api: Api) -> None:
+        told = Told(api, "wb.xlsx", workbook(), has_header=False)
+        assert (told.status[1], told.imported["errors"][0]["field"]) == (422, "has_header")
 
 
 class TestANameThatSaysAnotherFormat:

@@ -99,7 +99,7 @@ class Content:
         """What people should know of how it is read."""
         if self.format is not format_by_name(self.name.rpartition("/")[2]):
             return f"it is read as {self.format}, as its content shows, whatever its name says"
-        return next(iter(self.dialect.notes), None) if self.is_csv else None
+        return "; ".join(self.dialect.notes) or None if self.is_csv else None
 
     @property
     def is_csv(self) -> bool:

@@ -21,6 +21,7 @@ class Asked:
     limit: int = 100
     delimiter: str | None = None
     encoding: str | None = None
+    has_header: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class RowCount:
 class Shown:
     """A preview. ``format`` is csv, tsv, json, jsonl, xlsx, xls or parquet; a text has an encoding.
 
-    ``guessed``: nobody named the encoding, and the bytes do not prove it.
+    ``guessed``: nobody named the encoding, and the bytes do not prove it. ``has_header``: the first row of a CSV file
+    names the columns.
 
     ``set_aside``: so many rows of what was looked at cannot be read. ``warning``: what is wrong with the file.
     """
@@ -50,6 +52,7 @@ class Shown:
     guessed: bool = False
     set_aside: int = 0
     warning: str | None = None
+    has_header: bool | None = None
 
 
 def first_rows(schema: pa.Schema, batches: Iterable[pa.RecordBatch], limit: int) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ def text_shown(file: BinaryIO, asked: Asked, size: int, lines: int | None = None
     """
     there = os.fstat(file.fileno()).st_size
     cut = there < size
-    known = {"encoding": asked.encoding, "delimiter": asked.delimiter}
+    known = {"encoding": asked.encoding, "delimiter": asked.delimiter, "hasHeader": asked.has_header}
     wanted = asked.limit if size > MAX_HEAD_BYTES else None
     dialect = dialect_in(file, known, cut=cut, proven=MAX_HEAD_BYTES if wanted is None else FIRST_BYTES)
     head = head_batches(file, dialect, wanted, cut=cut)
@@ -44,6 +44,7 @@ def text_shown(file: BinaryIO, asked: Asked, size: int, lines: int | None = None
         guessed=dialect.guessed,
         set_aside=head.set_aside,
         warning=_warning(head),
+        has_header=dialect.has_header,
     )
 
 
@@ -65,11 +66,11 @@ def _estimated(file: BinaryIO, dialect: Dialect, rows: int, end: int, size: int,
     ends = os.pread(file.fileno(), end, 0).count(b"\n")
     if not ends:
         return RowCount(max(rows, 1), exact=False)
-    # A row may hold ends of lines in quotes; the first one holds the names.
-    rows_per_end = (rows + 1) / ends
+    # A row may hold ends of lines in quotes; the first one may hold the names.
+    rows_per_end = (rows + dialect.has_header) / ends
     if lines is None:
         lines = round(_density(file, end, ends) * (size - dialect.bom))
-    return RowCount(max(round(lines * rows_per_end) - 1, rows), exact=False)
+    return RowCount(max(round(lines * rows_per_end) - dialect.has_header, rows), exact=False)
 
 
 def _density(file: BinaryIO, end: int, ends: int) -> float:

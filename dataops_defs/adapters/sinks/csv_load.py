@@ -158,7 +158,7 @@ class _Load:
         with self.connection.cursor() as cursor:
             cursor.execute(_SAVEPOINT)
             names = prepare(cursor, self.schema, self.table, proof.schema(self.dialect), self.mode)
-            options = f"FORMAT csv, HEADER true, ENCODING 'UTF8', DELIMITER {mark}"
+            options = f"FORMAT csv, HEADER {self.dialect.has_header}, ENCODING 'UTF8', DELIMITER {mark}"
             statement = copy_statement(self.schema, self.table, names, options)
             with refusals(self.schema, self.table):
                 try:

@@ -5,17 +5,24 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from statistics import mode
 
 from dataops_defs.adapters.sources.csv.guessing import guessed_encoding
+from dataops_defs.adapters.sources.csv.header import names_columns
+from dataops_defs.adapters.sources.csv.names import unique_names
 from dataops_defs.adapters.sources.csv.plain_text import check_bytes, check_text
 from dataops_defs.errors import FieldProblem, Invalid, SourceError
 
 HEAD_BYTES = 256 * 1024
 MAX_COLUMNS = 10_000
 DELIMITERS = (",", ";", "\t", "|")
+HEADLESS = (
+    "its first row is read as data, for it holds values of the kinds below it: if it names the columns, set has_header"
+    " (of a source: hasHeader) to true"
+)
 _LINES_LOOKED_AT = 50
 _EMPTY_LINES = re.compile(r"(?: *(?:\r\n|\n|\r))+")
 _BOMS = (
@@ -37,7 +44,8 @@ class Dialect:
 
     ``bom`` bytes are skipped: the byte order mark, and lines that are empty before the one that names the columns.
     ``sound`` is False where the file is known to hold bytes that its encoding does not have. ``guessed``: nobody
-    named the encoding, and the bytes do not prove it.
+    named the encoding, and the bytes do not prove it. ``has_header``: the first row names the columns, and is no data;
+    ``headless``: nobody said that it does not, its values show it.
     """
 
     encoding: str
@@ -46,12 +54,14 @@ class Dialect:
     bom: int = 0
     sound: bool = True
     guessed: bool = False
+    has_header: bool = True
+    headless: bool = False
 
     @property
     def notes(self) -> Sequence[str]:
         """What people should know of how the file is read."""
-        told = f"it is read as {self.encoding}, guessed from its bytes: if letters look wrong, name its encoding"
-        return [told] if self.guessed else []
+        encoding = f"it is read as {self.encoding}, guessed from its bytes: if letters look wrong, name its encoding"
+        return [*([encoding] if self.guessed else []), *([HEADLESS] if self.headless else [])]
 
     @property
     def utf8(self) -> bool:
@@ -59,7 +69,9 @@ class Dialect:
         return self.encoding == "utf-8" and self.sound
 
 
-def dialect_of(head: bytes, *, whole: bool, encoding: str | None, delimiter: str | None) -> Dialect:
+def dialect_of(
+    head: bytes, *, whole: bool, encoding: str | None, delimiter: str | None, has_header: bool | None = None
+) -> Dialect:
     """Tell the dialect from the first bytes of a file; what the source names is taken as given.
 
     Args:
@@ -83,7 +95,11 @@ def dialect_of(head: bytes, *, whole: bool, encoding: str | None, delimiter: str
     check_text(text, delimiter)
     mark = delimiter or _delimiter(text)
     skipped = bom + len(before.encode(found))
-    return Dialect(found, mark, _header(text, mark, whole), skipped, guessed=guessed)
+    first, below = _first_rows(text, mark, whole)
+    named_by = names_columns(first, below) if has_header is None else has_header
+    names = unique_names(first if named_by else [None] * len(first))
+    headless = has_header is None and not named_by
+    return Dialect(found, mark, names, skipped, guessed=guessed, has_header=named_by, headless=headless)
 
 
 def check_delimiter(delimiter: str) -> None:
@@ -174,32 +190,20 @@ def _rows(lines: Sequence[str], mark: str) -> list[list[str]]:
         return []
 
 
-def _header(text: str, delimiter: str, whole: bool) -> tuple[str, ...]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+def _first_rows(text: str, delimiter: str, whole: bool) -> tuple[list[str], list[list[str]]]:
+    """The first row, and some of those below it."""
+    rows = (row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row)
     try:
-        names = next((row for row in reader if row), [])
+        first = next(rows, [])
     except csv.Error:
         raise SourceError("the file has no first row with column names") from None
-    if not names:
+    if not first:
         raise SourceError("the file holds no rows")
     if not whole and "\n" not in text:
         raise SourceError(f"the first row is longer than {HEAD_BYTES // 1024} KB")
-    if len(names) > MAX_COLUMNS:
-        raise SourceError(f"the first row names {len(names)} columns; {MAX_COLUMNS} are the limit")
-    return unique_names(names)
-
-
-def unique_names(names: Sequence[str | None]) -> tuple[str, ...]:
-    """Column names as people expect them: trimmed, an empty one ``column_<place>``, a repeated one with ``_2``."""
-    made: list[str] = []
-    taken = {name.strip() for name in names if name and name.strip()}
-    seen: set[str] = set()
-    for place, given in enumerate(names, start=1):
-        name = (given or "").strip() or f"column_{place}"
-        unique, number = name, 1
-        while unique in seen or (number > 1 and unique in taken):
-            number += 1
-            unique = f"{name}_{number}"
-        seen.add(unique)
-        made.append(unique)
-    return tuple(made)
+    if len(first) > MAX_COLUMNS:
+        raise SourceError(f"the first row has {len(first)} columns; {MAX_COLUMNS} are the limit")
+    below: list[list[str]] = []
+    with suppress(csv.Error):
+        below.extend(islice(rows, _LINES_LOOKED_AT))
+    return first, below

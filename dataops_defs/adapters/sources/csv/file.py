@@ -28,7 +28,7 @@ _NOTHING = Extraction(ExtractionType.FILE)
 
 @dataclass(frozen=True)
 class CsvSource:
-    """A file whose first row names the columns; empty and repeated names are made unique (``name_2``).
+    """A file; where its first row does not name the columns, they are ``column_1`` and so on. Names are made unique.
 
     Types are proven over the whole file before the first row is given (two passes over the file, nothing held).
     Rows that are ragged or hold undecodable bytes are set aside in ``Reading.rejected``.
@@ -100,6 +100,7 @@ def dialect_in(
         whole=len(head) == os.fstat(file.fileno()).st_size and not cut,
         encoding=connection.get("encoding"),
         delimiter=connection.get("delimiter"),
+        has_header=connection.get("hasHeader"),
     )
     sound = not dialect.utf8 or is_utf8(file, dialect.bom, None if whole else proven)
     return replace(dialect, sound=sound)

@@ -136,11 +136,16 @@ class TextRows:
 
     def _is_header_only(self) -> bool:
         """A first row without an end is no row cut short: there is none after it."""
-        if self.start:
+        if self.start or not self.dialect.has_header:
             return False
         size = min(self.block_bytes, self.end or self.block_bytes)
         head = os.pread(self.file.fileno(), size, self.dialect.bom)
         return len(head) < self.block_bytes and b"\n" not in head and b"\r" not in head
+
+    @property
+    def _names(self) -> int:
+        """How many rows name the columns."""
+        return int(self.dialect.has_header)
 
     def _reader(self) -> csv.CSVStreamingReader:
         stream: io.RawIOBase = FileBytes(self.file, self.start or self.dialect.bom, self.end)
@@ -151,7 +156,7 @@ class TextRows:
             pa.PythonFile(stream, mode="r"),
             read_options=csv.ReadOptions(
                 column_names=names,
-                skip_rows_after_names=0 if self.start else 1,
+                skip_rows_after_names=0 if self.start else self._names,
                 block_size=self.block_bytes,
                 use_threads=False,
             ),
@@ -170,7 +175,7 @@ class TextRows:
         self._ragged.append(row.number)
         reason = f"expected {row.expected_columns} fields, found {row.actual_columns}"
         reason += "; is a quote left open?" if "\n" in row.text else ""
-        self._reject(row.number - 1, reason, {"line": row.text[:MAX_RAW]})
+        self._reject(row.number - self._names, reason, {"line": row.text[:MAX_RAW]})
         return "skip"
 
     def _without(self, columns: list[pa.Array], bad: pa.Array | None, good: int, schema: pa.Schema) -> pa.RecordBatch:
@@ -186,7 +191,7 @@ class TextRows:
         """The data row's number, from its place among the rows of the right width."""
         number = place + 1
         for ragged in self._ragged:
-            if ragged - 1 > number:
+            if ragged - self._names > number:
                 break
             number += 1
         return number

@@ -15,7 +15,7 @@ import pyarrow as pa
 import python_calamine as calamine
 
 from dataops_defs.adapters.sources.base import BATCH_ROWS
-from dataops_defs.adapters.sources.csv.dialect import unique_names
+from dataops_defs.adapters.sources.csv.names import unique_names
 from dataops_defs.adapters.sources.excel.container import NO_WORKBOOK, check_container
 from dataops_defs.adapters.sources.excel.unread import OTHER_FORMAT, Unread, UnreadCells, unread_cells
 from dataops_defs.adapters.sources.in_worker import Refused, serve

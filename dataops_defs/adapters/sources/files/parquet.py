@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dataops_defs.adapters.sources.base import BATCH_ROWS
-from dataops_defs.adapters.sources.csv.dialect import unique_names
+from dataops_defs.adapters.sources.csv.names import unique_names
 from dataops_defs.errors import SourceError
 
 READ_BYTES = 1024 * 1024

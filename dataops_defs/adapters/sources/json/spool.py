@@ -9,7 +9,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from dataops_defs.adapters.sources.base import Reading
-from dataops_defs.adapters.sources.csv.dialect import unique_names
+from dataops_defs.adapters.sources.csv.names import unique_names
 from dataops_defs.adapters.sources.csv.rows import MAX_REJECTED
 from dataops_defs.adapters.sources.json.text import PIECE_CHARS, PIECE_ROWS, Piece, as_json
 from dataops_defs.adapters.sources.json.types import Form, Proof, Wanted, are_doubles, as_wanted, kept
