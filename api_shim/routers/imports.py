@@ -128,7 +128,8 @@ def list_import_rejects(
 ) -> ImportRejects:
     """Rows that could not be taken, with the column, the value and the reason; open ones first."""
     with shim.platform.catalogue() as session:
-        row = Imports(session).get(import_id)
+        imports = Imports(session)
+        row = imports.loader_of(imports.get(import_id))
         check_file_use(session, shim, caller, row.path)
     wanted = RejectPage(state=page.state, limit=page.limit, offset=page.offset)
     found = rejected_rows(shim, row.id, wanted, response)
@@ -153,7 +154,8 @@ async def replay_import_rejects(
     wishes_in = await wishes_of(request)
 
     def order(session: Session) -> Order:
-        row = Imports(session).get(import_id)
+        imports = Imports(session)
+        row = imports.loader_of(imports.get(import_id))
         check_file_use(session, shim, caller, row.path)
         wishes = wishes_in(list(row.inferred_schema or {}))
         if wishes is None:

@@ -25,7 +25,7 @@ from dataops_defs.catalogue.watches import SHOWN, Watches
 from dataops_defs.domain.importing import DEFAULT_SCHEMA, ImportState, TargetFormat, public_watch_id, target_of
 from dataops_defs.domain.naming import slug
 from dataops_defs.domain.sql_types import sql_types
-from dataops_defs.errors import Duplicate, Invalid
+from dataops_defs.errors import Conflict, Duplicate, Invalid
 from dataops_defs.flows.import_mail import NO_SERVER
 from dataops_defs.flows.places import open_place
 
@@ -45,6 +45,8 @@ def watch_folder(body: WatchRequest, change: ChangeDep) -> WatchMade:
     sql_types(config.data_types, "import_config.data_types")
     check_csv_settings(config.delimiter, config.encoding, "import_config.")
     schema, table = _target(change.shim, body)
+    if table is not None and (other := Watches(change.session).gathering(schema, table)) is not None:
+        raise Conflict(f"{schema}.{table} gathers the files of another watch, of {other.folder}: name another table")
     _check_connector(change.session, change.shim, config.target_connector)
     check_file_use(change.session, change.shim, change.caller, body.folder_path, folder=True)
     _check_folder(change.shim, body.folder_path)

@@ -116,8 +116,10 @@ class Imports:
         row.state, row.run_id = ImportState.PENDING, None
         return True
 
-    def describe_like_before(self, row: ImportRow) -> None:
-        """Take the columns of the newest import that has loaded this content into the target."""
+    def loader_of(self, row: ImportRow) -> ImportRow:
+        """The import that loaded the content which the target held already; this one, if that is itself."""
+        if not row.unchanged:
+            return row
         query = (
             select(ImportRow)
             .where(
@@ -125,14 +127,30 @@ class Imports:
                 ImportRow.target_table == row.target_table,
                 ImportRow.content_hash == row.content_hash,
                 ImportRow.inferred_schema.is_not(None),
-                ImportRow.id != row.id,
+                ~ImportRow.unchanged,
             )
             .order_by(ImportRow.id.desc())
         )
-        before = self._session.scalar(query.limit(1))
-        if before is not None and row.inferred_schema is None:
-            row.inferred_schema, row.explanations = before.inferred_schema, before.explanations
-            row.note = before.note
+        return self._session.scalar(query.limit(1)) or row
+
+    def describe_like_loader(self, row: ImportRow) -> None:
+        """Take the columns, and the rows that wait to be mended, of the import that has loaded this content."""
+        loader = self.loader_of(row)
+        row.inferred_schema, row.explanations = loader.inferred_schema, loader.explanations
+        row.note, row.rows_rejected = loader.note, loader.rows_rejected
+
+    def note_open_rejects(self, row: ImportRow, count: int) -> None:
+        """Note how many of its rows wait to be mended, also with those that found its content in the target."""
+        self._session.execute(
+            update(ImportRow)
+            .where(
+                ImportRow.target_schema == row.target_schema,
+                ImportRow.target_table == row.target_table,
+                ImportRow.content_hash == row.content_hash,
+                or_(ImportRow.id == row.id, ImportRow.unchanged),
+            )
+            .values(rows_rejected=count)
+        )
 
     def name_taken(self, schema: str, table: str, owner: str) -> bool:
         """Whether somebody else's rows go, or went, to a table of that name."""

@@ -50,6 +50,11 @@ class Watches(Definitions[WatchRow]):
         """All of them."""
         return self.session.scalars(select(WatchRow)).all()
 
+    def gathering(self, schema: str, table: str) -> WatchRow | None:
+        """The one that gathers its files in a table."""
+        query = select(WatchRow).where(WatchRow.target_schema == schema, WatchRow.target_table == table)
+        return self.session.scalars(query).first()
+
     def note(self, watch_id: str, found: Sequence[FoundFile], left_out: str | None = None) -> None:
         """Note what a look has found: the marks of all files are kept here, whatever their number.
 
@@ -127,14 +132,12 @@ class Watches(Definitions[WatchRow]):
         self.session.execute(
             update(WatchedFileRow)
             .where(
-                earlier.watch_id == made.watch_id,
                 earlier.target_schema == made.target_schema,
                 earlier.target_table == made.target_table,
                 earlier.path == made.path,
                 earlier.state == ImportState.COMPLETED,
                 earlier.content_hash != made.content_hash,
                 copy.content_hash == earlier.content_hash,
-                WatchedFileRow.watch_id == made.watch_id,
                 WatchedFileRow.status == FileState.SKIPPED,
                 WatchedFileRow.import_id == copy.id,
             )

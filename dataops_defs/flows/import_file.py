@@ -69,10 +69,10 @@ def end_import(
         imports = Imports(session)
         ended = imports.end(import_id, state, values, error)
         if ended.unchanged:
-            imports.describe_like_before(ended)
+            imports.describe_like_loader(ended)
         if ended.state is ImportState.COMPLETED:
             imports.note_target(ended)
-            if ended.mode is LoadMode.REPLACE and ended.watch_id is not None:
+            if ended.mode is LoadMode.REPLACE:
                 Watches(session).superseded(ended)
         Watches(session).imported(ended.id, FILE_STATES[ended.state], ended.error)
         return ended

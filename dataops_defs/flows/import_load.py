@@ -67,10 +67,12 @@ class _Loading:
         target, digest = str(self.row.target), self.content.digest
         loaded_files.hold_target(self.connection, target)
         self._check_owner()
-        if (twin := self._copy()) is not None:
+        held = loaded_files.same_content(self.connection, target, digest)
+        is_itself = held is not None and held.path == self.row.path
+        if not is_itself and (twin := self._copy()) is not None:
             self.work.say(f"{self.row.path} has the content of {twin.path}, which is imported already")
             return self._entered(self._outcome(Written(Ledger(), pa.schema([]), ""), {}, copy_of=twin.path)), True
-        if (held := loaded_files.same_content(self.connection, target, digest)) and self._still_so(held):
+        if held is not None and self._still_so(held):
             self.work.say(f"{target} holds the content of {self.row.path} already")
             return self._entered(self._nothing_new(held)), True
         return self._load()
@@ -124,10 +126,10 @@ class _Loading:
         return not is_empty
 
     def _copy(self) -> LoadedFile | None:
-        """A copy under another name, of a file that the same watch has found."""
+        """A copy under another name, of a file that the same watch has found, or that lies beside it."""
         if self.row.watch_id is None:
             return None
-        loaded_files.hold_content(self.connection, self.row.watch_id, self.content.digest)
+        loaded_files.hold_content(self.connection, self.content.digest)
         return loaded_files.copy_elsewhere(self.connection, self.row.watch_id, self.content.digest, self.row.path)
 
     def _load(self) -> tuple[Outcome, bool]:

@@ -61,9 +61,10 @@ def replay_import(work: Work, row: ImportRow) -> Outcome:
         held = loaded_files.holds_import(connection, row.id)
         still_open = count_rejects(connection, Filter(row.id, state=RejectState.OPEN))
     with work.platform.catalogue() as session:
-        imported = Imports(session).get(row.id, lock=True)
+        imports = Imports(session)
+        imported = imports.get(row.id, lock=True)
         imported.rows_imported = held.rows if held else imported.rows_imported
-        imported.rows_rejected = still_open
+        imports.note_open_rejects(imported, still_open)
     return outcome
 
 

@@ -200,6 +200,18 @@ class TestRejects:
         assert (row["rows_imported"], row["rows_rejected"]) == (4, 0)
         assert storage.imported("people.csv", data_types={"age": "SMALLINT"})["unchanged"]
 
+    def test_are_told_again_with_the_same_content(self, storage: Storage, people: Any) -> None:
+        again = storage.imported("people.csv", data_types={"age": "SMALLINT"})
+        assert (again["unchanged"], again["rows_imported"], again["rows_rejected"]) == (True, 2, 2)
+        path = f"/imports/{again['import_id']}"
+        _, listed = storage.send("GET", f"{path}/rejects")
+        assert (listed["import_id"], listed["total"]) == (people["import_id"], 2)
+
+        body = {"rows": [{"id": listed["rejects"][0]["id"], "raw": {"age": "41"}}]}
+        assert storage.send("POST", f"{path}/rejects/replay", body)[1]["rows_repaired"] == 1
+        for id in (again["import_id"], people["import_id"]):
+            assert storage.send("GET", f"/imports/{id}")[1]["rows_rejected"] == 1
+
     def test_that_are_still_wrong_stay_open_with_their_new_reason(self, storage: Storage, people: Any) -> None:
         path = f"/imports/{people['import_id']}/rejects"
         first = storage.send("GET", path)[1]["rejects"][0]["id"]

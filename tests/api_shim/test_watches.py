@@ -73,6 +73,16 @@ class TestAWatch:
         _, row = storage.send("GET", f"/imports/{by_status['imported']['import_id']}")
         assert (row["status"], row["watch_id"], row["rows_imported"]) == ("completed", watch["watch_id"], 2)
 
+    def test_shares_no_table_that_it_gathers_files_in(self, storage: Storage) -> None:
+        config = {"target_table": "raw.weather"}
+        watched(storage, import_config=config)
+        body = {"folder_path": "incoming", "file_patterns": ["*.json"], "import_config": config}
+        status, answer = storage.send("POST", "/watch", body)
+        assert (status, answer["detail"]) == (
+            409,
+            "raw.weather gathers the files of another watch, of incoming: name another table",
+        )
+
     def test_files_are_filtered_and_paged(self, storage: Storage, shim_settings: Settings) -> None:
         watch = watched(storage, auto_import=False)
         for number in range(5):

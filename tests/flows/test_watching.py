@@ -18,7 +18,7 @@ from dataops_defs.domain.run import RunState
 from dataops_defs.errors import DataOpsError
 from dataops_defs.flows import ask_for_arrivals as asking
 from dataops_defs.flows.outbox import note_launched
-from tests.flows.import_scenes import Folder, put
+from tests.flows.import_scenes import Folder, imported, put
 from tests.scenes import World
 
 WEATHER = "station,temp\nEWR,39.02\nJFK,38.5\n"
@@ -132,6 +132,20 @@ class TestAGatheringWatch:
         folder.put("feb.csv", "station,temp\nLGA,30.1\n")
         folder.settle()
         assert world.sql("SELECT count(*) FROM raw.weather") == [(3,)]
+
+    def test_takes_a_copy_of_what_somebody_has_imported_for_what_it_is(self, world: World) -> None:
+        folder = Folder.of(world)
+        folder.put("jan.csv", WEATHER)
+        imported(world, "in/jan.csv", "jan")
+        folder.put("copy.csv", WEATHER)
+        folder.settle()
+        assert folder.states() == {"jan.csv": "imported", "copy.csv": "skipped_duplicate"}
+
+        folder.put("jan.csv", WEATHER + "LGA,1\n")
+        imported(world, "in/jan.csv", "jan")
+        folder.settle()
+        assert folder.states() == {"jan.csv": "imported", "copy.csv": "imported"}
+        assert world.sql("SELECT count(*) FROM raw.copy") == [(2,)]
 
     def test_takes_a_copy_under_another_name_for_what_it_is(self, world: World) -> None:
         folder = Folder.of(world, target_table="weather")

@@ -128,7 +128,9 @@ def refusals(schema: str, table: str) -> Iterator[None]:
     except errors.InsufficientPrivilege:
         raise Invalid.field("target_table", f"'{schema}.{table}' may not be written") from None
     except (errors.DependentObjectsStillExist, errors.FeatureNotSupported) as error:
-        raise Conflict(f"{schema}.{table} cannot change its columns: views need them ({_said(error)})") from None
+        needed = (error.diag.message_detail or _said(error)).rstrip(".").replace("\n", "; ")
+        told = f"views need them ({needed}); drop these views first, or load into another table"
+        raise Conflict(f"{schema}.{table} cannot change its columns: {told}") from None
     except errors.WrongObjectType:
         raise Conflict(f"{schema}.{table} exists and is no table") from None
     except (psycopg2.DataError, psycopg2.IntegrityError) as error:

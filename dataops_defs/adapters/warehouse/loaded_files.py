@@ -45,9 +45,9 @@ def hold_target(connection: Connection, target: str) -> None:
     _run(connection, "SELECT pg_advisory_xact_lock(hashtext(%s))", target)
 
 
-def hold_content(connection: Connection, watch_id: str, content_hash: str) -> None:
+def hold_content(connection: Connection, content_hash: str) -> None:
     """Have a content of a watched folder for this transaction: two copies of a file are looked at one by one."""
-    _run(connection, "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", CONTENTS, f"{watch_id}:{content_hash}")
+    _run(connection, "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", CONTENTS, content_hash)
 
 
 def owner_of(connection: Connection, target: str) -> str | None:
@@ -123,8 +123,10 @@ def earliest(connection: Connection, target: str) -> LoadedFile | None:
 
 
 def copy_elsewhere(connection: Connection, watch_id: str, content_hash: str, path: str) -> LoadedFile | None:
-    """A file of the same watch, by another name, with the same content that is loaded."""
-    return _first(connection, "watch_id = %s AND content_hash = %s AND path <> %s", watch_id, content_hash, path)
+    """A file of the same watch or folder, by another name, with the same content that is loaded."""
+    folder = path.rpartition("/")[0]
+    condition = "content_hash = %s AND path <> %s AND (watch_id = %s OR regexp_replace(path, '/?[^/]*$', '') = %s)"
+    return _first(connection, condition, content_hash, path, watch_id, folder)
 
 
 def holds_import(connection: Connection, import_id: str) -> LoadedFile | None:
