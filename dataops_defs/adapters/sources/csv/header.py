@@ -1,12 +1,16 @@
 """Whether the first row of a CSV file names its columns, told by what lies below it."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
 from dataops_defs.adapters.sources.csv.types import Kind, Proven, prove
 
+MOST_COLUMNS = 500
+"""So many columns are looked at."""
 _YEARS = range(1900, 2101)
+_MAY_BE_VALUE = re.compile(r"[-.0-9]|true$|false$", re.IGNORECASE)
 
 
 def names_columns(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
@@ -17,8 +21,10 @@ def names_columns(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     Args:
         below: the rows after it, as many as are looked at; without any, values are told by themselves.
     """
+    if not any(map(_MAY_BE_VALUE.match, first)):
+        return True
     values: dict[int, Sequence[str]] = {}
-    for place, cell in enumerate(first):
+    for place, cell in enumerate(first[:MOST_COLUMNS]):
         column = [row[place] for row in below if len(row) == len(first) and row[place]]
         above = _proven([cell] if cell else [])
         found = _proven(column) if column else above
