@@ -12,6 +12,7 @@ from api_shim.schemas.datamarts import DatamartDeleted
 from dataops_defs.adapters.datamarts import ours
 from dataops_defs.adapters.datamarts.relations import find
 from dataops_defs.catalogue.datamart_versions import DatamartVersions
+from dataops_defs.catalogue.datamarts import Datamarts
 from dataops_defs.catalogue.models import DatamartRow
 from dataops_defs.domain.datamart import DatamartType
 from dataops_defs.domain.leftover import Leftover, LeftoverKind
@@ -32,23 +33,27 @@ def how_to_drop(name: str) -> str:
     return f"DELETE /api/v1/mvp/datamarts/{name}?drop=true"
 
 
-def drop_left_behind(change: Change, name: str, schema: str | None) -> DatamartDeleted:
+def drop_left_behind(change: Change, name: str, schema: str | None, missing: NotFound) -> DatamartDeleted:
     """Have dropped what datamarts of that name left behind that are deleted by now.
 
+    Args:
+        missing: why there is no datamart of that name, or none in that schema.
     Raises:
         NotFound: they left nothing.
         Conflict: they left something in several schemas, and none is asked for; or others read it.
     """
-    missing = NotFound(f"Datamart {name[:80]} not found")
     try:
-        found = left_behind(change.shim.platform, slug(name))
+        table = slug(name)
+        found = left_behind(change.shim.platform, table)
     except Invalid:
         raise missing from None
+    schemas = ", ".join(each.relation[0] for each in found)
     chosen = [each for each in found if schema in (None, each.relation[0])]
     if not chosen:
-        raise missing
+        if not found or Datamarts(change.session).by_slug(table) is not None:
+            raise missing
+        raise NotFound(f"Datamarts named '{name[:80]}' left nothing in the schema {schema}, but in {schemas}")
     if len(chosen) > 1:
-        schemas = ", ".join(each.relation[0] for each in chosen)
         raise Conflict(f"Datamarts named '{name}' left something in several schemas: add schema, one of {schemas}")
     dropping = to_be_dropped(change.shim.platform, chosen)
     deleted = DatamartDeleted(datamart_name=name, deleted=[], dropping=dropping)

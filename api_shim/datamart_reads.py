@@ -1,6 +1,5 @@
 """Bounded reads of datamarts: the first rows, and what PostgreSQL's sample tells of columns."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,8 @@ from api_shim.schemas.datamarts import ColumnStatistics, DatamartPreview
 from api_shim.shim import Shim
 from dataops_defs.adapters.datamarts import ours
 from dataops_defs.adapters.datamarts.relations import Relation, find, query_columns
-from dataops_defs.adapters.json_values import exact_number
+from dataops_defs.adapters.datamarts.shown_rows import shown_rows
+from dataops_defs.adapters.json_values import exact_object
 from dataops_defs.adapters.sql.guard import check_query
 from dataops_defs.catalogue.models import DatamartRow
 from dataops_defs.domain.columns import Column
@@ -99,12 +99,11 @@ def _rows(connection: Connection, name: sql.Identifier, limit: int) -> list[dict
     size = 0
     with connection.cursor(name="preview") as cursor:
         cursor.itersize = AT_ONCE
-        cursor.execute(sql.SQL("SELECT row_to_json(t.*)::text FROM {} t LIMIT {}").format(name, sql.Literal(limit)))
-        for (text,) in cursor:
+        for text in shown_rows(cursor, name, limit):
             size += len(text)
             if data and size > MOST_BYTES:
                 break
-            data.append(json.loads(text, parse_float=exact_number, parse_int=exact_number))
+            data.append(exact_object(text))
     return data
 
 

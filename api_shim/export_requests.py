@@ -22,7 +22,7 @@ from dataops_defs.domain.export import (
     file_name,
 )
 from dataops_defs.domain.naming import slug
-from dataops_defs.errors import Conflict, Invalid, NotFound
+from dataops_defs.errors import Conflict, Invalid
 from dataops_defs.settings import Settings
 
 DATE = "%Y_%m_%d"
@@ -60,12 +60,10 @@ def datamart_wanted(session: Session, shim: Shim, name: str, body: ExportDatamar
     """What is wanted of a datamart, and the name of its file.
 
     Raises:
-        NotFound: there is none of that name.
+        NotFound: there is none of that name, or it lies in another schema.
         Conflict: it was never filled, or what has its name is not the datamart's.
     """
-    row = _datamart(session, name)
-    if row is None or body.schema_name not in (None, row.schema):
-        raise NotFound(f"Datamart {name[:80]} not found")
+    row = Datamarts(session).named(name, body.schema_name)
     with shim.platform.warehouse("dataops exports", role="reader") as connection, connection.cursor() as cursor:
         held = held_by(cursor, row)
     if held is None or _schema_of(shim, row.schema, row.slug) is None:

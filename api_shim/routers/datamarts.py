@@ -203,10 +203,10 @@ def delete_datamart(
     datamarts = Datamarts(change.session)
     try:
         row = datamarts.named(name, schema, lock=True)
-    except NotFound:
+    except NotFound as missing:
         if not drop:
             raise
-        deleted = drop_left_behind(change, name, schema)
+        deleted = drop_left_behind(change, name, schema, missing)
     else:
         deleted = _deleted(change, row, [*(datamarts.downstream(row) if cascade else []), row], drop=drop)
     if deleted.status_url:

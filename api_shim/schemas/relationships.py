@@ -1,6 +1,5 @@
 """Relationships of document 000; snake_case, as printed, with further fields."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
@@ -33,7 +32,7 @@ class DetectRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, json_schema_extra={"examples": [ASKED]})
     tables: Annotated[
-        Sequence[PlaceName],
+        list[PlaceName],
         Field(
             min_length=1,
             max_length=MOST_TABLES,

@@ -29,8 +29,10 @@ class Datamarts(Definitions[DatamartRow]):
         except Invalid:
             raise missing from None
         row = self.session.scalar(query.with_for_update() if lock else query)
-        if row is None or (schema is not None and row.schema != schema):
+        if row is None:
             raise missing
+        if schema is not None and row.schema != schema:
+            raise NotFound(f"Datamart {name[:80]} not found in the schema {schema[:80]}: it is in {row.schema}")
         return row
 
     def at(self, schema: str, table: str) -> DatamartRow | None:

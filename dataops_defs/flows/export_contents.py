@@ -22,6 +22,7 @@ from dataops_defs.adapters.workbook.provenance_sheet import (
     draw_provenance,
     notes_on,
     notes_on_charts,
+    notes_on_values,
     stamp,
 )
 from dataops_defs.adapters.workbook.report_sheets import draw_values
@@ -114,7 +115,8 @@ class _Sections:
         """One section, on sheets of its own."""
         above = self._above(section)
         if section.type is SectionType.SUMMARY:
-            draw_values(self.book, section.name, section.values, above)
+            changes = draw_values(self.book, section.name, section.values, above)
+            self.written.notes += notes_on_values(section.name, changes)
         elif section.type is SectionType.CHART:
             self._chart(section, above)
         else:
@@ -126,7 +128,7 @@ class _Sections:
             return
         poured, statistics, gathered = self._after
         if self.wanted.summary:
-            draw_summary(self.book, poured, statistics)
+            self.written.notes += draw_summary(self.book, poured, statistics)
         if gathered is not None:
             self._draw(CHARTS, gathered, self.wanted.charts)
 

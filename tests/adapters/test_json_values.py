@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataops_defs.adapters.json_values import exact_number, json_column, json_value
+from dataops_defs.adapters.json_values import exact_number, exact_object, json_column, json_rows, json_value
 
 
 class TestNumbers:
@@ -33,3 +33,16 @@ class TestNumbers:
         text = '{"a": 123456789012345678.123456789, "b": 0.1, "c": 9007199254740993, "d": 7}'
         read = json.loads(text, parse_float=exact_number, parse_int=exact_number)
         assert read == {"a": "123456789012345678.123456789", "b": 0.1, "c": "9007199254740993", "d": 7}
+
+    def test_of_more_digits_than_python_reads_are_their_text(self) -> None:
+        assert exact_object('{"far": ' + "7" * 5000 + "}") == {"far": "7" * 5000}
+
+
+def test_days_that_python_has_no_form_for_are_iso_text_wherever_they_stand() -> None:
+    moment = 253_402_300_800_000_005
+    days = pa.array([0, 2_932_897, None, -719_163], pa.int32()).cast(pa.date32())
+    moments = pa.array([moment], pa.int64()).cast(pa.timestamp("us", "UTC"))
+
+    assert json_column(days) == ["1970-01-01", "10000-01-01", None, "0000-12-31"]
+    nested = pa.StructArray.from_arrays([pa.ListArray.from_arrays([0, 1], moments)], ["at"])
+    assert json_rows(pa.record_batch({"n": nested})) == [{"n": {"at": ["10000-01-01T00:00:00.000005Z"]}}]

@@ -125,6 +125,8 @@ class TestDroppingItLater:
         for name in ("theirs", "plain?schema=public", "..", "%00"):
             path = f"{PATH}/{name}{'&' if '?' in name else '?'}drop=true"
             assert client.delete(path).status_code in (404, 405)
+        elsewhere = client.delete(f"{PATH}/plain?schema=public&drop=true").json()["detail"]
+        assert elsewhere == "Datamarts named 'plain' left nothing in the schema public, but in analytics"
         assert client.delete(f"{PATH}/plain").status_code == 404
 
     @pytest.mark.usefixtures("left")

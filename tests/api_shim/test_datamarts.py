@@ -183,6 +183,24 @@ class TestRefreshingADatamart:
             body = {"schema": "content"}
             assert client.post(f"{PATH}/{path}", json=body).status_code in (404, 405)
 
+    def test_one_in_another_schema_is_said_to_be_there(self, client: TestClient) -> None:
+        create(client)
+        one, elsewhere = f"{PATH}/customer_360_datamart", {"schema": "raw"}
+
+        for reply in (
+            client.post(f"{one}/refresh", json=elsewhere),
+            client.post(f"{one}/schedule", json={"schedule": "0 2 * * *", **elsewhere}),
+            client.post(f"{one}/rollback", json=elsewhere),
+            client.get(one, params=elsewhere),
+            client.get(f"{one}/preview", params=elsewhere),
+            client.get(f"{one}/versions", params=elsewhere),
+            client.delete(one, params=elsewhere),
+            client.delete(one, params={**elsewhere, "drop": True}),
+            client.post("/api/v1/mvp/export/excel/datamart/customer_360_datamart", json=elsewhere),
+        ):
+            told = "Datamart customer_360_datamart not found in the schema raw: it is in analytics"
+            assert (reply.status_code, reply.json()["detail"]) == (404, told)
+
     def test_parameters_that_are_not_known_are_refused(self, client: TestClient) -> None:
         assert client.get(f"{PATH}?colour=red").status_code == 422
         assert client.get(f"{PATH}?include_statistics=perhaps").status_code == 422
@@ -352,3 +370,16 @@ def test_a_preview_keeps_every_digit(client: TestClient) -> None:
     (seen,) = client.get(f"{PATH}/customer_360_datamart/preview").json()["data"]
 
     assert seen == {"large": "12345678901234567890123.45", "small": 2450.5, "id": "9007199254740993"}
+
+
+def test_days_that_python_has_no_form_for_are_shown_as_postgresql_tells_them(client: TestClient) -> None:
+    query = "SELECT date '10000-01-01' AS far, timestamp 'infinity' AS endless, date '0044-03-15 BC' AS early"
+    create(client, query=query, type="table")
+    reply = client.post(f"{PATH}/customer_360_datamart/refresh")
+    assert (reply.status_code, reply.json()["rows_refreshed"]) == (200, 1)
+
+    (seen,) = client.get(f"{PATH}/customer_360_datamart/preview").json()["data"]
+
+    assert seen == {"far": "10000-01-01", "endless": "infinity", "early": "0044-03-15 BC"}
+    versioned = client.post(f"{PATH}/versioned", json={"name": "days", "query": query, "version": "v1"})
+    assert (versioned.status_code, versioned.json()["rows_count"]) == (200, 1)

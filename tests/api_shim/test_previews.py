@@ -1,10 +1,13 @@
 """Looks into files by upload and by path. Source: document 000, "Preview File" and "Preview Path"."""
 
 import gzip
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -275,3 +278,13 @@ def test_a_file_is_no_folder(api: Api, client: TestClient):
     (api.files / "a.csv").write_text(CUSTOMERS)
     for path in ("a.csv/", f"{api.files}/a.csv/"):
         assert "ends in a slash" in refused(client, f"{PREVIEW}/path", {"file_path": path})["file_path"]
+
+
+def test_days_of_parquet_files_that_python_has_no_form_for_are_shown(upload: Callable[..., Any]) -> None:
+    file = io.BytesIO()
+    pq.write_table(pa.table({"day": pa.array([0, 2_932_897], pa.int32()).cast(pa.date32())}), file)
+
+    assert upload("days.parquet", file.getvalue()).json()["preview_data"] == [
+        {"day": "1970-01-01"},
+        {"day": "10000-01-01"},
+    ]

@@ -1,11 +1,15 @@
 """What a refusal says of each field: in sentences, with what would be right."""
 
+import pkgutil
+import re
+from importlib import import_module
 from typing import Annotated, Any, Literal
 
 import pytest
 from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, BaseModel, Field, StrictBool, StrictInt, ValidationError
 
+from api_shim import schemas
 from api_shim.problems import Malformed, problems_of
 from tests.api_shim.conftest import Api
 
@@ -72,6 +76,32 @@ def told(**given: Any) -> dict[str, str]:
 )
 def test_each_kind_of_error_is_a_sentence(field: str, value: Any, said: str) -> None:
     assert told(**{field: value}) == {field: said}
+
+
+ILL = (5, True, "x", "", {}, {"a": 1}, None, [], [1], [None], [{}], ["x"], 1.5, "99999999999999999999")
+MODELS = [
+    found
+    for module in pkgutil.iter_modules(schemas.__path__)
+    for found in vars(import_module(f"{schemas.__name__}.{module.name}")).values()
+    if isinstance(found, type) and issubclass(found, BaseModel) and found.__module__.startswith("api_shim")
+]
+
+
+@pytest.mark.parametrize("model", dict.fromkeys(MODELS))
+def test_no_field_of_any_body_is_told_in_the_words_of_a_library(model: type[BaseModel]) -> None:
+    for name, field in model.model_fields.items():
+        for ill in ILL:
+            try:
+                model.model_validate({field.alias or name: ill})
+            except ValidationError as error:
+                told = [each.message for each in problems_of(Malformed(error, model))]
+                assert [each for each in told if re.search("should|instance|Sequence", each)] == []
+
+
+@pytest.mark.parametrize("tables", ["customers", {"a": 1}, 1, True, None])
+def test_what_is_no_list_of_tables_is_told_so(api: Api, tables: Any) -> None:
+    reply = api.client.post(f"{MVP}/relationships/detect", json={"tables": tables})
+    assert (reply.status_code, reply.json()["detail"]) == (422, "tables: must be a list")
 
 
 def test_choices_are_listed() -> None:

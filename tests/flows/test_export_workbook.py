@@ -97,6 +97,10 @@ def facts(book: openpyxl.Workbook) -> dict[str, str]:
     return {row[0]: row[1] for row in values(book, "Provenance")[3:] if row[0]}
 
 
+def notes_of(book: openpyxl.Workbook) -> list[str]:
+    return [row[1] for row in values(book, "Provenance")[3:] if row[0] == "Note"]
+
+
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of one megabyte."""
@@ -149,8 +153,16 @@ class TestAQuery:
         assert rows[1] == (1, "2024-01-01 00:00:00", "0044-03-15 BC", "24:00:00", datetime(2024, 1, 1))
         assert rows[40000][1] == "infinity"
         assert (outcome.total_rows, len(rows)) == (40000, 40001)
-        notes = [row[1] for row in values(book, "Provenance")[3:] if row[0] == "Note"]
+        notes = notes_of(book)
         assert "Column 'until' is kept as text: it holds 'infinity', which is no value of its type in Excel" in notes
+
+    def test_says_what_its_summary_leaves_out(self, world: World) -> None:
+        query = "SELECT unnest(ARRAY[1, 3, 'NaN', 'Infinity']::float8[]) AS v"
+        _, book = exported(world, replace(SIMPLE, sections=[replace(TABLE, query=query)], summary=True))
+
+        told = "Min, Max, Mean and Sum of column 'v' leave out 2 values"
+        assert sum(each.startswith(told) for each in notes_of(book)) == 1
+        assert values(book, "Summary")[-1][0].startswith(told)
 
     def test_reads_as_the_role_that_may_only_read(self, world: World) -> None:
         world.sql("CREATE SCHEMA vault; CREATE TABLE vault.secrets AS SELECT 'hidden' AS word")
@@ -227,6 +239,14 @@ class TestAReport:
         assert [each.value for each in book["Top Products"][4]] == ["product_name", "r"]
         assert len(book["Trend"]._charts) == 1
         assert facts(book)["Section 'Trend'"] == "public.daily_sales"
+
+    def test_says_which_values_could_not_stay_as_they_were(self, world: World) -> None:
+        overview = Section("Overview", SectionType.SUMMARY, values={"story": "x" * 40_000, "sum": "=2+2"})
+        _, book = exported(world, replace(self.REPORT, sections=[overview]))
+
+        assert len(values(book, "Overview")[3][1]) == 32_767
+        assert "1 text of 'Overview' is cut: a cell holds 32,767 characters" in notes_of(book)
+        assert any(each.startswith("1 text of 'Overview' is given a quote (')") for each in notes_of(book))
 
     def test_names_the_section_that_fails(self, world: World) -> None:
         broken = replace(self.REPORT, sections=[replace(TABLE, name="Missing", query="SELECT * FROM no_such_table")])

@@ -58,6 +58,28 @@ class TestTypesThatAreGiven:
         with pytest.raises(DataOpsError, match=r"data_types\.age: is not a column"):
             import_file(world.work(), id)
 
+    def test_take_moments_that_are_in_another_year_in_utc(self, world: World) -> None:
+        content = "id,at\n1,9999-12-31T23:00:00-05:00\n2,0001-01-01T00:00:00+05:00\n3,2024-02-29T12:00:00Z\n"
+        done = imported(world, put(world, "edges.csv", content), "edges", data_types={"at": "TIMESTAMPTZ"})
+
+        assert world.sql("SELECT id, at::text FROM raw.edges ORDER BY 1") == [
+            (1, "10000-01-01 04:00:00+00"),
+            (3, "2024-02-29 12:00:00+00"),
+        ]
+        [(number, column, reason, _)] = rejects(world, done.id)
+        assert (number, column) == (2, "at")
+        assert reason.startswith("lies before the year 1 (in UTC)")
+
+    def test_read_days_of_parquet_files_that_python_has_no_form_for(self, world: World, tmp_path: Path) -> None:
+        days = pa.array([0, 2_932_897], pa.int32()).cast(pa.date32())
+        pq.write_table(pa.table({"day": days}), tmp_path / "days")
+        path = put(world, "days.parquet", (tmp_path / "days").read_bytes())
+
+        imported(world, path, "days", data_types={"day": "TEXT"})
+        assert world.sql("SELECT day FROM raw.days") == [("1970-01-01",), ("10000-01-01",)]
+        done = imported(world, path, "days", data_types={"day": "DATE"})
+        assert rejects(world, done.id) == [(2, "day", "'10000-01-01' is no date (YYYY-MM-DD)", {"day": "10000-01-01"})]
+
     def test_that_no_row_fits_leave_the_table_as_it_was(self, world: World) -> None:
         path = put(world, "customers.csv", CUSTOMERS)
         imported(world, path)

@@ -230,6 +230,27 @@ class TestWhatItReadsIsGone:
         assert method(refresh(world, id)) == "build"
 
 
+# What Python has no form for, and what of it people are shown.
+BEYOND_PYTHON = {
+    "date '10000-01-01'": "10000-01-01",
+    "date '0044-03-15 BC'": "0044-03-15 BC",
+    "timestamp 'infinity'": "infinity",
+    "timestamptz '9999-12-31 23:00-05'": "10000-01-01T04:00:00+00:00",
+    "ARRAY[date '-infinity']": ["-infinity"],
+    "repeat('9', 5000)::numeric": "9" * 5000,
+}
+
+
+@pytest.mark.parametrize("type", list(DatamartType))
+def test_rows_that_python_cannot_hold_are_placed_and_shown(world: World, type: DatamartType) -> None:
+    columns = [f"{value} AS c{place}" for place, value in enumerate(BEYOND_PYTHON)]
+    id = define(world, "days", f"SELECT {', '.join(columns)}", type)
+
+    for _ in range(2):
+        [shown] = refresh(world, id).preview
+        assert list(shown.values()) == list(BEYOND_PYTHON.values())
+
+
 def test_a_query_without_end_is_ended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dataops_defs.flows.build_draft.BUILD_TIME_LIMIT", "200ms")
     id = define(world, "endless", "SELECT count(*) FROM generate_series(1, 1000000000)")

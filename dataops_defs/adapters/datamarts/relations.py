@@ -7,7 +7,8 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from dataops_defs.adapters.json_values import json_value
+from dataops_defs.adapters.datamarts.shown_rows import shown_rows
+from dataops_defs.adapters.json_values import exact_object
 from dataops_defs.domain.columns import Column
 from dataops_defs.domain.datamart import DatamartType
 
@@ -109,12 +110,12 @@ def content_of(cursor: Cursor, relation: Relation) -> Content:
 
 def first_rows(cursor: Cursor, relation: Relation) -> Sequence[dict[str, Any]]:
     """A few rows, as JSON holds them."""
-    return _first_rows(cursor, relation.identifier, relation.columns)
+    return _first_rows(cursor, relation.identifier)
 
 
 def content_of_query(cursor: Cursor, query: str, columns: Sequence[Column]) -> Content:
     """What a view of that query and these columns gives."""
-    return _content(cursor, sql.SQL(f"({query}) AS counted"), columns, 0)
+    return _content(cursor, sql.SQL(f"({query})"), columns, 0)
 
 
 def analyze(cursor: Cursor, relation: Relation) -> None:
@@ -124,15 +125,13 @@ def analyze(cursor: Cursor, relation: Relation) -> None:
 
 
 def _content(cursor: Cursor, source: sql.Composable, columns: Sequence[Column], size: int) -> Content:
-    cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(source))
+    cursor.execute(sql.SQL("SELECT count(*) FROM {} AS counted").format(source))
     [(rows,)] = cursor.fetchall()
-    return Content(rows, size, columns, _first_rows(cursor, source, columns))
+    return Content(rows, size, columns, _first_rows(cursor, source))
 
 
-def _first_rows(cursor: Cursor, source: sql.Composable, columns: Sequence[Column]) -> Sequence[dict[str, Any]]:
-    cursor.execute(sql.SQL("SELECT * FROM {} LIMIT {}").format(source, sql.Literal(PREVIEW_ROWS)))
-    names = [each.name for each in columns]
-    return [{name: json_value(value) for name, value in zip(names, row, strict=True)} for row in cursor.fetchall()]
+def _first_rows(cursor: Cursor, source: sql.Composable) -> Sequence[dict[str, Any]]:
+    return [exact_object(text) for text in shown_rows(cursor, source, PREVIEW_ROWS)]
 
 
 def _bare(type: str) -> str:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from dataops_defs.adapters.importing.floats import nearest, out_of_range
 from dataops_defs.adapters.importing.texts import SHOWN, TEXTS, Bad, checked
-from dataops_defs.adapters.json_values import json_value, kept_value
+from dataops_defs.adapters.json_values import json_value, kept_value, python_rows, python_values
 from dataops_defs.adapters.sinks.table_shape import column_type, with_declared_type
 from dataops_defs.adapters.sources.base import Reading
 from dataops_defs.adapters.sources.csv.types import Kind, prove, typed
@@ -154,7 +154,7 @@ class _Casting:
                 f"{len(self.mine):,} rows and more do not fit their types; the first is {first.without_values}"
             )
         # Whole, however long: what is mended is what was there.
-        raw = {name: kept_value(value) for name, value in batch.slice(place, 1).to_pylist()[0].items()}
+        raw = {name: kept_value(value) for name, value in python_rows(batch.slice(place, 1))[0].items()}
         self.held += sum(len(value) for value in raw.values() if isinstance(value, str))
         self.mine.append(RejectedRow(self.reading.number(self.met + place), reason, column, raw))
 
@@ -169,9 +169,9 @@ def cast_column(column: pa.Array, wanted: SqlType) -> tuple[pa.Array, Bad]:
     if (whole := _as_a_whole(column, wanted)) is not None:
         return whole, {}
     if pa.types.is_nested(column.type):
-        texts = [None if value is None else _dumped(json_value(value)) for value in column.to_pylist()]
+        texts = [None if value is None else _dumped(json_value(value)) for value in python_values(column)]
         return checked(texts, wanted, {}) if wanted.name in TEXTS else cast_values(texts, wanted)
-    return cast_values([kept_value(value) for value in column.to_pylist()], wanted)
+    return cast_values([kept_value(value) for value in python_values(column)], wanted)
 
 
 def cast_values(values: Sequence[Any], wanted: SqlType) -> tuple[pa.Array, Bad]:

@@ -8,6 +8,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from dataops_defs.adapters.json_values import python_rows
 from dataops_defs.adapters.objects.sink import DUPLICATE, StagedRow
 from dataops_defs.adapters.sinks.copying import by_halves, copy_batch, with_numbers
 from dataops_defs.domain.columns import RejectedRow
@@ -62,7 +63,7 @@ class Staging:
         long = pc.indices_nonzero(pc.fill_null(pc.greater(pc.binary_length(values), MAX_KEY_BYTES), False))
         reason = f"{key}: is longer than {MAX_KEY_BYTES:,} bytes, the most a key may have"
         return {
-            place: RejectedRow(numbers[place], reason, key, batch.slice(place, 1).to_pylist()[0])
+            place: RejectedRow(numbers[place], reason, key, python_rows(batch.slice(place, 1))[0])
             for place in long.to_pylist()
         }
 

@@ -1,6 +1,5 @@
 """Reading objects in PostgreSQL; see ``ObjectStore``."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from dataops_defs.adapters.json_values import exact_number
+from dataops_defs.adapters.json_values import exact_object
 from dataops_defs.adapters.objects.columns import SYSTEM_COLUMNS, columns_of, index_expression
 from dataops_defs.adapters.objects.conditions import SYSTEM, Conditions
 from dataops_defs.adapters.objects.reading import SECONDS, Object, ObjectPage
@@ -45,7 +44,7 @@ class TableStore:
                 return ObjectPage([], 0)
             wanted = _Wanted(self._kind, Conditions(self._table, present), query)
             found = _asked(cursor, query, wanted)
-            objects = [_exact(text) for _, text in found[: query.limit]]
+            objects = [exact_object(text) for _, text in found[: query.limit]]
             last = str(found[query.limit - 1][0]) if len(found) > query.limit else None
             total, exact = self._total(cursor, query, wanted, len(found))
         return ObjectPage(objects, total, exact, last if wanted.by_key else None)
@@ -196,12 +195,6 @@ def _asked(cursor: Cursor, query: ObjectQuery, wanted: "_Wanted") -> list[tuple[
         raise Invalid.field(field, said) from None
     except psycopg2.DataError as error:
         raise Invalid.field("where", f"meets a stored value it cannot read: {error.diag.message_primary}") from None
-
-
-def _exact(text: str) -> Object:
-    """An object from its JSON text, without losing digits."""
-    made: Object = json.loads(text, parse_float=exact_number, parse_int=exact_number)
-    return made
 
 
 def _filled(text: str, names: Sequence[str]) -> Object:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from dataops_defs.adapters.json_values import exact_number, json_value
+from dataops_defs.adapters.json_values import exact_number, json_value, python_rows
 from dataops_defs.adapters.sources.shown import shortened
 
 # A thousand rows of a hundred columns; of wider files fewer rows are shown.
@@ -62,7 +62,7 @@ def first_rows(schema: pa.Schema, batches: Iterable[pa.RecordBatch], limit: int)
     for batch in batches:
         if len(rows) >= wanted:
             break
-        part = batch.slice(0, wanted - len(rows)).to_pylist()
+        part = python_rows(batch.slice(0, wanted - len(rows)))
         rows += [{name: _shown(value) for name, value in row.items()} for row in part]
     return rows
 

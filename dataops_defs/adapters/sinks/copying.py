@@ -9,6 +9,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from pyarrow import csv
 
+from dataops_defs.adapters.json_values import python_rows
 from dataops_defs.domain.columns import RejectedRow
 
 # An empty unquoted field is NULL, an empty text is quoted: the writer keeps them apart.
@@ -48,7 +49,7 @@ def by_halves(cursor: Cursor, batch: pa.RecordBatch, numbers: Sequence[int], tak
         half = batch.num_rows // 2
         if half == 0:
             reason = f"PostgreSQL cannot hold it: {error.diag.message_primary}"
-            return [RejectedRow(numbers[0], reason, error.diag.column_name, batch.to_pylist()[0])]
+            return [RejectedRow(numbers[0], reason, error.diag.column_name, python_rows(batch)[0])]
         first = by_halves(cursor, batch.slice(0, half), numbers[:half], take)
         return first + by_halves(cursor, batch.slice(half), numbers[half:], take)
     cursor.execute("RELEASE SAVEPOINT rows")

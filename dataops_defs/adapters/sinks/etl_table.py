@@ -14,7 +14,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from dataops_defs.adapters.json_values import json_value
+from dataops_defs.adapters.json_values import json_value, python_rows
 from dataops_defs.adapters.sinks.copying import by_halves, copy_batch, with_numbers
 from dataops_defs.adapters.sinks.etl_columns import check_fit, columns_of_table, equal_is_same, primary_key
 from dataops_defs.adapters.sinks.etl_target import Written
@@ -197,7 +197,7 @@ class TableSink:
             for place in pc.indices_nonzero(pc.is_null(batch.column(name))).to_pylist():
                 if place not in bad:
                     bad.add(place)
-                    raw = batch.slice(place, 1).to_pylist()[0]
+                    raw = python_rows(batch.slice(place, 1))[0]
                     rejected.append(RejectedRow(numbers[place], f"the key '{name}' is empty", name, raw))
         if not bad:
             return [], batch, numbers

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
+from datetime import date, datetime
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from pyarrow import csv
 
 from dataops_defs.adapters.ahead import ahead
-from dataops_defs.adapters.json_values import json_value, kept_value
+from dataops_defs.adapters.json_values import json_value, kept_value, python_rows, python_values
 from dataops_defs.adapters.sinks.copying import OPTIONS
 from dataops_defs.adapters.sinks.table_shape import Mode, prepare, refusals
 from dataops_defs.adapters.sources.base import Reading
@@ -23,6 +24,7 @@ from dataops_defs.domain.ledger import Ledger
 
 READ_BYTES = 1024 * 1024
 NUL = "\x00"
+BEFORE_YEAR_1 = "lies before the year 1 (in UTC): correct it, or give its column the type TEXT"
 
 Loaded = tuple[Ledger, list[RejectedRow]]
 Progress = Callable[[int], object]
@@ -83,26 +85,38 @@ class _Rows:
     def as_csv(self) -> Iterator[Block]:
         """CSV, and the number of rows taken with it."""
         for batch in self._reading.batches:
-            kept = self._without_nul(batch)
+            kept = self._without_unfit(batch)
             self._met += batch.num_rows
             self.taken += kept.num_rows
             if kept.num_rows:
                 yield _csv(kept), self.taken
 
-    def _without_nul(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """PostgreSQL's text holds no NUL."""
-        bad: dict[int, str] = {}
+    def _without_unfit(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        bad: dict[int, tuple[str, str]] = {}
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            if _may_hold_nul(column):
-                found = pc.fill_null(pc.match_substring(column, NUL), False)
-                bad |= dict.fromkeys(pc.indices_nonzero(found).to_pylist(), name)
+            for found, reason in _unfit(column):
+                places = pc.indices_nonzero(pc.fill_null(found, False)).to_pylist()
+                bad |= dict.fromkeys(places, (name, reason))
         for place in sorted(bad):
-            raw = {name: kept_value(value) for name, value in batch.slice(place, 1).to_pylist()[0].items()}
+            name, reason = bad[place]
+            raw = {name: kept_value(value) for name, value in python_rows(batch.slice(place, 1))[0].items()}
             number = self._reading.number(self._met + place)
-            self.rejected.append(RejectedRow(number, "holds a NUL character", bad[place], raw))
+            self.rejected.append(RejectedRow(number, reason, name, raw))
         if not bad:
             return batch
         return batch.filter(pa.array([place not in bad for place in range(batch.num_rows)]))
+
+
+def _unfit(column: pa.Array) -> Iterator[tuple[pa.Array, str]]:
+    """Which values PostgreSQL cannot keep, and why: its text holds no NUL, and Arrow writes a year 0 that it lacks."""
+    if _may_hold_nul(column):
+        yield pc.match_substring(column, NUL), "holds a NUL character"
+    if pa.types.is_date(column.type):
+        yield pc.less(column, pa.scalar(date.min, column.type)), BEFORE_YEAR_1
+    # Nanoseconds do not reach so far back.
+    if pa.types.is_timestamp(column.type) and column.type.unit != "ns":
+        plain = column.cast(pa.timestamp(column.type.unit))
+        yield pc.less(plain, pa.scalar(datetime.min, plain.type)), BEFORE_YEAR_1
 
 
 def _may_hold_nul(column: pa.Array) -> bool:
@@ -136,7 +150,7 @@ def _plain_column(column: pa.Array) -> pa.Array:
 
 
 def _texts(column: pa.Array, show: Callable[[Any], str]) -> pa.Array:
-    return pa.array([None if value is None else show(value) for value in column.to_pylist()], pa.string())
+    return pa.array([None if value is None else show(value) for value in python_values(column)], pa.string())
 
 
 class BlockStream:

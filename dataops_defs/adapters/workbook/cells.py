@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataops_defs.adapters.workbook.forms import Form, NumberForm, TextForm, TruthForm, rounded_words
+from dataops_defs.adapters.workbook.forms import Convert, Form, NumberForm, TextForm, TruthForm, rounded_words
 from dataops_defs.adapters.workbook.texts import Changes, coded, fitted, odd_ones
 
 _NOTHING = pa.scalar("", pa.string())
@@ -51,6 +51,8 @@ class CellWriter:
 
     def _fitting(self, form: NumberForm, values: pa.Array) -> pa.Array:
         """Numbers in words of XML, with no more digits than Excel keeps."""
+        self.changes.finer += _how_many(form.finer, values)
+        self.changes.hidden += _how_many(form.hidden, values)
         words = form.numbers(values)
         long = form.long(values) if form.long else None
         count = pc.sum(long).as_py() if long is not None else None
@@ -74,6 +76,10 @@ class CellWriter:
     def _joined(self, numbers: pa.Array, begin: str, content: pa.Array, end: str, style: int) -> pa.Array:
         head = pa.scalar(f'<c r="{self.letters}')
         return pc.binary_join_element_wise(head, numbers, pa.scalar(f'" s="{style}"{begin}'), content, end, _NOTHING)
+
+
+def _how_many(test: Convert | None, values: pa.Array) -> int:
+    return (pc.sum(test(values)).as_py() or 0) if test else 0
 
 
 def row_xml(cells: Sequence[pa.Array], numbers: pa.Array) -> bytes:

@@ -14,9 +14,9 @@ from dataops_defs.adapters.workbook.texts import Changes, fitted
 Formats = Mapping[str, Format]
 
 
-def put_text(sheet: Worksheet, row: int, column: int, text: str, style: Format) -> None:
-    """A text, which stays one."""
-    sheet.write_string(row, column, fitted(text, Changes()), style)
+def put_text(sheet: Worksheet, row: int, column: int, text: str, style: Format, changes: Changes | None = None) -> None:
+    """A text, which stays one; ``changes`` count what it loses or is given."""
+    sheet.write_string(row, column, fitted(text, Changes() if changes is None else changes), style)
 
 
 def put_value(sheet: Worksheet, row: int, column: int, value: Any, formats: Formats, form: Form | None = None) -> str:

@@ -8,7 +8,7 @@ are rounded away, as ratios and averages have them; where that would change a wh
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from typing import Any
 
@@ -16,7 +16,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataops_defs.adapters.json_values import json_value
-from dataops_defs.adapters.workbook.serials import beyond_calendar, beyond_clock, parts_of_a_day, serial_of, span_words
+from dataops_defs.adapters.workbook.serials import (
+    beyond_calendar,
+    beyond_clock,
+    finer_than,
+    in_milliseconds,
+    parts_of_a_day,
+    serial_of,
+    span_words,
+)
 
 DIGITS = 15
 """Excel keeps a double but shows, edits and copies 15 digits of it: a card number of 16 would end in a zero."""
@@ -53,7 +61,8 @@ class TruthForm:
 @dataclass(frozen=True)
 class NumberForm:
     """``numbers`` makes them as XML writes them; the ``beyond`` ones Excel cannot show, they become ``words``, and of
-    the ``long`` ones it keeps the first 15 digits.
+    the ``long`` ones it keeps the first 15 digits. Times lose what is ``finer`` than milliseconds; ``hidden`` are parts
+    of seconds that the style does not show.
     """
 
     numbers: Convert
@@ -62,6 +71,8 @@ class NumberForm:
     beyond: Convert | None = None
     words: Convert = lambda values: values.cast(pa.string())
     long: Convert | None = None
+    finer: Convert | None = None
+    hidden: Convert | None = None
 
 
 Form = TextForm | TruthForm | NumberForm
@@ -115,16 +126,32 @@ def form_of(kind: pa.DataType, *, is_label: bool = False, fine: bool = False) ->
 def _form_of_time(kind: pa.DataType, fine: bool) -> Form | None:
     if pa.types.is_date(kind):
         return NumberForm(lambda values: _text(serial_of(values)), "date", "date", beyond_calendar)
+    made: NumberForm | None = None
     if pa.types.is_timestamp(kind):
-        style = "moment_fine" if fine else "moment"
-        return NumberForm(lambda values: _text(serial_of(values)), "date and time", style, beyond_calendar)
-    if pa.types.is_time(kind):
-        style = "time_fine" if fine else "time"
-        return NumberForm(lambda values: _text(parts_of_a_day(values)), "time of day", style)
-    if pa.types.is_duration(kind):
-        style = "span_fine" if fine else "span"
-        return NumberForm(lambda values: _text(parts_of_a_day(values)), SPAN, style, beyond_clock, _span_words)
-    return None
+        made = NumberForm(_serials, "date and time", "moment", beyond_calendar)
+    elif pa.types.is_time(kind):
+        made = NumberForm(_parts_of_a_day, "time of day", "time")
+    elif pa.types.is_duration(kind):
+        made = NumberForm(_parts_of_a_day, SPAN, "span", beyond_clock, _span_words)
+    if made is None:
+        return None
+    return replace(made, style=f"{made.style}_fine", finer=_finer) if fine else replace(made, hidden=_hidden)
+
+
+def _serials(values: pa.Array) -> pa.Array:
+    return _text(serial_of(in_milliseconds(values)))
+
+
+def _parts_of_a_day(values: pa.Array) -> pa.Array:
+    return _text(parts_of_a_day(in_milliseconds(values)))
+
+
+def _finer(values: pa.Array) -> pa.Array:
+    return finer_than(values, "ms")
+
+
+def _hidden(values: pa.Array) -> pa.Array:
+    return finer_than(values, "s")
 
 
 def _form_of_text(kind: pa.DataType) -> Form:

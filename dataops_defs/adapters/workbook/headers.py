@@ -23,7 +23,7 @@ from dataops_defs.adapters.workbook.forms import (
     in_utc,
     plain,
 )
-from dataops_defs.adapters.workbook.serials import finer_than_seconds
+from dataops_defs.adapters.workbook.serials import finer_than
 from dataops_defs.errors import Invalid
 
 ROWS_LOOKED_AT = 500
@@ -109,7 +109,7 @@ def _header(field: pa.Field, values: pa.Array) -> Header:
 def _has_parts_of_seconds(values: pa.Array) -> bool:
     kind = values.type
     timed = pa.types.is_timestamp(kind) or pa.types.is_time(kind) or pa.types.is_duration(kind)
-    return timed and finer_than_seconds(values)
+    return timed and bool(pc.any(finer_than(values, "s")).as_py())
 
 
 def _width(form: Form, values: pa.Array) -> float:

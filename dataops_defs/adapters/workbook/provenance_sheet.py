@@ -9,7 +9,7 @@ from dataops_defs.adapters.workbook.book import Book, Poured
 from dataops_defs.adapters.workbook.chart_choice import ChartTable
 from dataops_defs.adapters.workbook.drawing import put_text
 from dataops_defs.adapters.workbook.headers import lines_of
-from dataops_defs.adapters.workbook.texts import counted
+from dataops_defs.adapters.workbook.texts import Changes, counted
 
 NAME = "Provenance"
 _NAME_LETTERS, _LETTERS = 24, 100
@@ -57,21 +57,38 @@ def notes_on(poured: Poured) -> list[str]:
         column = f"column '{name}' of {where}"
         if as_text:
             said.append(f"{_are(as_text, 'value', column)} kept as text, because Excel would show others")
-        if changes.rounded:
-            said.append(f"{_are(changes.rounded, 'number', column)} rounded to 15 digits: Excel keeps no more")
-        if changes.cut:
-            said.append(f"{_are(changes.cut, 'text', column)} cut: a cell holds 32,767 characters")
-        if changes.quoted:
-            said.append(
-                f"{_are(changes.quoted, 'text', column)} given a quote (') in front: what begins like a formula stays"
-                " text by it, also in a CSV file made of this one"
-            )
+        said += _told(changes, column)
     return said
+
+
+def notes_on_values(sheet: str, changes: Changes) -> list[str]:
+    """The same of a sheet of labels and values."""
+    return _told(changes, f"'{sheet}'")
 
 
 def notes_on_charts(sheet: str, charts: Sequence[ChartTable]) -> list[str]:
     """What charts leave out."""
     return [f"chart '{each.title}' on '{sheet}': {each.note}" for each in charts if each.note]
+
+
+def _told(changes: Changes, place: str) -> list[str]:
+    said = []
+    if changes.rounded:
+        said.append(f"{_are(changes.rounded, 'number', place)} rounded to 15 digits: Excel keeps no more")
+    if changes.finer:
+        said.append(f"{_are(changes.finer, 'time', place)} cut to milliseconds: Excel shows nothing finer")
+    if changes.hidden:
+        said.append(
+            f"{_are(changes.hidden, 'time', place)} shown rounded to seconds: the first rows have no parts of seconds"
+        )
+    if changes.cut:
+        said.append(f"{_are(changes.cut, 'text', place)} cut: a cell holds 32,767 characters")
+    if changes.quoted:
+        said.append(
+            f"{_are(changes.quoted, 'text', place)} given a quote (') in front: what begins like a formula stays"
+            " text by it, also in a CSV file made of this one"
+        )
+    return said
 
 
 def stamp(moment: datetime) -> str:

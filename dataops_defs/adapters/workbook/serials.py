@@ -60,12 +60,17 @@ def microseconds_of(values: pa.Array) -> pa.Array:
     return values.cast(pa.duration("us"), safe=False).cast(pa.int64())
 
 
-def finer_than_seconds(values: pa.Array) -> bool:
-    """Whether any moment, time of day or span has parts of seconds."""
-    per_day, counts = _counts(values)
-    per_second = max(per_day // _PER_DAY["s"], 1)
-    whole = pc.multiply(pc.divide(counts, per_second), per_second)
-    return bool(pc.any(pc.not_equal(whole, counts)).as_py())
+def finer_than(values: pa.Array, unit: str) -> pa.Array:
+    """Which moments, times of day or spans have parts of a unit, ``s`` or ``ms``."""
+    _, counts = _counts(values)
+    return pc.not_equal(pc.subtract(counts, _part(values, unit)), counts)
+
+
+def in_milliseconds(values: pa.Array) -> pa.Array:
+    """Moments, times of day or spans without what is finer; none of them becomes later, as by rounding it would."""
+    _, counts = _counts(values)
+    whole = pc.subtract(counts, _part(values, "ms"))
+    return whole.cast(pa.int32()).cast(values.type) if pa.types.is_time32(values.type) else whole.cast(values.type)
 
 
 def span_words(value: Any) -> str:
@@ -77,6 +82,14 @@ def span_words(value: Any) -> str:
     seconds, rest = divmod(micros, 1_000_000)
     part = f".{rest:06}".rstrip("0") if rest else ""
     return f"{'-' if span < timedelta(0) else ''}{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{part}"
+
+
+def _part(values: pa.Array, unit: str) -> pa.Array:
+    """What is left of values above whole units, in the units of their own type; never negative."""
+    per_day, counts = _counts(values)
+    per_unit = max(per_day // _PER_DAY[unit], 1)
+    part = pc.subtract(counts, pc.multiply(pc.divide(counts, per_unit), per_unit))
+    return pc.if_else(pc.less(part, 0), pc.add(part, per_unit), part)
 
 
 def _counts(values: pa.Array) -> tuple[int, pa.Array]:

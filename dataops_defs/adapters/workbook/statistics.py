@@ -28,12 +28,13 @@ class ColumnStatistics:
 
     ``distinct`` is None beyond ``most_distinct``, and for nested values. Sums are exact for whole and decimal numbers,
     and for spans of time.
-    NaN and infinities have a place in no order: they count as filled only.
+    NaN and infinities have a place in no order: they count as filled, and as ``endless``.
     """
 
     most_distinct: int = MOST_DISTINCT
     filled: int = 0
     empty: int = 0
+    endless: int = 0
     low: Any = None
     high: Any = None
     _numbers: int = 0
@@ -74,7 +75,9 @@ class ColumnStatistics:
             return
         self._tell_apart(values)
         if pa.types.is_floating(values.type):
-            values = as_doubles(values.filter(pc.fill_null(pc.is_finite(values), False)))
+            finite = values.filter(pc.fill_null(pc.is_finite(values), False))
+            self.endless += len(values) - values.null_count - len(finite)
+            values = as_doubles(finite)
         elif pa.types.is_duration(values.type):
             self._spans, values = True, microseconds_of(values)
         if len(values) and not (pa.types.is_nested(values.type) or _is_bytes(values.type)):

@@ -24,20 +24,37 @@ _FAR = NumberForm(lambda values: values.cast("string"), "number", "float")
 _COUNT = NumberForm(lambda values: values.cast("string"), "whole number", "integer")
 
 
-def draw_summary(book: Book, poured: Poured, statistics: Sequence[ColumnStatistics]) -> None:
-    """A sheet with one line for each column of a table."""
+def draw_summary(book: Book, poured: Poured, statistics: Sequence[ColumnStatistics]) -> list[str]:
+    """A sheet with one line for each column of a table.
+
+    Returns:
+        What its figures leave out, which also stands below them.
+    """
     size = f"{counted(poured.rows, 'row')}, {counted(len(poured.columns), 'column')}"
     sheet = book.sheet(NAME, [("title", NAME), ("subtitle", size)])
     for place, title in enumerate(TITLES):
         put_text(sheet, 3, place, title, book.formats["header" if place < 2 else "header_right"])
     for row, (column, each) in enumerate(zip(poured.columns, statistics, strict=True), 4):
         _line(book, sheet, row, column, each)
+    notes = _left_out(poured, statistics)
+    for row, note in enumerate(notes, 5 + len(poured.columns)):
+        put_text(sheet, row, 0, note, book.formats["subtitle"])
     sheet.set_column(0, 0, max(letters_wide([each.title for each in poured.columns]), 14))
     for place, width in enumerate(_WIDTHS[1:], 1):
         sheet.set_column(place, place, width)
     sheet.freeze_panes(4, 1)
     sheet.repeat_rows(3)
     book.look.paper(sheet)
+    return notes
+
+
+def _left_out(poured: Poured, statistics: Sequence[ColumnStatistics]) -> list[str]:
+    return [
+        f"Min, Max, Mean and Sum of column '{column.title}' leave out {counted(each.endless, 'value')}: NaN and"
+        " infinities, which have no place among numbers"
+        for column, each in zip(poured.columns, statistics, strict=True)
+        if each.endless
+    ]
 
 
 def _line(book: Book, sheet: Worksheet, row: int, column: Header, found: ColumnStatistics) -> None:

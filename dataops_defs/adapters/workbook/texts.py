@@ -28,15 +28,15 @@ _PERHAPS_ODD = rf"[&<>\x00-\x08\x0b-\x1f\x{{fffe}}\x{{ffff}}]|_x[0-9A-Fa-f]{{4}}
 @dataclass
 class Changes:
     """How many values were changed to fit: texts cut to what a cell holds, or given a quote in front; numbers rounded
-    to the digits that Excel keeps.
+    to the digits that Excel keeps; times that are ``finer`` than its milliseconds, or whose parts of seconds are
+    ``hidden`` by their format.
     """
 
     cut: int = 0
     quoted: int = 0
     rounded: int = 0
-
-    def __add__(self, other: "Changes") -> "Changes":
-        return Changes(self.cut + other.cut, self.quoted + other.quoted, self.rounded + other.rounded)
+    finer: int = 0
+    hidden: int = 0
 
 
 def counted(number: int, one: str) -> str:

@@ -100,6 +100,32 @@ class TestTimes:
         shown = [each.number_format for each in made.sheet[2]]
         assert shown == ["yyyy-mm-dd", "yyyy-mm-dd hh:mm:ss", "yyyy-mm-dd hh:mm:ss.000"]
 
+    @pytest.mark.parametrize("year", [1950, 2024])
+    def test_moments_are_never_shown_later_than_they_are(self, year: int) -> None:
+        last = datetime(year, 12, 31, 23, 59, 59, 999_600)
+        made = poured({"at": pa.array([last], pa.timestamp("us"))})
+
+        assert made.column() == [datetime(year, 12, 31, 23, 59, 59, 999_000)]
+        assert notes_on(made.poured) == [
+            "1 time of column 'at' of 'Data' is cut to milliseconds: Excel shows nothing finer"
+        ]
+
+    def test_times_of_day_and_spans_are_cut_too(self) -> None:
+        values = {"clock": [time(23, 59, 59, 999_600)], "late": [timedelta(seconds=1, microseconds=999_600)]}
+        made = poured(values)
+
+        assert [each.value for each in made.sheet[2]] == [time(23, 59, 59, 999_000), timedelta(seconds=1.999)]
+        assert [each.finer for _, each in made.poured.told.values()] == [1, 1]
+
+    def test_parts_of_seconds_that_come_after_the_first_rows_are_told(self) -> None:
+        whole, part = datetime(2024, 1, 1), datetime(2024, 1, 1, 0, 0, 0, 700_000)
+        made = poured({"at": pa.array([whole] * 500 + [None, part], pa.timestamp("us"))})
+
+        assert made.column()[500:] == [None, part]
+        assert notes_on(made.poured) == [
+            "1 time of column 'at' of 'Data' is shown rounded to seconds: the first rows have no parts of seconds"
+        ]
+
     @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
     def test_moments_of_every_unit(self, unit: str) -> None:
         moment = datetime(2024, 6, 30, 11, 5, 7)

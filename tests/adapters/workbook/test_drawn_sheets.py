@@ -99,6 +99,16 @@ class TestTheSummary:
         assert [sheet.cell(row, 9).number_format for row in (5, 6)] == ["General", "General"]
         assert sheet["I7"].value == "Infinity"
 
+    def test_says_below_how_many_values_its_figures_leave_out(self) -> None:
+        sheet = summary({"v": [1.0, 3.0, float("nan"), float("inf")], "n": [1, 2, 3, 4]})
+
+        assert [each.value for each in sheet[5]][2:] == [4, 0, 4, 1, 3, 2, 4]
+        assert sheet["A8"].value == (
+            "Min, Max, Mean and Sum of column 'v' leave out 2 values: NaN and infinities, which have no place among"
+            " numbers"
+        )
+        assert sheet.max_row == 8
+
 
 class TestProvenance:
     def test_leaves_room_for_long_names_of_sections(self) -> None:

@@ -38,6 +38,7 @@ class TestNumbers:
 
         assert (found.filled, found.empty, found.distinct) == (4, 1, 3)
         assert (found.low, found.high, found.sum, found.mean) == (1.5, 1.5, 1.5, 1.5)
+        assert found.endless == 3
 
     def test_doubles_that_run_over_together_are_added_up_all_the_same(self) -> None:
         found = counted([1e308] * 3, [-1e308] * 3, [2.0])

@@ -9,7 +9,7 @@ from typing import IO
 import orjson
 import pyarrow as pa
 
-from dataops_defs.adapters.json_values import json_value
+from dataops_defs.adapters.json_values import json_value, python_values
 from dataops_defs.adapters.sources.csv.dialect import MAX_COLUMNS
 from dataops_defs.adapters.sources.csv.rows import MAX_REJECTED
 from dataops_defs.adapters.storage.spool import full_disks
@@ -151,5 +151,5 @@ def converted(column: pa.Array, wanted: pa.Field) -> pa.Array:
 
 
 def _as_json(column: pa.Array) -> pa.Array:
-    texts = [None if each is None else orjson.dumps(json_value(each)).decode() for each in column.to_pylist()]
+    texts = [None if each is None else orjson.dumps(json_value(each)).decode() for each in python_values(column)]
     return pa.array(texts, pa.string())
