@@ -173,12 +173,13 @@ async def replay_import_rejects(
 
 
 def _done(execution: Execution, body: ImportRequest) -> Execution:
-    """An import that succeeded; a refusal names the setting, or the column of `data_types`, that it is about."""
+    """An import that succeeded; a refusal names the field, or the column of `data_types`, that it is about."""
     try:
         return succeeded(execution, Family.MVP)
     except Refused as error:
         refusal = error.refusal
-        fields = ("encoding", "delimiter", *(f"data_types.{name[:60]}" for name in body.data_types))
+        settings = ("file_path", "target_table", "encoding", "delimiter")
+        fields = (*settings, *(f"data_types.{name[:60]}" for name in body.data_types))
         problems = [
             FieldProblem(field, refusal.message.removeprefix(f"{field}: "))
             for field in fields

@@ -3,6 +3,7 @@
 from io import BytesIO
 from random import Random
 from typing import Any
+from zipfile import ZipFile
 
 import pyarrow as pa
 import pytest
@@ -28,10 +29,12 @@ class Told:
         self.imported: Any = done.json()
 
 
-def workbook() -> bytes:
+def workbook(**cells: str) -> bytes:
     book, file = Workbook(), BytesIO()
     book.active.append(["id", "name"])
     book.active.append([1, "Ann"])
+    for place, text in cells.items():
+        book.active[place] = text
     book.save(file)
     return file.getvalue()
 
@@ -125,3 +128,35 @@ class TestANameThatSaysAnotherFormat:
         assert told.status == (422, 422)
         assert "it is not an Excel workbook" in told.preview["detail"]
         assert "it is not an Excel workbook" in told.imported["detail"]
+
+    def test_one_that_holds_a_table_is_told_to_be_unpacked(self, api: Api) -> None:
+        file = BytesIO()
+        with ZipFile(file, "w") as archive:
+            archive.writestr("rows.csv", "id\n1\n")
+        for name in ("archive.csv", "archive.xlsx"):
+            told = Told(api, name, file.getvalue())
+            assert told.status == (422, 422)
+            for each in (told.preview, told.imported):
+                assert "a ZIP archive that holds rows.csv: unpack it and give a file of it" in each["detail"]
+
+
+class TestJsonWithoutRecords:
+    @pytest.mark.parametrize("content", [b"42", b'"text"', b"null", b"[]", b"[1, 2]"])
+    def test_is_refused_by_both_with_what_it_has_to_hold(self, api: Api, content: bytes) -> None:
+        told = Told(api, "number.json", content)
+        assert told.status == (422, 422)
+        wanted = "a JSON file has to hold a list of objects, one object, or one object on each line"
+        problem = {"field": "file_path", "message": f"it holds no records: {wanted}"}
+        assert [each["errors"] for each in (told.preview, told.imported)] == [[problem], [problem]]
+
+    def test_but_for_some_is_taken_by_both(self, api: Api) -> None:
+        told = Told(api, "some.json", b'[1, {"id": 1}]')
+        assert (told.status, told.preview["rows_set_aside"], told.imported["rows_rejected"]) == ((200, 200), 1, 1)
+
+
+class TestAStrayCell:
+    def test_far_below_in_a_workbook_is_a_row_of_both(self, api: Api) -> None:
+        told = Told(api, "stray.xlsx", workbook(C300000="stray"))
+        assert told.status == (200, 200)
+        assert (told.preview["estimated_total_rows"], told.imported["rows_imported"]) == (2, 2)
+        assert told.preview["preview_data"][1] == {"id": None, "name": None, "column_3": "stray"}

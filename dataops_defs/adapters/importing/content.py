@@ -19,6 +19,7 @@ from dataops_defs.adapters.sources.csv.types import Kind, Proven
 from dataops_defs.adapters.sources.excel.container import MAX_FILE as EXCEL_BYTES
 from dataops_defs.adapters.sources.files.formats import format_by_content, format_by_name
 from dataops_defs.adapters.sources.files.reading import Openable, Wanted, naming, reading_of
+from dataops_defs.adapters.sources.json.records import NO_RECORDS
 from dataops_defs.adapters.storage.files import Files
 from dataops_defs.adapters.storage.roots import MAX_NAME
 from dataops_defs.adapters.storage.spool import check_size, unpacked
@@ -34,6 +35,7 @@ MANIFEST = ".sha256"
 MAX_MANIFEST = 4096
 TOLD_BY = 16
 _LINES = (FileFormat.CSV, FileFormat.JSONL)
+_JSON = (FileFormat.JSON, FileFormat.JSONL)
 _DIGEST = re.compile(rb"\s*([0-9a-fA-F]{64})\b")
 
 
@@ -131,6 +133,8 @@ class Content:
             else:
                 wanted = Wanted(self.format, True, self.options.sheet, {})
                 given = reading_of([Openable(self.name, lambda: nullcontext(self.file))], wanted, kept)
+                if self.format in _JSON and not given.schema.names:
+                    raise Invalid.field("file_path", NO_RECORDS)
             self.check_columns(given.schema.names)
             made = cast_reading(given, self.columns)
             made.batches = self._whole(made, made.batches)

@@ -10,7 +10,7 @@ import orjson
 
 from dataops_defs.adapters.preview.shown import Asked, RowCount, Shown, first_rows, types_of
 from dataops_defs.adapters.sources.json.file import is_lines
-from dataops_defs.adapters.sources.json.records import NotJson, Piece, json_reading, pieces_of_lines
+from dataops_defs.adapters.sources.json.records import NO_RECORDS, NotJson, Piece, json_reading, pieces_of_lines
 from dataops_defs.adapters.sources.json.text import JsonText
 from dataops_defs.errors import SourceError
 
@@ -26,7 +26,7 @@ def json_shown(file: BinaryIO, asked: Asked, size: int) -> Shown:
     Args:
         size: of the whole file, in bytes; the file given may hold less.
     Raises:
-        SourceError: it is not JSON, or its first record is longer than that.
+        SourceError: it is not JSON, holds no records, or its first record is longer than that.
     """
     there = min(os.fstat(file.fileno()).st_size, HEAD_BYTES)
     lines = is_lines(file)
@@ -35,10 +35,20 @@ def json_shown(file: BinaryIO, asked: Asked, size: int) -> Shown:
     if not records and not found.ended:
         raise SourceError(f"its first record is longer than {HEAD_BYTES // 2**20} MB")
     with json_reading([Piece(records, 0)]) as reading:
+        if not reading.schema.names and found.ended and len(records) == found.count:
+            raise SourceError(NO_RECORDS)
         rows = first_rows(reading.schema, reading.batches, asked.limit)
         types = types_of(reading.schema) | _unfold(rows, reading.json)
     count = found.count if found.ended else max(round(found.count * size / max(found.taken, 1)), found.count)
-    return Shown("jsonl" if lines else "json", types, rows, RowCount(count, exact=found.ended), "utf-8")
+    return Shown(
+        "jsonl" if lines else "json",
+        types,
+        rows,
+        RowCount(count, exact=found.ended),
+        "utf-8",
+        set_aside=len(reading.rejected),
+        warning=None if types else f"none of its first {len(records):,} records is an object, so no row is shown",
+    )
 
 
 def _unfold(rows: Sequence[dict[str, Any]], columns: Collection[str]) -> dict[str, str]:

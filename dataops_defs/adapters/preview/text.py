@@ -1,6 +1,7 @@
 """The first rows of CSV files and their like, whatever their size: 100 of 2 GB from 300 KB of them."""
 
 import os
+from collections.abc import Iterator
 from functools import reduce
 from typing import BinaryIO
 
@@ -10,6 +11,7 @@ import pyarrow.compute as pc
 from dataops_defs.adapters.preview.shown import Asked, RowCount, Shown, first_rows, types_of
 from dataops_defs.adapters.sources.csv.dialect import Dialect
 from dataops_defs.adapters.sources.csv.file import MAX_HEAD_BYTES, HeadRows, dialect_in, head_batches
+from dataops_defs.adapters.sources.csv.rows import BLOCK_SIZES
 
 FIRST_BYTES = 256 * 1024
 PROBES = 16
@@ -43,12 +45,32 @@ def text_shown(file: BinaryIO, asked: Asked, size: int, lines: int | None = None
         dialect.delimiter,
         guessed=dialect.guessed,
         set_aside=head.set_aside,
-        warning=_warning(head),
+        warning="; ".join(_warnings(head, dialect, asked, there)) or None,
         has_header=dialect.has_header,
     )
 
 
-def _warning(head: HeadRows) -> str | None:
+def _warnings(head: HeadRows, dialect: Dialect, asked: Asked, there: int) -> Iterator[str]:
+    """Why rows are not shown, or will not be imported."""
+    seen = head.set_aside or any(batch.num_rows for batch in head.batches)
+    if not head.whole and not seen and there >= MAX_HEAD_BYTES:
+        yield (
+            f"its first row of values is longer than the {MAX_HEAD_BYTES // 2**20} MB that a preview "
+            f"reads, so no row is shown; an import takes rows of up to {BLOCK_SIZES[-1] // 2**20} MB"
+        )
+    if head.undecoded:
+        rows = "1 row holds" if head.undecoded == 1 else f"{head.undecoded:,} rows hold"
+        advice = (
+            "leave the encoding out to have it told by the file"
+            if asked.encoding
+            else "name its encoding, or mend them"
+        )
+        yield f"{rows} bytes that are not {dialect.encoding}, and cannot be read: {advice}"
+    if (told := _of_nul(head)) is not None:
+        yield told
+
+
+def _of_nul(head: HeadRows) -> str | None:
     """What an import into PostgreSQL would do with rows that can be shown."""
     found = 0
     for batch in head.batches:
@@ -70,7 +92,7 @@ def _estimated(file: BinaryIO, dialect: Dialect, rows: int, end: int, size: int,
     rows_per_end = (rows + dialect.has_header) / ends
     if lines is None:
         lines = round(_density(file, end, ends) * (size - dialect.bom))
-    return RowCount(max(round(lines * rows_per_end) - dialect.has_header, rows), exact=False)
+    return RowCount(max(round(lines * rows_per_end) - dialect.has_header, rows, 1), exact=False)
 
 
 def _density(file: BinaryIO, end: int, ends: int) -> float:

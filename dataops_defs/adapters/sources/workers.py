@@ -53,7 +53,13 @@ def _worker(module: str, arguments: Sequence[str], file: BinaryIO, memory: int) 
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         # Nothing of the environment: it may hold secrets.
-        env={"PYTHONPATH": os.pathsep.join(sys.path), "LC_ALL": "C.UTF-8", MEMORY_VARIABLE: str(memory)},
+        env={
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "LC_ALL": "C.UTF-8",
+            MEMORY_VARIABLE: str(memory),
+            # Arrow's own allocator takes a gigabyte of addresses at once, which counts as memory that is held.
+            "ARROW_DEFAULT_MEMORY_POOL": "system",
+        },
     )
     try:
         yield worker

@@ -272,6 +272,39 @@ class TestWhatIsWrongIsTold:
         assert look("x.csv", "a,b\n1,2\n3\n4,5,6\n7,8\n").set_aside == 2
         assert look("x.csv", "a,b\n1,2\n").set_aside == 0
 
+    @pytest.mark.parametrize(("name", "packed"), [("x.csv", bytes), ("x.csv.gz", gzip.compress)])
+    def test_of_a_first_row_that_is_longer_than_what_is_read(self, look, name, packed):
+        shown = look(name, packed(b"a,b\n" + b"t" * (5 * 1024**2) + b",1\n"))
+        assert (list(shown.types), shown.rows, shown.count) == (["a", "b"], [], RowCount(1, exact=False))
+        assert shown.warning == (
+            "its first row of values is longer than the 4 MB that a preview reads, so no row is shown; "
+            "an import takes rows of up to 16 MB"
+        )
+        assert look(name, packed(b"a,b\n")).warning is None
+
+    def test_of_rows_of_other_bytes_than_their_encoding_has(self, look):
+        content = "a,b\n1,é\n2,x\n3,ü\n".encode("cp1252")
+        shown = look("x.csv", content, encoding="ascii")
+        assert (shown.count.rows, shown.set_aside) == (1, 2)
+        assert shown.warning == (
+            "2 rows hold bytes that are not utf-8, and cannot be read: "
+            "leave the encoding out to have it told by the file"
+        )
+        assert (look("x.csv", content).count.rows, look("x.csv", content).warning) == (3, None)
+        damaged = look("x.csv", "a,b\n1,éüöäßñ\n".encode() + b"2,\xff\n")
+        assert damaged.warning == (
+            "1 row holds bytes that are not utf-8, and cannot be read: name its encoding, or mend them"
+        )
+
+    def test_of_records_that_are_no_objects(self, look):
+        shown = look("x.json", '[1, {"a": 1}]')
+        assert (shown.rows, shown.set_aside) == ([{"a": 1}], 1)
+        later = look("x.json", '[1, 2, {"a": 1}]', 2)
+        assert (later.rows, later.warning) == (
+            [],
+            "none of its first 2 records is an object, so no row is shown",
+        )
+
     @pytest.mark.parametrize(
         "content",
         [

@@ -1,4 +1,5 @@
 import io
+import re
 import zipfile
 from datetime import date, datetime, time
 from pathlib import Path
@@ -130,6 +131,18 @@ class TestPreviewing:
         assert said == "workbook book.xlsx has 2 columns and 2 rows in its first sheet"
 
 
+class TestACellFarBelow:
+    def test_is_a_row_and_the_empty_ones_above_it_are_none(self, folder: Folder) -> None:
+        workbook = openpyxl.Workbook()
+        for row in (["id", "v"], [1, "a"], [2, "b"]):
+            workbook.active.append(row)
+        workbook.active["B300000"] = "stray"
+        workbook.save(folder.root / "book.xlsx")
+        source = folder.source()
+        assert [list(each.values()) for each in read(source)[1]] == [[1, "a"], [2, "b"], [None, "stray"]]
+        assert [each["id"] for each in source.preview(FILE, 2).rows] == [1, 2]
+
+
 class TestWhatIsNoWorkbook:
     @pytest.mark.parametrize("content", [b"hello", b"", b"PK\x03\x04 cut short", bytes(range(256)) * 50])
     def test_other_bytes_are_named_so(self, folder: Folder, content: bytes):
@@ -141,6 +154,11 @@ class TestWhatIsNoWorkbook:
     def test_a_zip_of_other_things_is_none(self, folder: Folder):
         with pytest.raises(SourceError, match="not an Excel workbook"):
             folder.container({"readme.txt": b"hello"}).test()
+
+    def test_a_zip_of_other_things_is_told_what_it_holds(self, folder: Folder):
+        told = "book.xlsx: it is not an Excel workbook but a ZIP archive that holds rows.csv: unpack it and give a file"
+        with pytest.raises(SourceError, match=re.escape(told)):
+            folder.container({"data/": b"", "data/rows.csv": b"a,b\n1,2\n"}).test()
 
     def test_a_workbook_without_its_sheets_is_none(self, folder: Folder):
         with pytest.raises(SourceError, match="not an Excel workbook"):

@@ -57,6 +57,18 @@ def read(source: ExcelSource, sheet: str | None = None) -> tuple[list[dict[str, 
 
 
 class TestARowIsRejected:
+    def test_with_the_place_of_its_cell_however_far_it_is(self, root: Path) -> None:
+        cells = {"A1": "id", "Z1": "v", "A2": 1, "A30000": 2, "Z30000": "#DIV/0!"}
+        rows, rejected = read(book(root, cells))
+        assert [row["id"] for row in rows] == [1]
+        assert [(each.number, each.column, each.reason) for each in rejected] == [(2, "v", "cell Z30000 holds #DIV/0!")]
+
+    def test_of_rows_that_do_not_say_their_number_too(self, root: Path) -> None:
+        source = book(root, {"A1": "id", "A2": 1, "A9": "#N/A"})
+        changed(root, '<row r="9"', "<row")
+        rows, rejected = read(source)
+        assert (rows, [each.reason for each in rejected]) == ([{"id": 1}], ["cell A9 holds #N/A"])
+
     def test_with_its_cell_and_what_stands_there(self, root: Path) -> None:
         cells = {"A1": "id", "B1": "price", "A2": 1, "B2": "#N/A", "A3": 2, "B3": "=A3*2", "A4": 3, "B4": 5.5}
 

@@ -116,7 +116,7 @@ def head_of(file: BinaryIO, dialect: Dialect, *, cut: bool) -> tuple[list[pa.Rec
 class HeadRows:
     """Whole rows, in the first ``end`` bytes of a file and in the types they show; ``whole``: there are no more.
 
-    ``set_aside``: so many rows there cannot be read.
+    ``set_aside``: so many rows there cannot be read; ``undecoded`` of them for their bytes.
     """
 
     batches: Sequence[pa.RecordBatch]
@@ -124,6 +124,7 @@ class HeadRows:
     end: int
     whole: bool
     set_aside: int
+    undecoded: int
 
 
 def head_batches(file: BinaryIO, dialect: Dialect, rows: int | None, *, cut: bool = False) -> HeadRows:
@@ -141,7 +142,7 @@ def head_batches(file: BinaryIO, dialect: Dialect, rows: int | None, *, cut: boo
         found = TextRows(file, dialect, end=end, block_bytes=_block_bytes(end))
         batches, schema = _typed_head(found)
         if taken >= most or sum(batch.num_rows for batch in batches) >= (rows or 0):
-            return HeadRows(batches, schema, end, taken >= size and not cut, len(found.rejected))
+            return HeadRows(batches, schema, end, taken >= size and not cut, len(found.rejected), found.undecoded)
         taken = min(taken * 4, most)
 
 

@@ -134,6 +134,11 @@ class TextRows:
         self._check_last_quote(last or "")
         self._check_encoding()
 
+    @property
+    def undecoded(self) -> int:
+        """So many rows were set aside for their bytes."""
+        return len(self.rejected) - len(self._ragged)
+
     def _is_header_only(self) -> bool:
         """A first row without an end is no row cut short: there is none after it."""
         if self.start or not self.dialect.has_header:
@@ -215,8 +220,7 @@ class TextRows:
         return sum(block.count(b'"') for block in iter(lambda: stream.read(self.block_bytes), b""))
 
     def _check_encoding(self) -> None:
-        undecoded = len(self.rejected) - len(self._ragged)
-        if undecoded > 10 and undecoded * 2 > self.read:
+        if self.undecoded > 10 and self.undecoded * 2 > self.read:
             raise SourceError(f"the file is not {self.dialect.encoding}; name its encoding in connection.encoding")
 
 

@@ -16,6 +16,8 @@ from dataops_defs.adapters.sources.in_worker import Refused
 MAX_FILE = 300 * 1024**2
 MAX_ENTRIES = 5_000
 SMALL = 10 * 1024**2
+MOST_NAMED = 3
+MAX_SHOWN = 60
 NO_WORKBOOK = "it is not an Excel workbook"
 OLD_FORMAT = bytes.fromhex("d0cf11e0a1b11ae1")
 ZIP = b"PK\x03\x04"
@@ -57,13 +59,23 @@ def check_container(file: BinaryIO, limits: Limits = LIMITS) -> None:
     if len(entries) > MAX_ENTRIES:
         raise Refused(f"its container holds more than {MAX_ENTRIES} parts")
     if not any(entry.filename.startswith("xl/workbook.") for entry in entries):
-        raise Refused(NO_WORKBOOK)
+        raise Refused(_archive_of(entries))
     unpacked = sum(entry.file_size for entry in entries)
     packed = sum(entry.compress_size for entry in entries)
     if unpacked > limits.unpacked or (unpacked > SMALL and unpacked > limits.ratio * max(packed, 1)):
         raise Refused(f"it unfolds to {unpacked // 2**20} MB, more than is read")
     if any(map(_declares, _beginnings(file, entries))):
         raise Refused("it declares entities, as no workbook does")
+
+
+def _archive_of(entries: Sequence[zipfile.ZipInfo]) -> str:
+    """What to do with a zip archive of other things."""
+    files = [entry.filename.rpartition("/")[2][:MAX_SHOWN] for entry in entries if not entry.is_dir()]
+    held = ", ".join(files[:MOST_NAMED]) + (", …" if len(files) > MOST_NAMED else "") or "nothing"
+    return (
+        f"{NO_WORKBOOK} but a ZIP archive that holds {held}: unpack it and give a file of it; CSV, JSON, Parquet and "
+        "Excel files are read, also when packed as .gz, .bz2, .xz or .zst"
+    )
 
 
 def _check_directory(file: BinaryIO) -> None:

@@ -136,7 +136,9 @@ class _Cells:
                 self._row = int(attributes.get("r", self._row + 2)) - 1
                 self._column = -1
             case "c":
-                self._column = coordinate_to_tuple(attributes["r"])[1] - 1 if "r" in attributes else self._column + 1
+                self._column += 1
+                if "r" in attributes:
+                    self._row, self._column = (place - 1 for place in coordinate_to_tuple(attributes["r"]))
                 self._type, self._formula, self._value = attributes.get("t", "n"), None, ""
             case "f":
                 self._inside, self._formula = "f", ""

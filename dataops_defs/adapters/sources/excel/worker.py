@@ -53,13 +53,16 @@ def rows_of(sheet: calamine.CalamineSheet, unread: UnreadCells) -> Iterator[Row]
     left = min({start, *columns})
     right = max({start + sheet.width, *(column + 1 for column in columns)})
     before, after = [None] * (start - left), [None] * (right - start - sheet.width)
-    below: Iterator[Row] = repeat([None] * sheet.width, max(max(unread, default=-1) + 1 - sheet.total_height, 0))
+    # There may be a million of them, and the rows are gone through several times.
+    empty = [""] * sheet.width
+    below: Iterator[Row] = repeat(empty, max(max(unread, default=-1) + 1 - sheet.total_height, 0))
     for number, row in enumerate(chain(sheet.iter_rows(), below)):
+        if row == empty and number not in unread:
+            continue
         cells = [*before, *(None if cell == "" else cell for cell in row), *after]
         for column, cell in unread.get(number, {}).items():
             cells[column - left] = cell
-        if any(cell is not None for cell in cells):
-            yield cells
+        yield cells
 
 
 def schema_of(rows: Iterator[Row], names: tuple[str, ...]) -> pa.Schema:
@@ -207,7 +210,7 @@ class _Body:
         self.names = unique_names(
             [None if header[place] is None else _as_text(header[place]) for place in self._places]
         )
-        self.count = sum(1 for _ in self.rows())
+        self.count = sum(1 for _ in self._all()) - 1
 
     def rows(self) -> Iterator[Row]:
         """From the first one on."""

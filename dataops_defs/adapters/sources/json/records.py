@@ -23,6 +23,7 @@ from dataops_defs.adapters.storage.spool import full_disks
 from dataops_defs.errors import SourceError
 
 SHOWN_NAMES = 10
+NO_RECORDS = "it holds no records: a JSON file has to hold a list of objects, one object, or one object on each line"
 
 
 @contextmanager
