@@ -14,23 +14,18 @@ from dataops_defs.defs.retention import retention_job
 from dataops_defs.domain.alerts import MOST_TRIES
 from dataops_defs.domain.naming import op_name
 from tests.adapters.sources.rest_server import Reply, RestServer
-from tests.alert_scenes import alert, allow, deliveries, ended, hook, long_ago, take_mail_to, told
+from tests.alert_scenes import alert, deliveries, ended, hook, long_ago, take_mail_to, told
+from tests.flows.delivery_scenes import rest
 from tests.mailbox import Mailbox
 from tests.scenes import World
+
+__all__ = ["rest"]
 
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.ephemeral() as made:
         yield made
-
-
-@pytest.fixture
-def rest(world: World) -> Iterator[RestServer]:
-    with RestServer().running() as server:
-        allow(world, server)
-        server.answers("/hook", Reply({}))
-        yield server
 
 
 def extract(instance: dg.DagsterInstance, dataset: str) -> bool:
