@@ -193,8 +193,8 @@ def _checked(shim: Shim, body: ImportRequest) -> ImportTarget:
     sql_types(body.data_types)
     if checked_format(body.file_path) is not FileFormat.EXCEL and body.sheet is not None:
         raise Invalid.field("sheet", "is for workbooks (.xlsx): a file of another format has none")
-    if body.has_header is not None and checked_format(body.file_path) is not FileFormat.CSV:
-        raise Invalid.field("has_header", "is for CSV files (.csv, .tsv, .txt)")
+    if body.has_header is not None and checked_format(body.file_path) not in (FileFormat.CSV, FileFormat.EXCEL):
+        raise Invalid.field("has_header", "is for CSV files and workbooks (.csv, .tsv, .txt, .xlsx)")
     check_csv_settings(body.delimiter, body.encoding)
     target = target_of(body.target_format, body.target_table, body.file_path, shim.settings.import_targets)
     with open_place(shim.platform, body.file_path) as place:

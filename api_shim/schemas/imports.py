@@ -54,7 +54,7 @@ FilePath = Annotated[
 ColumnName = Annotated[str, Field(min_length=1, max_length=1000)]
 HasHeader = Annotated[
     StrictBool | None,
-    Field(description="Of a CSV file: whether its first row names the columns; told by its values when left out"),
+    Field(description="Of CSV files and workbooks: whether the first row names the columns; told by its values else"),
 ]
 Mode = Annotated[
     LoadMode, Field(description="replace: the table is the newest version of this file; append: it gathers files")

@@ -86,8 +86,8 @@ class PreviewOut(Snake):
     )
     has_header: bool | None = Field(
         default=None,
-        description="Of a CSV file: whether its first row names the columns. If that is told wrong, say it in"
-        " `has_header`, here and in the import",
+        description="Of CSV files and workbooks: whether the first row names the columns. If that is told wrong, say it"
+        " in `has_header`, here and in the import",
     )
     rows_set_aside: int = Field(
         default=0, description="Rows of what was looked at that cannot be read, as an import would reject them"

@@ -228,6 +228,8 @@ class CsvConnection(FileConnection):
 class ExcelConnection(FileConnection):
     """Workbooks."""
 
+    has_header: bool | None = setting(yes_or_no)
+
 
 @dataclass(frozen=True)
 class S3Connection(Connection):

@@ -105,8 +105,15 @@ class TestAFirstRowOfValues:
         assert (told.imported["rows_imported"], list(told.imported["inferred_schema"])) == (1, ["1", "Ann"])
         assert "note" not in told.imported
 
-    def test_of_another_format_cannot_be_said(self, api: Api) -> None:
+    def test_of_a_workbook_likewise(self, api: Api) -> None:
         told = Told(api, "wb.xlsx", workbook(), has_header=False)
+        assert told.status == (200, 200)
+        assert (told.preview["has_header"], told.preview["rows_previewed"]) == (False, 2)
+        assert told.imported["rows_imported"] == 2
+        assert Told(api, "named.xlsx", workbook()).preview["has_header"] is True
+
+    def test_of_another_format_cannot_be_said(self, api: Api) -> None:
+        told = Told(api, "rows.parquet", columns(), has_header=False)
         assert (told.status[1], told.imported["errors"][0]["field"]) == (422, "has_header")
 
 

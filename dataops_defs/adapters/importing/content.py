@@ -131,7 +131,7 @@ class Content:
             if self.format is FileFormat.CSV:
                 given = proven_reading(self.file, self.dialect, self.proof())
             else:
-                wanted = Wanted(self.format, True, self.options.sheet, {})
+                wanted = Wanted(self.format, True, self.options.sheet, self.options.connection)
                 given = reading_of([Openable(self.name, lambda: nullcontext(self.file))], wanted, kept)
                 if self.format in _JSON and not given.schema.names:
                     raise Invalid.field("file_path", NO_RECORDS)

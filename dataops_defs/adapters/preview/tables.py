@@ -9,6 +9,7 @@ from dataops_defs.adapters.preview.shown import Asked, RowCount, Shown, first_ro
 from dataops_defs.adapters.sources.base import Reading
 from dataops_defs.adapters.sources.excel.container import Limits, check_container
 from dataops_defs.adapters.sources.excel.file import sheet_in
+from dataops_defs.adapters.sources.header import HEADLESS
 from dataops_defs.adapters.sources.in_worker import Refused
 from dataops_defs.adapters.sources.workers import worker_reading
 from dataops_defs.errors import SourceError
@@ -26,18 +27,20 @@ def table_shown(file: BinaryIO, kind: Kind, name: str, asked: Asked) -> Shown:
     Raises:
         SourceError: it is none, or takes more time or memory than a preview may.
     """
-    with _reading(file, kind, name, asked.limit) as reading:
+    with _reading(file, kind, name, asked) as reading:
         rows = first_rows(reading.schema, reading.batches, asked.limit)
     count = RowCount(reading.expected_rows or 0, exact=True)
     warning, set_aside = "; ".join(reading.notes) or None, len(reading.rejected)
-    return Shown(str(kind), types_of(reading.schema), rows, count, set_aside=set_aside, warning=warning)
+    has_header = None if kind is Kind.PARQUET else asked.has_header is not False and HEADLESS not in reading.notes
+    types = types_of(reading.schema)
+    return Shown(str(kind), types, rows, count, set_aside=set_aside, warning=warning, has_header=has_header)
 
 
 @contextmanager
-def _reading(file: BinaryIO, kind: Kind, name: str, limit: int) -> Iterator[Reading]:
+def _reading(file: BinaryIO, kind: Kind, name: str, asked: Asked) -> Iterator[Reading]:
     if kind is Kind.PARQUET:
         options = {"seconds": SECONDS, "memory": MEMORY}
-        with worker_reading(_PARQUET, [str(limit)], file, name, **options) as reading:
+        with worker_reading(_PARQUET, [str(asked.limit)], file, name, **options) as reading:
             yield reading
         return
     try:
@@ -45,5 +48,5 @@ def _reading(file: BinaryIO, kind: Kind, name: str, limit: int) -> Iterator[Read
         check_container(file, LIMITS)
     except Refused as refused:
         raise SourceError(str(refused)) from None
-    with sheet_in(file, name, None, limit, SECONDS, MEMORY) as reading:
+    with sheet_in(file, name, None, asked.limit, SECONDS, MEMORY, asked.has_header) as reading:
         yield reading

@@ -22,8 +22,9 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def source(self, name: str = "book.xlsx") -> ExcelSource:
-        return ExcelSource(Source("1", "s", "s", SourceType.EXCEL, "app", {"path": name}), [self.root])
+    def source(self, name: str = "book.xlsx", **settings: Any) -> ExcelSource:
+        made = Source("1", "s", "s", SourceType.EXCEL, "app", {"path": name, **settings})
+        return ExcelSource(made, [self.root])
 
     def book(self, **sheets: list[list[Any]]) -> ExcelSource:
         workbook = openpyxl.Workbook()
@@ -129,6 +130,26 @@ class TestPreviewing:
     def test_the_test_says_what_was_found(self, folder: Folder):
         said = folder.book(S=[["a", "b"], [1, 2], [3, 4]]).test()
         assert said == "workbook book.xlsx has 2 columns and 2 rows in its first sheet"
+
+
+class TestAFirstRowOfValues:
+    @pytest.mark.parametrize("first", [[1, date(2024, 5, 1), "Ann"], [0.5, datetime(2024, 5, 1, 10), None]])
+    def test_is_a_row_like_the_others(self, folder: Folder, first: list[Any]) -> None:
+        source = folder.book(S=[first, [2, date(2024, 5, 2), "Bob"]])
+        types, rows = read(source)
+        assert (list(types), len(rows)) == (["column_1", "column_2", "column_3"], 2)
+        assert source.preview(FILE, 5).notes[0].startswith("its first row is read as data")
+
+    @pytest.mark.parametrize("first", [["id", "day"], ["country", 2024], [2023, 2024], ["2023", "2024"], [None, "day"]])
+    def test_is_one_of_names_where_texts_stand_above_values_or_years(self, folder: Folder, first: list[Any]) -> None:
+        assert len(read(folder.book(S=[first, [2.5, 3.5], [4.5, 5.5]]))[1]) == 2
+
+    def test_is_what_somebody_says(self, folder: Folder) -> None:
+        rows = [[1, "a"], [2, "b"]]
+        folder.book(S=rows)
+        assert read(folder.source(hasHeader=True))[1] == [{"1": 2, "a": "b"}]
+        folder.book(S=[["id", "name"], *rows])
+        assert len(read(folder.source(hasHeader=False))[1]) == 3
 
 
 class TestACellFarBelow:

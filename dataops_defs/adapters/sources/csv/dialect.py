@@ -14,15 +14,12 @@ from dataops_defs.adapters.sources.csv.guessing import guessed_encoding
 from dataops_defs.adapters.sources.csv.header import names_columns
 from dataops_defs.adapters.sources.csv.names import unique_names
 from dataops_defs.adapters.sources.csv.plain_text import check_bytes, check_text
+from dataops_defs.adapters.sources.header import HEADLESS, ROWS_LOOKED_AT
 from dataops_defs.errors import FieldProblem, Invalid, SourceError
 
 HEAD_BYTES = 256 * 1024
 MAX_COLUMNS = 10_000
 DELIMITERS = (",", ";", "\t", "|")
-HEADLESS = (
-    "its first row is read as data, for it holds values of the kinds below it: if it names the columns, set has_header"
-    " (of a source: hasHeader) to true"
-)
 _LINES_LOOKED_AT = 50
 _EMPTY_LINES = re.compile(r"(?: *(?:\r\n|\n|\r))+")
 _BOMS = (
@@ -205,5 +202,5 @@ def _first_rows(text: str, delimiter: str, whole: bool) -> tuple[list[str], list
         raise SourceError(f"the first row has {len(first)} columns; {MAX_COLUMNS} are the limit")
     below: list[list[str]] = []
     with suppress(csv.Error):
-        below.extend(islice(rows, _LINES_LOOKED_AT))
+        below.extend(islice(rows, ROWS_LOOKED_AT))
     return first, below

@@ -1,4 +1,4 @@
-"""An Excel workbook as a source: one sheet, its first row the names of the columns."""
+"""An Excel workbook as a source: one sheet of it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -56,12 +56,16 @@ class ExcelSource:
         with self._opened(extraction, None, READ_SECONDS) as reading:
             yield reading
 
+    @property
+    def _has_header(self) -> bool | None:
+        return self.source.connection.get("hasHeader")
+
     @contextmanager
     def _opened(self, extraction: Extraction, limit: int | None, seconds: float) -> Iterator[Reading]:
         path, field = path_of(self.source, extraction, self.roots)
         with (
             open_file(self.roots, path, field=field) as file,
-            sheet_in(file, path, extraction.sheet, limit, seconds) as reading,
+            sheet_in(file, path, extraction.sheet, limit, seconds, has_header=self._has_header) as reading,
         ):
             yield reading
 
@@ -74,8 +78,14 @@ def sheet_in(
     limit: int | None = None,
     seconds: float = READ_SECONDS,
     memory: int = MAX_MEMORY,
+    has_header: bool | None = None,
 ) -> Iterator[Reading]:
-    """One sheet of an open workbook, by its name or the first; ``limit`` rows of it, within so many seconds."""
-    wanted = ["-" if limit is None else str(limit), *([] if sheet is None else [sheet])]
+    """One sheet of an open workbook, by its name or the first; ``limit`` rows of it, within so many seconds.
+
+    Args:
+        has_header: whether its first row names the columns; None to have it told by the rows.
+    """
+    header = "-" if has_header is None else str(has_header).lower()
+    wanted = ["-" if limit is None else str(limit), header, *([] if sheet is None else [sheet])]
     with worker_reading(_WORKER, wanted, file, name, seconds=seconds, memory=memory) as reading:
         yield reading

@@ -17,7 +17,9 @@ import python_calamine as calamine
 from dataops_defs.adapters.sources.base import BATCH_ROWS
 from dataops_defs.adapters.sources.csv.names import unique_names
 from dataops_defs.adapters.sources.excel.container import NO_WORKBOOK, check_container
+from dataops_defs.adapters.sources.excel.header import tells_of
 from dataops_defs.adapters.sources.excel.unread import OTHER_FORMAT, Unread, UnreadCells, unread_cells
+from dataops_defs.adapters.sources.header import HEADLESS, ROWS_LOOKED_AT, names_columns
 from dataops_defs.adapters.sources.in_worker import Refused, serve
 
 EXACT_IN_FLOAT = 2**53
@@ -176,7 +178,9 @@ def _without_empty_columns(rows: Iterator[Row], header: Row) -> list[int]:
     return sorted(used)
 
 
-def send(file: BinaryIO, output: BinaryIO, sheet_name: str | None, limit: int | None) -> None:
+def send(
+    file: BinaryIO, output: BinaryIO, sheet_name: str | None, limit: int | None, has_header: bool | None = None
+) -> None:
     """Check, read and write the sheet as an Arrow stream, as ``in_worker`` says.
 
     Rows with cells that have no value are rejected; where there is a ``limit``, they are shown as they stand too.
@@ -184,7 +188,7 @@ def send(file: BinaryIO, output: BinaryIO, sheet_name: str | None, limit: int | 
     check_container(file)
     sheet = open_sheet(file, sheet_name)
     unread = unread_cells(file, sheet.name)
-    body = _Body(sheet, unread or {})
+    body = _Body(sheet, unread or {}, has_header)
     all_are_shown = limit is not None or not unread
     rows = body.rows() if all_are_shown else (row for row in body.rows() if not _holds_unread(row))
     told = {"rows": str(body.count), "notes": json.dumps([OTHER_FORMAT] if unread is None else body.notes)}
@@ -199,29 +203,36 @@ def send(file: BinaryIO, output: BinaryIO, sheet_name: str | None, limit: int | 
 
 
 class _Body:
-    """The rows below the header, in the columns that have a name or any value."""
+    """The rows below the header, if there is one, in the columns that have a name or any value."""
 
-    def __init__(self, sheet: calamine.CalamineSheet, unread: UnreadCells) -> None:
+    def __init__(self, sheet: calamine.CalamineSheet, unread: UnreadCells, has_header: bool | None) -> None:
         self._sheet, self._unread = sheet, unread
-        header = next(self._all(), None)
-        if header is None:
+        looked_at = list(islice(self._all(), 1 + ROWS_LOOKED_AT))
+        if not looked_at:
             raise Refused("its sheet is empty")
-        self._places = _without_empty_columns(self._all(), header)
+        first, *below = looked_at
+        self._places = _without_empty_columns(self._all(), first)
+        named = names_columns(first, below, tells_of, _as_text) if has_header is None else has_header
+        self._headless = has_header is None and not named
+        self._above = int(named)
         self.names = unique_names(
-            [None if header[place] is None else _as_text(header[place]) for place in self._places]
+            [None if not named or first[place] is None else _as_text(first[place]) for place in self._places]
         )
-        self.count = sum(1 for _ in self._all()) - 1
+        self.count = sum(1 for _ in self._all()) - self._above
 
     def rows(self) -> Iterator[Row]:
         """From the first one on."""
-        return ([row[place] for place in self._places] for row in islice(self._all(), 1, None))
+        return ([row[place] for place in self._places] for row in islice(self._all(), self._above, None))
 
     def _all(self) -> Iterator[Row]:
         return rows_of(self._sheet, self._unread)
 
     @property
     def notes(self) -> list[str]:
-        """How many rows cannot be taken, and why the first of them."""
+        """That its first row is data; how many rows cannot be taken, and why the first of them."""
+        return [*([HEADLESS] if self._headless else []), *self._of_unread()]
+
+    def _of_unread(self) -> list[str]:
         unread = [row for row in self.rows() if _holds_unread(row)] if self._unread else []
         if not unread:
             return []
@@ -231,10 +242,11 @@ class _Body:
 
 
 def main() -> int:
-    """``python -m … [limit or -] [sheet]``."""
+    """``python -m … [limit or -] [true, false or -] [sheet]``."""
     limit = None if sys.argv[1] == "-" else int(sys.argv[1])
-    sheet = sys.argv[2] if len(sys.argv) > 2 else None
-    return serve(lambda file, output: send(file, output, sheet, limit))
+    has_header = None if sys.argv[2] == "-" else sys.argv[2] == "true"
+    sheet = sys.argv[3] if len(sys.argv) > 3 else None
+    return serve(lambda file, output: send(file, output, sheet, limit, has_header))
 
 
 if __name__ == "__main__":

@@ -47,7 +47,8 @@ def first_rows(file: BinaryIO, name: str, wanted: Wanted, rows: int, *, cut: boo
                 pieces = first_pieces(file, json_kind(file, wanted), rows, cut=cut)
                 reading = kept.enter_context(json_reading(pieces))
             case FileFormat.EXCEL:
-                reading = kept.enter_context(sheet_in(file, name, wanted.sheet, rows, PREVIEW_SECONDS))
+                sheet = sheet_in(file, name, wanted.sheet, rows, PREVIEW_SECONDS, has_header=wanted.has_header)
+                reading = kept.enter_context(sheet)
             case FileFormat.PARQUET:
                 parquet = ParquetRows.of(file, looked_at=1)
                 return Head(parquet.schema, list(_first(parquet.batches(), rows)), cut=False)

@@ -37,6 +37,11 @@ class Wanted:
     sheet: str | None
     connection: Mapping[str, Any]
 
+    @property
+    def has_header(self) -> bool | None:
+        """Whether the first row names the columns, where somebody says so."""
+        return self.connection.get("hasHeader")
+
 
 def reading_of(files: Sequence[Openable], wanted: Wanted, kept: ExitStack) -> Reading:
     """All rows of the files, in their order: columns by name, each in a type that keeps the values of all files.
@@ -60,7 +65,7 @@ def rows_in(file: BinaryIO, name: str, wanted: Wanted, kept: ExitStack) -> Readi
         with naming(name):
             rows = ParquetRows.of(file)
         return Reading(rows.schema, _naming(name, rows.batches()), [], rows.rows)
-    return kept.enter_context(sheet_in(file, name, wanted.sheet))
+    return kept.enter_context(sheet_in(file, name, wanted.sheet, has_header=wanted.has_header))
 
 
 def _one_csv(file: Openable, wanted: Wanted, kept: ExitStack) -> Reading:
