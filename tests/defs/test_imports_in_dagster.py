@@ -76,7 +76,7 @@ class TestAnImportedTable:
             ("At", "DATE"),
         ]
         assert "Amount" in metadata["reasons_for_types"].value
-        assert "| 1 | 1.50 | 2024-06-01 |" in metadata["preview"].value
+        assert "| 1 | 1.5 | 2024-06-01 |" in metadata["preview"].value
         [check] = result.get_asset_check_evaluations()
         assert (check.check_name, check.passed) == ("rows_accepted", False)
 
