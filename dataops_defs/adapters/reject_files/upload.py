@@ -140,7 +140,7 @@ def _table(content: bytes) -> pa.Table:
         file.write(content)
         file.seek(0)
         with subprocess.Popen(
-            [sys.executable, "-m", _WORKER, str(MOST_ROWS + 1)],
+            [sys.executable, "-m", _WORKER, str(MOST_ROWS + 1), "true"],
             stdin=file,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
