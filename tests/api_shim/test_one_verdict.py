@@ -112,6 +112,15 @@ class TestAFirstRowOfValues:
         assert told.imported["rows_imported"] == 2
         assert Told(api, "named.xlsx", workbook()).preview["has_header"] is True
 
+    def test_of_a_workbook_is_told_by_both(self, api: Api) -> None:
+        book, file = Workbook(), BytesIO()
+        for row in ([1, "Ann"], [2, "Bob"]):
+            book.active.append(row)
+        book.save(file)
+        told = Told(api, "values.xlsx", file.getvalue())
+        assert (told.preview["has_header"], told.imported["rows_imported"]) == (False, 2)
+        assert told.imported["note"] == told.preview["warning"]
+
     def test_of_another_format_cannot_be_said(self, api: Api) -> None:
         told = Told(api, "rows.parquet", columns(), has_header=False)
         assert (told.status[1], told.imported["errors"][0]["field"]) == (422, "has_header")

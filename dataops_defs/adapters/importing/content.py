@@ -19,6 +19,7 @@ from dataops_defs.adapters.sources.csv.types import Kind, Proven
 from dataops_defs.adapters.sources.excel.container import MAX_FILE as EXCEL_BYTES
 from dataops_defs.adapters.sources.files.formats import format_by_content, format_by_name
 from dataops_defs.adapters.sources.files.reading import Openable, Wanted, naming, reading_of
+from dataops_defs.adapters.sources.header import HEADLESS
 from dataops_defs.adapters.sources.json.records import NO_RECORDS
 from dataops_defs.adapters.storage.files import Files
 from dataops_defs.adapters.storage.roots import MAX_NAME
@@ -52,6 +53,7 @@ class Content:
     """An open file; ``file`` is unpacked, ``given`` is as it lies there, and ``digest`` the SHA-256 of that.
 
     ``of_table`` are types by column that the target has already, and that its values have to be of.
+    ``notes`` is what reading a workbook has told of its first row.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Content:
     digest: str
     mark: tuple[int, int]
     of_table: Mapping[str, SqlType] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def size(self) -> int:
@@ -99,9 +102,10 @@ class Content:
     @property
     def note(self) -> str | None:
         """What people should know of how it is read."""
+        notes = list(self.dialect.notes if self.is_csv else self.notes)
         if self.format is not format_by_name(self.name.rpartition("/")[2]):
-            return f"it is read as {self.format}, as its content shows, whatever its name says"
-        return "; ".join(self.dialect.notes) or None if self.is_csv else None
+            notes.insert(0, f"it is read as {self.format}, as its content shows, whatever its name says")
+        return "; ".join(notes) or None
 
     @property
     def is_csv(self) -> bool:
@@ -133,6 +137,7 @@ class Content:
             else:
                 wanted = Wanted(self.format, True, self.options.sheet, self.options.connection)
                 given = reading_of([Openable(self.name, lambda: nullcontext(self.file))], wanted, kept)
+                self.notes[:] = [each for each in given.notes if each == HEADLESS]
                 if self.format in _JSON and not given.schema.names:
                     raise Invalid.field("file_path", NO_RECORDS)
             self.check_columns(given.schema.names)
