@@ -26,7 +26,13 @@ def end_in_background(
 
 
 def _see_it_end(instance_reference: str, run_id: str, process: Process, grace: float) -> None:
-    if not wait_until(lambda: not process.alive, grace):
-        process.kill_with_descendants()
-    with dagster_run.open_instance(instance_reference) as instance:
-        post_mortem.end(instance, run_id, "ended")
+    outlives = not wait_until(lambda: not process.alive, grace)
+    if outlives:
+        process.send(signal.SIGSTOP)
+    # The code server that sees its process die calls that a failure, unless the run has its end by then.
+    try:
+        with dagster_run.open_instance(instance_reference) as instance:
+            post_mortem.end(instance, run_id, "ended")
+    finally:
+        if outlives:
+            process.kill_with_descendants()

@@ -2,9 +2,12 @@
 
 import os
 import signal
+import time
 
-from dagster import DagsterEventType
+import pytest
+from dagster import DagsterEventType, DagsterInstance
 
+from dataops_defs.instance.warm import post_mortem
 from tests.instance.conftest import Platform
 
 MATERIALIZED = DagsterEventType.ASSET_MATERIALIZATION
@@ -40,6 +43,21 @@ class TestARun:
         assert platform.instance.run_coordinator.cancel_run(run_id)
         platform.ends(run_id, "CANCELED")
         platform.until(lambda: not worker.process.alive and not grandchild.alive, 10)
+
+    def test_that_is_killed_ends_canceled_however_long_the_database_takes(
+        self, platform: Platform, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def slowly(instance: DagsterInstance, run_id: str, how: str) -> None:
+            time.sleep(2)  # the code server looks twice a second whether its processes live
+            end(instance, run_id, how)
+
+        end = post_mortem.end
+        monkeypatch.setattr(post_mortem, "end", slowly)
+        run_id, worker, _ = platform.deaf_run()
+
+        assert platform.instance.run_coordinator.cancel_run(run_id)
+        platform.ends(run_id, "CANCELED")
+        platform.until(lambda: not worker.process.alive, 10)
 
     def test_whose_worker_is_killed_fails(self, platform: Platform) -> None:
         run_id, worker = platform.waiting_run()
