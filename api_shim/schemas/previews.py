@@ -77,7 +77,7 @@ class PreviewOut(Snake):
     )
     preview_data: list[dict[str, Any]] = Field(description="Times in ISO 8601; numbers that lose digits as text")
     rows_previewed: int = Field(description="At most limit; fewer of a file with very many columns")
-    estimated_total_rows: int
+    estimated_total_rows: int = Field(description="Below the names, those that cannot be read among them")
     total_rows_exact: bool = Field(description="They were counted, not estimated")
     encoding_guessed: bool = Field(
         default=False,

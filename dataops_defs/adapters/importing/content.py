@@ -19,7 +19,6 @@ from dataops_defs.adapters.sources.csv.types import Kind, Proven
 from dataops_defs.adapters.sources.excel.container import MAX_FILE as EXCEL_BYTES
 from dataops_defs.adapters.sources.files.formats import format_by_content, format_by_name
 from dataops_defs.adapters.sources.files.reading import Openable, Wanted, naming, reading_of
-from dataops_defs.adapters.sources.header import HEADLESS
 from dataops_defs.adapters.sources.json.records import NO_RECORDS
 from dataops_defs.adapters.storage.files import Files
 from dataops_defs.adapters.storage.roots import MAX_NAME
@@ -53,7 +52,7 @@ class Content:
     """An open file; ``file`` is unpacked, ``given`` is as it lies there, and ``digest`` the SHA-256 of that.
 
     ``of_table`` are types by column that the target has already, and that its values have to be of.
-    ``notes`` is what reading a workbook has told of its first row.
+    ``notes`` is what reading a workbook has told.
     """
 
     name: str
@@ -93,11 +92,8 @@ class Content:
     @cached_property
     def dialect(self) -> Dialect:
         """How a CSV file is written."""
-        connection = self.options.connection
-        if _plain_name(self.name).endswith(".tsv"):
-            connection.setdefault("delimiter", "\t")
         with naming(self.name), settings_named():
-            return dialect_in(self.file, connection, whole=True)
+            return dialect_in(self.file, self.options.connection, whole=True)
 
     @property
     def note(self) -> str | None:
@@ -137,7 +133,7 @@ class Content:
             else:
                 wanted = Wanted(self.format, True, self.options.sheet, self.options.connection)
                 given = reading_of([Openable(self.name, lambda: nullcontext(self.file))], wanted, kept)
-                self.notes[:] = [each for each in given.notes if each == HEADLESS]
+                self.notes[:] = given.notes
                 if self.format in _JSON and not given.schema.names:
                     raise Invalid.field("file_path", NO_RECORDS)
             self.check_columns(given.schema.names)
@@ -221,13 +217,6 @@ def check_manifest(files: Files, path: str, digest: str) -> None:
         said = _DIGEST.match(file.read(MAX_MANIFEST))
     if said is None or said[1].decode().lower() != digest:
         raise SourceError(f"{path} is not the file that {path}{MANIFEST} names: it is cut off, changed or not complete")
-
-
-def _plain_name(path: str) -> str:
-    name = path.lower()
-    for ending in PACKED:
-        name = name.removesuffix(ending)
-    return name
 
 
 def _digest(file: BinaryIO) -> str:

@@ -34,7 +34,7 @@ def text_shown(file: BinaryIO, asked: Asked, size: int, lines: int | None = None
     wanted = asked.limit if size > MAX_HEAD_BYTES else None
     dialect = dialect_in(file, known, cut=cut, proven=MAX_HEAD_BYTES if wanted is None else FIRST_BYTES)
     head = head_batches(file, dialect, wanted, cut=cut)
-    rows = sum(batch.num_rows for batch in head.batches)
+    rows = sum(batch.num_rows for batch in head.batches) + head.set_aside
     count = RowCount(rows, exact=True) if head.whole else _estimated(file, dialect, rows, head.end, size, lines)
     return Shown(
         "tsv" if dialect.delimiter == "\t" else "csv",
@@ -51,9 +51,13 @@ def text_shown(file: BinaryIO, asked: Asked, size: int, lines: int | None = None
 
 
 def _warnings(head: HeadRows, dialect: Dialect, asked: Asked, there: int) -> Iterator[str]:
-    """Why rows are not shown, or will not be imported."""
-    seen = head.set_aside or any(batch.num_rows for batch in head.batches)
-    if not head.whole and not seen and there >= MAX_HEAD_BYTES:
+    """What its first row is taken for, and why rows are not shown, or will not be imported."""
+    if dialect.header_note:
+        yield dialect.header_note
+    shown = any(batch.num_rows for batch in head.batches)
+    if head.set_aside and not shown:
+        yield "no row is shown, for none that was looked at can be read: an import sets them aside and says why"
+    if not head.whole and not (head.set_aside or shown) and there >= MAX_HEAD_BYTES:
         yield (
             f"its first row of values is longer than the {MAX_HEAD_BYTES // 2**20} MB that a preview "
             f"reads, so no row is shown; an import takes rows of up to {BLOCK_SIZES[-1] // 2**20} MB"

@@ -19,7 +19,7 @@ import pyarrow as pa
 from dataops_defs.adapters.sinks.iceberg_history import MODE, RUN_ID, WRITE_ID, done_before, is_as_left_by
 from dataops_defs.adapters.sinks.protocol import Written, counted, plain
 from dataops_defs.adapters.sinks.table import Progress, unnoticed
-from dataops_defs.adapters.sinks.table_shape import Mode
+from dataops_defs.adapters.sinks.table_shape import Mode, check_shared
 from dataops_defs.adapters.sources.base import Reading
 from dataops_defs.domain.ledger import Ledger
 from dataops_defs.errors import Conflict, DependencyUnavailable, InsufficientStorage, Invalid
@@ -238,6 +238,8 @@ def _fit(transaction: Any, table: Any, schema: pa.Schema, mode: Mode) -> None:
         with transaction.update_schema() as change:
             for name in [name for name, kind in present.items() if wanted.get(name) != kind]:
                 change.delete_column(name)
+    else:
+        check_shared([each.name for each in table.schema().fields], schema.names, ".".join(table.name()))
     with transaction.update_schema() as change:
         change.union_by_name(schema)
 

@@ -1,6 +1,6 @@
 """The columns of a warehouse table: made for rows to come, or shown to hold them without loss."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -16,6 +16,7 @@ Mode = Literal["replace", "append"]
 
 MAX_COLUMNS = 1600
 MAX_NAME_BYTES = 63
+MOST_SHOWN = 10
 _SYSTEM_NAMES = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 _WHOLE = ("smallint", "integer", "bigint")
 _KEEPS: dict[str, tuple[str, ...]] = {
@@ -45,7 +46,7 @@ def prepare(cursor: Cursor, schema: str, table: str, wanted: pa.Schema, mode: Mo
 
     Raises:
         Invalid: a system schema or one that does not exist, too many columns.
-        Conflict: views need the table as it is, or a column could not keep the values.
+        Conflict: views need the table as it is, a column could not keep the values, or none is shared.
     """
     _check_target(schema, table, wanted)
     names = column_names(wanted.names)
@@ -55,6 +56,7 @@ def prepare(cursor: Cursor, schema: str, table: str, wanted: pa.Schema, mode: Mo
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"{schema}.{table}",))
         present = _present(cursor, schema, table)
         if present and mode == "append":
+            check_shared(list(present), names, f"{schema}.{table}")
             _extend(cursor, target, present, types, f"{schema}.{table}")
         elif list(present.items()) == list(types.items()):
             cursor.execute(sql.SQL("TRUNCATE {}").format(target))
@@ -63,6 +65,16 @@ def prepare(cursor: Cursor, schema: str, table: str, wanted: pa.Schema, mode: Mo
             columns = sql.SQL(", ").join(_definition(*each) for each in types.items())
             cursor.execute(sql.SQL("CREATE TABLE {} ({})").format(target, columns))
     return names
+
+
+def check_shared(present: Sequence[str], wanted: Sequence[str], shown: str) -> None:
+    """Conflict where rows have no column of the table that they shall be added to: something else is meant."""
+    if present and not set(present) & set(wanted):
+        has, mine = (", ".join([*names[:MOST_SHOWN], *["…"][: len(names) > MOST_SHOWN]]) for names in (present, wanted))
+        raise Conflict(
+            f"{shown} has the columns {has}, and the file has none of them but {mine}: let its first row name them,"
+            " say by has_header what its first row is, or write to another table"
+        )
 
 
 def types_to_keep(cursor: Cursor, schema: str, table: str, wanted: pa.Schema) -> dict[str, str]:

@@ -1,67 +1,194 @@
-"""Whether the first row of a table names its columns, told by what lies below it."""
+"""Whether the first row of a table names its columns, told by itself and by what lies below it.
 
-from collections.abc import Callable, Mapping, Sequence
+A row that is taken for names though it is data is missing from then on, so where there is doubt the row is data, and
+where it stays names all the same, a note says so.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cached_property, partial
+from itertools import pairwise
 from typing import TypeVar
 
+_SETTING = "has_header (of a source: hasHeader)"
 HEADLESS = (
-    "its first row is read as data, for it holds values of the kinds below it: if it names the columns, set has_header"
-    " (of a source: hasHeader) to true"
+    "its first row is read as data, for it holds values like those below it: if it names the columns, set"
+    f" {_SETTING} to true"
+)
+DOUBTED = (
+    f"its first row is read as the names of the columns, though it may hold values: if it is data, set {_SETTING}"
+    " to false"
 )
 ROWS_LOOKED_AT = 50
 MOST_COLUMNS = 500
 """So many columns are looked at."""
 _YEARS = range(1900, 2101)
-Cell = TypeVar("Cell")
+_FEWEST_FROM_0, _FEWEST_FROM_1 = 3, 4
+_NOTHING = frozenset(["", "-", "--", "?", ".", "nan", "n/a", "na", "null", "none", "nil", "\\n"])
+_ERRORS = frozenset(["#n/a", "#ref!", "#value!", "#div/0!", "#num!", "#name?", "#null!"])
+_DIGITS = re.compile(r"\d+")
+_MOMENT = re.compile(r"\d{4}[-/.]\d\d?([-/.]\d\d?)?([T ].*)?|\d\d?[-/.]\d\d?[-/.]\d{2,4}([T ].*)?|-?\d+:\d\d(:\d\d.*)?")
+_NUMBER = re.compile(r"[-+]?[\d.,'  ]*\d[\d.,'  ]*(e[-+]?\d+)?%?", re.IGNORECASE)
 
 
-class Tells(Enum):
-    """What a cell of the first row is, above those of its column."""
+class Kind(Enum):
+    """What a cell holds; ``EMPTY`` also where a word such as NULL stands for nothing."""
 
-    NAME = auto()
-    VALUE = auto()
-    NOTHING = auto()
+    EMPTY = auto()
+    TEXT = auto()
+    NUMBER = auto()
+    MOMENT = auto()
+    TRUTH = auto()
+    TEXT_OF_NUMBER = auto()
+    """Where the format tells numbers from texts: a text that could be one."""
 
 
-def names_columns(
-    first: Sequence[Cell],
-    below: Sequence[Sequence[Cell]],
-    tells_of: Callable[[Cell, Sequence[Cell]], Tells],
-    text: Callable[[Cell], str],
-) -> bool:
-    """Whether a row is names: where a column of numbers, moments or booleans begins with one of them, it is none.
+@dataclass(frozen=True)
+class Cell:
+    """A cell as people see it, and its kind."""
 
-    A text above such values is a name. Columns of text tell nothing; years and places that count up are names.
+    text: str
+    kind: Kind
+
+    @property
+    def is_value(self) -> bool:
+        """Whether it is more than a text."""
+        return self.kind not in (Kind.EMPTY, Kind.TEXT)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the first row is; ``note`` is what people should know of it."""
+
+    names_columns: bool
+    note: str | None = None
+
+
+NAMES, DOUBTED_NAMES, DATA = Verdict(True), Verdict(True, DOUBTED), Verdict(False, HEADLESS)
+Given = TypeVar("Given")
+
+
+def kind_of_text(text: str) -> Kind:
+    """What a text could be."""
+    if text.strip().lower() in _NOTHING | _ERRORS:
+        return Kind.EMPTY
+    if _MOMENT.fullmatch(text):
+        return Kind.MOMENT
+    if _NUMBER.fullmatch(text):
+        return Kind.NUMBER
+    return Kind.TRUTH if text.lower() in ("true", "false") else Kind.TEXT
+
+
+def cell_of_text(text: str) -> Cell:
+    """A cell of a format that holds texts only."""
+    return Cell(text, kind_of_text(text))
+
+
+def verdict(first: Sequence[Given], below: Sequence[Sequence[Given]], cell_of: Callable[[Given], Cell]) -> Verdict:
+    """What the first row is.
+
+    A text above numbers, moments or booleans is a name. A cell above its like is a value: a number above numbers, a
+    code above codes of its form, a text that comes back below. Years and places that count up or down are names.
 
     Args:
         below: the rows after it, as many as are looked at.
-        tells_of: what a cell is above the cells of its column, of which there may be none.
-        text: a cell as people see it.
     """
-    values: dict[int, Sequence[str]] = {}
-    for place, cell in enumerate(first[:MOST_COLUMNS]):
-        column = [row[place] for row in below if len(row) == len(first) and row[place] not in (None, "")]
-        tells = tells_of(cell, column)
-        if tells is Tells.NAME:
+    rows = [each for each in below if len(each) == len(first) and each != first]
+    columns = []
+    for head, *cells in zip(first[:MOST_COLUMNS], *rows, strict=False):
+        columns.append(_Column(cell_of(head), cells.count(head), partial(list, map(cell_of, cells))))
+    values = [column for column in columns if column.begins_alike]
+    if not values:
+        unsure = any(column.head.is_value and not column.is_named for column in columns)
+        return DOUBTED_NAMES if unsure else NAMES
+    if _are_labels(values, columns):
+        return DOUBTED_NAMES
+    more_than_texts = [column for column in values if column.head.is_value]
+    names = sum(column.is_named for column in columns)
+    if names and (len(more_than_texts) < names or _could_be_labels(more_than_texts)):
+        return DOUBTED_NAMES
+    return DATA
+
+
+@dataclass
+class _Column:
+    """A cell of the first row, how often the same stands below it, and all that stand there."""
+
+    head: Cell
+    repeated: int
+    read: Callable[[], Sequence[Cell]]
+
+    @cached_property
+    def cells(self) -> Sequence[Cell]:
+        """Those below that hold anything."""
+        return [cell for cell in self.read() if cell.kind is not Kind.EMPTY]
+
+    @cached_property
+    def usual(self) -> Kind | None:
+        """What most of its cells are; text where none is in the majority, and None where there is nothing."""
+        if not self.cells:
+            return None
+        [(kind, found)] = Counter(cell.kind for cell in self.cells).most_common(1)
+        return kind if 2 * found > len(self.cells) else Kind.TEXT
+
+    @property
+    def is_named(self) -> bool:
+        """Whether its head is of another kind than values below."""
+        return self.head.kind is not Kind.EMPTY and self.usual not in (None, Kind.TEXT, self.head.kind)
+
+    @property
+    def begins_alike(self) -> bool:
+        """Whether its head could be one of its cells; a value without any below is told by itself."""
+        if self.head.kind is Kind.EMPTY:
+            return False
+        if self.repeated >= 2 or (self.head.is_value and self.usual in (None, self.head.kind)):
             return True
-        if tells is Tells.VALUE:
-            values[place] = [text(each) for each in column]
-    return not values or _count_up({place: text(first[place]) for place in values}, values, len(first))
+        form = _form(self.head.text)
+        return "0" in form and 2 * sum(_form(cell.text) == form for cell in self.cells) > len(self.cells)
 
 
-def _count_up(names: Mapping[int, str], values: Mapping[int, Sequence[str]], width: int) -> bool:
-    """Whether the values of a row are years, above values that are none, or the places of all its columns."""
-    texts = list(names.values())
-    if not all(each.isdecimal() and len(each) < 10 for each in texts):
+def _form(text: str) -> str:
+    """The text without its digits' values: N17 and N4 are of one form, and so are 0017 and 0004."""
+    if text.isdecimal():
+        return "0" * len(text)
+    return _DIGITS.sub("0", text)
+
+
+def _are_labels(values: Sequence[_Column], columns: Sequence[_Column]) -> bool:
+    """Whether the values of a row are years above values that are none, or places that count up."""
+    numbers = _rising_or_falling(values)
+    if numbers is None or len(columns) < 2:
         return False
-    numbers = [int(each) for each in texts]
-    if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+    if numbers == list(range(len(numbers))):
+        return len(numbers) >= _FEWEST_FROM_0
+    if numbers == list(range(1, 1 + len(numbers))):
+        return len(columns) > len(numbers) >= _FEWEST_FROM_1
+    if not all(number in _YEARS for number in numbers):
         return False
-    if len(numbers) == width > 2 and numbers[0] in (0, 1):
-        return True
-    cells = [cell for column in values.values() for cell in column]
-    return width > 1 and all(map(_is_year, texts)) and not (cells and all(map(_is_year, cells)))
+    if len(numbers) == 1 and any(column.head.text for column in columns if column is not values[0]):
+        return False
+    cells = [cell for column in values for cell in column.cells]
+    return 2 * sum(map(_is_year, cells)) <= len(cells)
 
 
-def _is_year(cell: str) -> bool:
-    return len(cell) == 4 and cell.isdecimal() and int(cell) in _YEARS
+def _could_be_labels(values: Sequence[_Column]) -> bool:
+    """Whether numbers among names could be names themselves."""
+    numbers = _rising_or_falling(values)
+    return numbers is not None and (len(numbers) > 1 or numbers[0] in _YEARS)
+
+
+def _rising_or_falling(values: Sequence[_Column]) -> list[int] | None:
+    """The whole numbers that the columns begin with, in order; None where they are not."""
+    texts = [column.head.text for column in values]
+    if not texts or not all(each.isdecimal() and len(each) < 10 for each in texts):
+        return None
+    numbers = list(map(int, texts))
+    steps = [after - before for before, after in pairwise(numbers)]
+    return numbers if all(step > 0 for step in steps) or all(step < 0 for step in steps) else None
+
+
+def _is_year(cell: Cell) -> bool:
+    return len(cell.text) == 4 and cell.text.isdecimal() and int(cell.text) in _YEARS

@@ -258,7 +258,7 @@ class TestRefusals:
 
 class TestWhatIsWrongIsTold:
     def test_of_a_packed_file_that_breaks_off(self, look):
-        packed = gzip.compress("".join(f"{i},{i * 7919 % 10007}\n" for i in range(20_000)).encode())
+        packed = gzip.compress(("id,n\n" + "".join(f"{i},{i * 7919 % 10007}\n" for i in range(20_000))).encode())
         assert (look("x.csv.gz", packed).warning, look("x.csv.gz", packed).count.exact) == (None, True)
 
         shown = look("x.csv.gz", packed[: len(packed) // 2])
@@ -271,6 +271,14 @@ class TestWhatIsWrongIsTold:
     def test_of_rows_that_are_set_aside(self, look):
         assert look("x.csv", "a,b\n1,2\n3\n4,5,6\n7,8\n").set_aside == 2
         assert look("x.csv", "a,b\n1,2\n").set_aside == 0
+        alone = look("x.csv", "a,b\n1\n2\n")
+        assert (alone.rows, alone.count) == ([], RowCount(2, exact=True))
+        assert "none that was looked at can be read" in alone.warning
+
+    def test_of_a_first_row_that_may_be_data(self, look):
+        assert "is read as data" in look("x.csv", "1,a\n2,b\n").warning
+        assert "is read as the names" in look("x.csv", "item,2024,2025\na,1,2\n").warning
+        assert look("x.csv", "1,a\n2,b\n", has_header=True).warning is None
 
     @pytest.mark.parametrize(("name", "packed"), [("x.csv", bytes), ("x.csv.gz", gzip.compress)])
     def test_of_a_first_row_that_is_longer_than_what_is_read(self, look, name, packed):
@@ -285,7 +293,7 @@ class TestWhatIsWrongIsTold:
     def test_of_rows_of_other_bytes_than_their_encoding_has(self, look):
         content = "a,b\n1,é\n2,x\n3,ü\n".encode("cp1252")
         shown = look("x.csv", content, encoding="ascii")
-        assert (shown.count.rows, shown.set_aside) == (1, 2)
+        assert (shown.count.rows, shown.set_aside) == (3, 2)
         assert shown.warning == (
             "2 rows hold bytes that are not utf-8, and cannot be read: "
             "leave the encoding out to have it told by the file"

@@ -4,21 +4,33 @@ from pathlib import Path
 
 import pytest
 
-from dataops_defs.adapters.sources.csv.header import names_columns
+from dataops_defs.adapters.sources import header
+from dataops_defs.adapters.sources.header import Verdict, cell_of_text, verdict
 from dataops_defs.domain.columns import RejectedRow
 from tests.adapters.sources.test_csv_source import FILE, Folder
 
-NAMES = [
+SURE = [
     ("id,day,name", ["1,2024-01-01,Ann"]),
     ("name,city", ["Ann,Rome"]),
+    ("name,city", ["Ann,Rome", "Bob,Rome"]),
     ("a,b", []),
-    ("code,01", ["A,5"]),
+    ("2024-01-01,2024-02-01", ["1,2"]),
+    ("name,score", ["Ann,n/a", "Bob,7"]),
+    ("id,n/a", ["1,7"]),
+]
+DOUBTED = [
     (",2024", ["Ann,5"]),
     ("country,2023,2024", ["FR,1,2", "DE,3,4"]),
     ("country,2023,2024", []),
-    ("2024-01-01,2024-02-01", ["1,2"]),
+    ("country,2024,2023", ["FR,1,2"]),
+    ("country,2010,2015,2020", ["FR,1,2,3"]),
+    ("code,1,2,3,4", ["A,5,6,7,8"]),
     ("0,1,2", ["5,6,7"]),
+    ("name,0,1,2", ["Ann,5,6,7"]),
     ("id,1,2", ["7,5,6"]),
+    ("id,18,25,40", ["7,5,6,1"]),
+    ("id,name,2024", ["7,Ann,6", "8,Bob,9"]),
+    ("Ann,5", ["Bob,x", "Cid,y"]),
 ]
 VALUES = [
     ("1,2024-01-01,Ann", ["2,2024-01-02,Bob"]),
@@ -30,6 +42,18 @@ VALUES = [
     ("0,1", ["0,2", "1,5"]),
     ("2023", ["2024"]),
     ("1,,x", ["2,,y"]),
+    ("1,2,3", ["4,5,6", "7,8,9"]),
+    ("1,2,3", []),
+    ("0001,Ann", ["0002,Bob"]),
+    ("01234,Ann", ["98765,Bob"]),
+    ("A-17,Ann", ["A-4,Bob", "A-250,Cid"]),
+    ("31.12.2024,Ann", ["30.11.2024,Bob"]),
+    ("Ann,Rome", ["Bob,Paris", "Cid,Rome", "Dan,Rome"]),
+    ("x,5,2024-01-01", ["1,6,2024-01-02", "2,7,2024-01-03"]),
+    ("Ann,5", ["Bob,n/a", "Cid,7"]),
+    ("Ann,5", ["Bob,6", "Cid,unknown", "Dan,7"]),
+    *((f"2024-01-01,5,{nothing}", ["2024-01-02,6,1.5", "2024-01-03,7,2.5"]) for nothing in ("NaN", "N/A", "-", "\\N")),
+    *((f"{nothing},5,2024-01-01", ["1,6,2024-01-02"]) for nothing in ("NULL", "#N/A", "")),
 ]
 
 
@@ -38,14 +62,23 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
 
 
-@pytest.mark.parametrize(("first", "below"), NAMES)
-def test_texts_above_values_are_names_and_so_are_years_and_places(first: str, below: list[str]) -> None:
-    assert names_columns(first.split(","), [row.split(",") for row in below])
+def told(first: str, below: list[str]) -> Verdict:
+    return verdict(first.split(","), [row.split(",") for row in below], cell_of_text)
+
+
+@pytest.mark.parametrize(("first", "below"), SURE)
+def test_texts_above_values_are_names(first: str, below: list[str]) -> None:
+    assert told(first, below) == Verdict(True)
+
+
+@pytest.mark.parametrize(("first", "below"), DOUBTED)
+def test_years_and_places_are_names_and_that_is_said(first: str, below: list[str]) -> None:
+    assert told(first, below) == Verdict(True, header.DOUBTED)
 
 
 @pytest.mark.parametrize(("first", "below"), VALUES)
 def test_values_above_values_of_their_kind_are_data(first: str, below: list[str]) -> None:
-    assert not names_columns(first.split(","), [row.split(",") for row in below])
+    assert told(first, below) == Verdict(False, header.HEADLESS)
 
 
 class TestAFileWithoutNames:

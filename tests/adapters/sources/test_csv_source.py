@@ -246,6 +246,31 @@ class TestTellingTheDialect:
         assert table.schema.names == ["a", "b", "c"]
 
     @pytest.mark.parametrize(
+        ("content", "width"),
+        [
+            ("Ann;1,50\nBob;2,75\nCid;3,10\n", 2),
+            ("1;1,50;2,50\n2;2,50;3,50\n", 3),
+            ("1,5;2,5;3,5\n4,5;5,5;6,5\n", 3),
+            ("01.01.2024;1.234,50\n02.01.2024;99,00\n", 2),
+            ("preis, eur;menge\n1,50;2\n2,50;3\n", 2),
+            ("a, b\tc, d\n1, 2\t3, 4\n", 2),
+            ("1,2\n3,4\n", 2),
+            ("a,b;c,d\n1,2;3,4\nx,y;z,1\n", 3),
+        ],
+    )
+    def test_a_comma_between_digits_is_one_of_a_number_where_another_mark_fits(
+        self, folder: Folder, content: str, width: int
+    ) -> None:
+        table, rejected = folder.read(content)
+        assert (table.num_columns, rejected) == (width, [])
+
+    @pytest.mark.parametrize("before", ["sep=;\n", "SEP=;\r\n", "\ufeffsep=;\n", "\nsep=;\n"])
+    def test_the_line_by_which_excel_names_the_delimiter_is_no_row(self, folder: Folder, before: str) -> None:
+        table, rejected = folder.read(before + "name;note\nAnn;a,b\nBob;\n")
+        assert table.to_pylist() == [{"name": "Ann", "note": "a,b"}, {"name": "Bob", "note": None}]
+        assert rejected == []
+
+    @pytest.mark.parametrize(
         "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "cp1251", "shift_jis"]
     )
     def test_the_encoding_is_told_from_the_bytes(self, folder: Folder, encoding: str):

@@ -1,6 +1,7 @@
 import io
 import re
 import zipfile
+from dataclasses import replace
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,15 @@ class TestPreviewing:
         assert said == "workbook book.xlsx has 2 columns and 2 rows in its first sheet"
 
 
+class TestAWorkbookOfSeveralSheets:
+    def test_says_which_is_read(self, folder: Folder) -> None:
+        source = folder.book(Jan=[["n"], [1]], Feb=[["n"], [2]], Mar=[["n"], [3]])
+        assert source.preview(FILE, 5).notes == [
+            "only its first sheet, Jan, is read: to read another, name it (Feb, Mar)"
+        ]
+        assert source.preview(replace(FILE, sheet="Feb"), 5).notes == []
+
+
 class TestAFirstRowOfValues:
     @pytest.mark.parametrize("first", [[1, date(2024, 5, 1), "Ann"], [0.5, datetime(2024, 5, 1, 10), None]])
     def test_is_a_row_like_the_others(self, folder: Folder, first: list[Any]) -> None:
@@ -143,6 +153,18 @@ class TestAFirstRowOfValues:
     @pytest.mark.parametrize("first", [["id", "day"], ["country", 2024], [2023, 2024], ["2023", "2024"], [None, "day"]])
     def test_is_one_of_names_where_texts_stand_above_values_or_years(self, folder: Folder, first: list[Any]) -> None:
         assert len(read(folder.book(S=[first, [2.5, 3.5], [4.5, 5.5]]))[1]) == 2
+
+    @pytest.mark.parametrize("first", [["#N/A", "Ann", 5], ["1", "Ann", "x"], ["0001", "Ann", 5]])
+    def test_is_a_row_also_with_errors_and_numbers_that_are_texts(self, folder: Folder, first: list[Any]) -> None:
+        source = folder.book(S=[first, ["2", "Bob", 6], ["3", "Cid", 7]])
+        shown = source.preview(FILE, 5)
+        assert shown.notes[0].startswith("its first row is read as data")
+        assert len(shown.rows) == 3
+
+    def test_is_told_where_it_is_doubted(self, folder: Folder) -> None:
+        source = folder.book(S=[["item", 2024, 2023], ["a", 1.5, 2.5]])
+        assert list(read(source)[0]) == ["item", "2024", "2023"]
+        assert source.preview(FILE, 5).notes[0].startswith("its first row is read as the names of the columns")
 
     def test_is_what_somebody_says(self, folder: Folder) -> None:
         rows = [[1, "a"], [2, "b"]]

@@ -11,17 +11,18 @@ from itertools import islice
 from statistics import mode
 
 from dataops_defs.adapters.sources.csv.guessing import guessed_encoding
-from dataops_defs.adapters.sources.csv.header import names_columns
 from dataops_defs.adapters.sources.csv.names import unique_names
 from dataops_defs.adapters.sources.csv.plain_text import check_bytes, check_text
-from dataops_defs.adapters.sources.header import HEADLESS, ROWS_LOOKED_AT
+from dataops_defs.adapters.sources.header import ROWS_LOOKED_AT, Verdict, cell_of_text, verdict
 from dataops_defs.errors import FieldProblem, Invalid, SourceError
 
 HEAD_BYTES = 256 * 1024
 MAX_COLUMNS = 10_000
 DELIMITERS = (",", ";", "\t", "|")
 _LINES_LOOKED_AT = 50
-_EMPTY_LINES = re.compile(r"(?: *(?:\r\n|\n|\r))+")
+_BEFORE = re.compile(r"(?: *(?:\r\n|\n|\r))*(?:sep=([,;\t|]) *(?:\r\n|\n|\r)+)?", re.IGNORECASE)
+"""Empty lines, and the line by which Excel names the delimiter."""
+_DECIMAL_COMMAS = re.compile(r"(?:[^,]|(?<=\d),(?=\d))*")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -39,10 +40,10 @@ ENCODINGS = frozenset([*_OTHERS, *_SINGLE_BYTE, *_ISO, *_EAST])
 class Dialect:
     """What has to be known to read the rows: ``columns`` are unique.
 
-    ``bom`` bytes are skipped: the byte order mark, and lines that are empty before the one that names the columns.
+    ``bom`` bytes are skipped: the byte order mark, lines that are empty before the first row, and Excel's ``sep=;``.
     ``sound`` is False where the file is known to hold bytes that its encoding does not have. ``guessed``: nobody
     named the encoding, and the bytes do not prove it. ``has_header``: the first row names the columns, and is no data;
-    ``headless``: nobody said that it does not, its values show it.
+    ``header_note``: what people should know of that, where nobody has said it.
     """
 
     encoding: str
@@ -52,13 +53,13 @@ class Dialect:
     sound: bool = True
     guessed: bool = False
     has_header: bool = True
-    headless: bool = False
+    header_note: str | None = None
 
     @property
     def notes(self) -> Sequence[str]:
         """What people should know of how the file is read."""
         encoding = f"it is read as {self.encoding}, guessed from its bytes: if letters look wrong, name its encoding"
-        return [*([encoding] if self.guessed else []), *([HEADLESS] if self.headless else [])]
+        return [*([encoding] if self.guessed else []), *([self.header_note] if self.header_note else [])]
 
     @property
     def utf8(self) -> bool:
@@ -87,16 +88,16 @@ def dialect_of(
     text = _decoded(head[bom:], found)
     if not whole:
         text = text[: text.rfind("\n") + 1] or text
-    empty = _EMPTY_LINES.match(text)
-    before, text = (text[: empty.end()], text[empty.end() :]) if empty else ("", text)
+    before = _BEFORE.match(text)
+    end, told_mark = (before.end(), before[1]) if before else (0, None)
+    skipped = bom + len(text[:end].encode(found))
+    text = text[end:]
     check_text(text, delimiter)
-    mark = delimiter or _delimiter(text)
-    skipped = bom + len(before.encode(found))
+    mark = delimiter or told_mark or _delimiter(text)
     first, below = _first_rows(text, mark, whole)
-    named_by = names_columns(first, below) if has_header is None else has_header
-    names = unique_names(first if named_by else [None] * len(first))
-    headless = has_header is None and not named_by
-    return Dialect(found, mark, names, skipped, guessed=guessed, has_header=named_by, headless=headless)
+    told = verdict(first, below, cell_of_text) if has_header is None else Verdict(has_header)
+    names = unique_names(first if told.names_columns else [None] * len(first))
+    return Dialect(found, mark, names, skipped, guessed=guessed, has_header=told.names_columns, header_note=told.note)
 
 
 def check_delimiter(delimiter: str) -> None:
@@ -168,15 +169,21 @@ def _decoded(head: bytes, encoding: str) -> str:
 
 
 def _delimiter(text: str) -> str:
-    """The mark that cuts most lines into the same number of fields; a comma where none does."""
+    """The mark that cuts most lines into the same number of fields; a comma where none does.
+
+    Where several do, a tab is it, and the comma is not where it stands between digits only, as in 1,50.
+    """
     lines = text.splitlines(keepends=True)[:_LINES_LOOKED_AT]
-    best, best_score = ",", (0.0, 0)
+    decimal = all(map(_DECIMAL_COMMAS.fullmatch, lines[1:] or lines))
+    best, best_score = ",", (0.0, False, 0)
     for mark in DELIMITERS:
         widths = [len(row) for row in _rows(lines, mark) if row]
         usual = mode(widths) if widths else 1
-        score = (widths.count(usual) / len(widths), usual) if usual > 1 else (0.0, 0)
-        if score > best_score:
-            best, best_score = mark, score
+        if usual > 1:
+            preferred = mark == "\t" or (decimal and mark != ",")
+            score = (widths.count(usual) / len(widths), preferred, usual)
+            if score > best_score:
+                best, best_score = mark, score
     return best
 
 

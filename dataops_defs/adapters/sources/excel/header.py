@@ -1,22 +1,27 @@
-"""Whether the first row of a sheet names its columns."""
+"""What the cells of a sheet tell of its first row."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from dataops_defs.adapters.sources.header import Tells
+from dataops_defs.adapters.sources.header import Cell, Kind, kind_of_text
 
-_NUMBER, _MOMENT = "a number", "a moment"
-_KINDS = {int: _NUMBER, float: _NUMBER, date: _MOMENT, datetime: _MOMENT, bool: "a truth"} | {
-    time: "a time",
-    timedelta: "a length of time",
+_KINDS = {
+    type(None): Kind.EMPTY,
+    int: Kind.NUMBER,
+    float: Kind.NUMBER,
+    bool: Kind.TRUTH,
+    date: Kind.MOMENT,
+    datetime: Kind.MOMENT,
+    time: Kind.MOMENT,
+    timedelta: Kind.MOMENT,
 }
 
 
-def tells_of(cell: Any, column: Sequence[Any]) -> Tells:
-    """What a cell of the first row is above the cells of its column; one without any below is told by itself."""
-    kinds = {_KINDS.get(type(each)) for each in column}
-    above = _KINDS.get(type(cell))
-    if cell is None or None in kinds or not (kinds or above):
-        return Tells.NOTHING
-    return Tells.VALUE if kinds <= {above} else Tells.NAME
+def cell_of(value: Any, as_text: Callable[[Any], str]) -> Cell:
+    """The cell of a sheet; one that could not be read is empty."""
+    if isinstance(value, str):
+        kind = kind_of_text(value)
+        return Cell(value, Kind.TEXT_OF_NUMBER if kind is Kind.NUMBER else kind)
+    kind = _KINDS.get(type(value), Kind.EMPTY)
+    return Cell("" if kind is Kind.EMPTY else as_text(value), kind)

@@ -17,18 +17,19 @@ import python_calamine as calamine
 from dataops_defs.adapters.sources.base import BATCH_ROWS
 from dataops_defs.adapters.sources.csv.names import unique_names
 from dataops_defs.adapters.sources.excel.container import NO_WORKBOOK, check_container
-from dataops_defs.adapters.sources.excel.header import tells_of
+from dataops_defs.adapters.sources.excel.header import cell_of
 from dataops_defs.adapters.sources.excel.unread import OTHER_FORMAT, Unread, UnreadCells, unread_cells
-from dataops_defs.adapters.sources.header import HEADLESS, ROWS_LOOKED_AT, names_columns
+from dataops_defs.adapters.sources.header import ROWS_LOOKED_AT, Cell, Verdict, verdict
 from dataops_defs.adapters.sources.in_worker import Refused, serve
 
 EXACT_IN_FLOAT = 2**53
 MOST_REASONS = 3
+MOST_SHEETS = 5
 Row = list[Any]
 
 
-def open_sheet(file: BinaryIO, wanted: str | None) -> calamine.CalamineSheet:
-    """The named sheet, or the first.
+def open_sheet(file: BinaryIO, wanted: str | None) -> tuple[calamine.CalamineSheet, list[str]]:
+    """The named sheet, or the first; and the names of the others where none was named.
 
     Raises:
         Refused: no workbook, a password, or no such sheet (the sheets there are are named).
@@ -41,7 +42,9 @@ def open_sheet(file: BinaryIO, wanted: str | None) -> calamine.CalamineSheet:
             raise Refused("it has no sheets")
         if wanted is not None and wanted not in names:
             raise Refused(f"it has no sheet '{wanted[:100]}'; its sheets: {', '.join(names[:20])}")
-        return workbook.get_sheet_by_name(wanted if wanted is not None else names[0])
+        seen = [each.name for each in workbook.sheets_metadata if each.visible == calamine.SheetVisibleEnum.Visible]
+        others = [] if wanted is not None else [name for name in seen if name != names[0]]
+        return workbook.get_sheet_by_name(wanted if wanted is not None else names[0]), others
     except calamine.PasswordError:
         raise Refused("it is protected by a password") from None
     except calamine.CalamineError:
@@ -129,6 +132,10 @@ def _as_text(cell: object) -> str:
     return cell.isoformat() if isinstance(cell, (date, time)) else str(cell)
 
 
+def _cell_of(value: object) -> Cell:
+    return cell_of(value, _as_text)
+
+
 def _duration(length: timedelta) -> str:
     """Hours, minutes and seconds, as a sheet shows a length of time: 30:00:00."""
     seconds = abs(length) // timedelta(seconds=1)
@@ -186,12 +193,13 @@ def send(
     Rows with cells that have no value are rejected; where there is a ``limit``, they are shown as they stand too.
     """
     check_container(file)
-    sheet = open_sheet(file, sheet_name)
+    sheet, others = open_sheet(file, sheet_name)
     unread = unread_cells(file, sheet.name)
     body = _Body(sheet, unread or {}, has_header)
     all_are_shown = limit is not None or not unread
     rows = body.rows() if all_are_shown else (row for row in body.rows() if not _holds_unread(row))
-    told = {"rows": str(body.count), "notes": json.dumps([OTHER_FORMAT] if unread is None else body.notes)}
+    notes = [*_of_others(sheet.name, others), *([OTHER_FORMAT] if unread is None else []), *body.notes]
+    told = {"rows": str(body.count), "notes": json.dumps(notes)}
     schema = schema_of(rows, body.names).with_metadata(told)
     numbered = enumerate(islice(body.rows(), limit), start=1)
     with pa.ipc.new_stream(output, schema) as writer:
@@ -200,6 +208,15 @@ def send(
             rejected = [_rejected(number, row, body.names) for number, row in looked_at if _holds_unread(row)]
             shown = [row for _, row in block if all_are_shown or not _holds_unread(row)]
             writer.write_batch(batch_of(shown, schema), custom_metadata={"rejected": json.dumps(rejected)})
+
+
+def _of_others(read: str, others: Sequence[str]) -> list[str]:
+    if not others:
+        return []
+    more = ", …" if len(others) > MOST_SHEETS else ""
+    return [
+        f"only its first sheet, {read}, is read: to read another, name it ({', '.join(others[:MOST_SHEETS])}{more})"
+    ]
 
 
 class _Body:
@@ -212,11 +229,11 @@ class _Body:
             raise Refused("its sheet is empty")
         first, *below = looked_at
         self._places = _without_empty_columns(self._all(), first)
-        named = names_columns(first, below, tells_of, _as_text) if has_header is None else has_header
-        self._headless = has_header is None and not named
-        self._above = int(named)
+        told = verdict(first, below, _cell_of) if has_header is None else Verdict(has_header)
+        self._notes = [told.note] if told.note else []
+        self._above = int(told.names_columns)
         self.names = unique_names(
-            [None if not named or first[place] is None else _as_text(first[place]) for place in self._places]
+            [None if not self._above or first[place] is None else _as_text(first[place]) for place in self._places]
         )
         self.count = sum(1 for _ in self._all()) - self._above
 
@@ -229,8 +246,8 @@ class _Body:
 
     @property
     def notes(self) -> list[str]:
-        """That its first row is data; how many rows cannot be taken, and why the first of them."""
-        return [*([HEADLESS] if self._headless else []), *self._of_unread()]
+        """What its first row is taken for; how many rows cannot be taken, and why the first of them."""
+        return [*self._notes, *self._of_unread()]
 
     def _of_unread(self) -> list[str]:
         unread = [row for row in self.rows() if _holds_unread(row)] if self._unread else []
