@@ -12,6 +12,7 @@ from dataops_defs.matching.relationships.candidates import Candidate, may_be_key
 from dataops_defs.matching.relationships.names import (
     ColumnName,
     TableName,
+    is_called_after,
     is_measure,
     names_own_kind,
     plays_part,
@@ -187,8 +188,11 @@ class Features:
         )
 
     def alike(self, child: Profile, parent: Profile) -> float:
-        """How much the names of two columns say the same, 0 to 1; 1 where they are the same."""
+        """How much the names of two columns say the same, 0 to 1; 1 where one is the other's, or called after it."""
+        column, table = self._names[child.table].columns[child.column], self._names[parent.table]
         if child.column.casefold() == parent.column.casefold():
+            return 1.0
+        if is_called_after(column, table, table.columns[parent.column]):
             return 1.0
         return float(self.likeness.keys[self._place(child), self._place(parent)])
 

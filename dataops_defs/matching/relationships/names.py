@@ -135,6 +135,11 @@ def plays_part(column: ColumnName, table: TableName) -> bool:
     )
 
 
+def is_called_after(column: ColumnName, table: TableName, key: ColumnName) -> bool:
+    """Whether a column is called by a table and a column of it: ``country_code`` after ``code`` of ``countries``."""
+    return [word.stem for word in column.words] == [word.stem for word in (*table.words, *key.words)]
+
+
 def names_own_kind(column: ColumnName) -> bool:
     """Whether a column's name is for another row of its own table: ``parent_id``, ``reports_to``."""
     return not vocabulary().own_kind.isdisjoint(column.stems)

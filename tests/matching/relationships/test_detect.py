@@ -238,6 +238,24 @@ class TestACompositeKey:
     def test_is_found_as_one(self) -> None:
         assert list(Made(self.weather()).found(0.8)) == ["trips.station,hour -> weather.station,hour"]
 
+    @pytest.mark.parametrize(
+        ("table", "first", "second"), [("countries", "code", "region"), ("dept", "no", "unit_code")]
+    )
+    def test_is_found_where_its_columns_are_called_after_the_table(self, table: str, first: str, second: str) -> None:
+        stations, hours = zip(*self.HOURS, strict=True)
+        one = table.removesuffix("ries") + "ry" if table.endswith("ries") else table
+        tables: dict[str, dict[str, list[object]]] = {
+            table: {first: list(stations), second: list(hours), "label": ["same"] * 300},
+            "cities": {
+                "id": list(range(900)),
+                f"{one}_{first}": list(stations * 3),
+                f"{one}_{second}": list(hours * 3),
+            },
+        }
+
+        found = f"cities.{one}_{first},{one}_{second} -> {table}.{first},{second}"
+        assert Made(tables).found(0.8).keys() == {found}
+
     def test_is_not_found_where_the_pairs_are_others(self) -> None:
         """Every station and every hour is there, but never together."""
         stations = ("north", "south", "west")
