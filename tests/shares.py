@@ -152,6 +152,16 @@ class S3:
 
 
 @contextmanager
+def s3_of_a_folder(folder: Path) -> Iterator[S3]:
+    """A second kind of S3 server, whose folders are buckets: rclone, which lists ETags without their quotes."""
+    port, key, secret = free_port(), "dataops-test-key-id", PASSWORD
+    command = [str(Path(sys.executable).with_name("rclone")), "serve", "s3", "--addr", f"127.0.0.1:{port}"]
+    login = ["--auth-key", f"{key},{secret}", "--dir-cache-time", "0", "--config", ""]
+    with running([*command, *login, str(folder)], answers(port)):
+        yield S3(f"http://127.0.0.1:{port}", key, secret)
+
+
+@contextmanager
 def s3() -> Iterator[S3]:
     """A moto server. It looks at credentials once its administrator is made, in three actions."""
     port = free_port()

@@ -32,7 +32,6 @@ from api_shim.schemas.rejects import replay_schema
 from api_shim.shim import Shim
 from dataops_defs.adapters.importing.content import checked_format
 from dataops_defs.adapters.sources.csv.dialect import check_delimiter, named_encoding
-from dataops_defs.adapters.storage.roots import one_spelling
 from dataops_defs.adapters.warehouse.corrections import keep_corrections
 from dataops_defs.catalogue.import_rows import ImportRow
 from dataops_defs.catalogue.imports import Imports
@@ -44,8 +43,11 @@ from dataops_defs.domain.rejects import RejectState
 from dataops_defs.domain.run import RunKind
 from dataops_defs.domain.sql_types import sql_types
 from dataops_defs.errors import FieldProblem, Invalid
-from dataops_defs.flows.places import open_place
+from dataops_defs.flows.places import identity, open_place
 from dataops_defs.flows.replay_import import CHOSEN
+
+WITH_HEADER = (FileFormat.CSV, FileFormat.EXCEL)
+NO_HEADER = "is for CSV files and workbooks (.csv, .tsv, .txt, .xlsx)"
 
 router = APIRouter(prefix=PREFIX, tags=["mvp: storage"], dependencies=PROTECTED)
 
@@ -76,7 +78,7 @@ async def import_file(
 
     def order(session: Session) -> Order:
         check_file_use(session, shim, caller, body.file_path)
-        row = _row(shim, body, target, actor.name)
+        row = _row(shim, session, body, target, actor.name)
         Imports(session).add(row)
 
         def note(run: RunRow) -> None:
@@ -193,8 +195,8 @@ def _checked(shim: Shim, body: ImportRequest) -> ImportTarget:
     sql_types(body.data_types)
     if checked_format(body.file_path) is not FileFormat.EXCEL and body.sheet is not None:
         raise Invalid.field("sheet", "is for workbooks (.xlsx): a file of another format has none")
-    if body.has_header is not None and checked_format(body.file_path) not in (FileFormat.CSV, FileFormat.EXCEL):
-        raise Invalid.field("has_header", "is for CSV files and workbooks (.csv, .tsv, .txt, .xlsx)")
+    if body.has_header is not None and checked_format(body.file_path) not in WITH_HEADER:
+        raise Invalid.field("has_header", NO_HEADER)
     check_csv_settings(body.delimiter, body.encoding)
     target = target_of(body.target_format, body.target_table, body.file_path, shim.settings.import_targets)
     with open_place(shim.platform, body.file_path) as place:
@@ -214,23 +216,22 @@ def check_csv_settings(delimiter: str | None, encoding: str | None, prefix: str 
             raise Invalid.field(f"{prefix}{name}", message) from None
 
 
-def _row(shim: Shim, body: ImportRequest, target: ImportTarget, requested_by: str) -> ImportRow:
+def _row(shim: Shim, session: Session, body: ImportRequest, target: ImportTarget, requested_by: str) -> ImportRow:
+    """An import; its table holds the rows of one file, or of all that are imported into it in the mode append."""
+    owner = (
+        f"gathered:{target}" if body.mode == "append" else f"file:{identity(shim.platform, session, body.file_path)}"
+    )
     return ImportRow(
         path=body.file_path,
         target_format=target.format,
         target_schema=target.schema,
         target_table=target.table,
         mode=body.mode,
-        owner=f"{'gathered' if body.mode == 'append' else 'file'}:{_owned(shim, body, target)}",
+        owner=owner,
         options=body.options().as_json(),
         requested_by=requested_by,
         notification_email=body.notification_email,
     )
-
-
-def _owned(shim: Shim, body: ImportRequest, target: ImportTarget) -> str:
-    """Whose rows a table holds: one file's, or those of all that are imported into it in this mode."""
-    return str(target) if body.mode == "append" else one_spelling(shim.settings.roots, body.file_path)
 
 
 def _with_import(shim: Shim, execution: Execution, form: type[ImportOut | ImportPending]) -> BaseModel:

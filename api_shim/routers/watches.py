@@ -7,14 +7,15 @@ from fastapi import APIRouter, Query
 from sqlalchemy import make_url
 from sqlalchemy.orm import Session
 
-from api_shim.dependencies import PROTECTED, ChangeDep, ReadingDep
+from api_shim.dependencies import PROTECTED, Change, ChangeDep, ReadingDep
 from api_shim.grants import check_file_use
-from api_shim.routers.imports import check_csv_settings
+from api_shim.routers.imports import NO_HEADER, WITH_HEADER, check_csv_settings
 from api_shim.schemas.base import refusals
 from api_shim.schemas.imports import PREFIX
 from api_shim.schemas.watches import FileList, FileOut, WatchDeleted, WatchList, WatchMade, WatchOut, WatchRequest
 from api_shim.shim import Shim
-from dataops_defs.adapters.storage.roots import check_pattern, one_spelling
+from dataops_defs.adapters.sources.files.formats import format_by_name
+from dataops_defs.adapters.storage.roots import check_pattern
 from dataops_defs.catalogue.definitions import as_uuid
 from dataops_defs.catalogue.imports import Imports
 from dataops_defs.catalogue.models import SourceRow
@@ -22,12 +23,20 @@ from dataops_defs.catalogue.sources import Sources
 from dataops_defs.catalogue.unfinished_imports import settle
 from dataops_defs.catalogue.watch_rows import WatchRow
 from dataops_defs.catalogue.watches import SHOWN, Watches
-from dataops_defs.domain.importing import DEFAULT_SCHEMA, ImportState, TargetFormat, public_watch_id, target_of
+from dataops_defs.domain.importing import (
+    DEFAULT_SCHEMA,
+    ImportState,
+    ImportTarget,
+    TargetFormat,
+    public_watch_id,
+    target_of,
+)
 from dataops_defs.domain.naming import slug
 from dataops_defs.domain.sql_types import sql_types
 from dataops_defs.errors import Conflict, Duplicate, Invalid
 from dataops_defs.flows.import_mail import NO_SERVER
-from dataops_defs.flows.places import open_place
+from dataops_defs.flows.import_owner import check_may_gather
+from dataops_defs.flows.places import identity, open_place
 
 router = APIRouter(prefix=PREFIX, tags=["mvp: storage"], dependencies=PROTECTED)
 CONNECTOR = "import_config.target_connector"
@@ -44,14 +53,16 @@ def watch_folder(body: WatchRequest, change: ChangeDep) -> WatchMade:
         check_pattern(pattern)
     sql_types(config.data_types, "import_config.data_types")
     check_csv_settings(config.delimiter, config.encoding, "import_config.")
+    if config.has_header is not None and not any(map(_may_have_header, body.file_patterns)):
+        raise Invalid.field("import_config.has_header", NO_HEADER)
     schema, table = _target(change.shim, body)
-    if table is not None and (other := Watches(change.session).gathering(schema, table)) is not None:
-        raise Conflict(f"{schema}.{table} gathers the files of another watch, of {other.folder}: name another table")
+    if table is not None:
+        _check_gathered(change, ImportTarget(TargetFormat.POSTGRES, schema, table))
     _check_connector(change.session, change.shim, config.target_connector)
     check_file_use(change.session, change.shim, change.caller, body.folder_path, folder=True)
     _check_folder(change.shim, body.folder_path)
     row = WatchRow(
-        name=_name(body, one_spelling(change.shim.settings.roots, body.folder_path)),
+        name=_name(body, identity(change.shim.platform, change.session, body.folder_path)),
         folder=body.folder_path,
         patterns=[{"pattern": each} for each in body.file_patterns],
         recursive=body.recursive,
@@ -129,6 +140,20 @@ def _target(shim: Shim, body: WatchRequest) -> tuple[str, str | None]:
     schema = config.target_schema or DEFAULT_SCHEMA
     target_of(TargetFormat.POSTGRES, f"{schema}.files", "", schemas, "import_config.target_schema")
     return schema, None
+
+
+def _may_have_header(pattern: str) -> bool:
+    """Whether a pattern matches files of a format that has headers, as far as its ending tells."""
+    format = format_by_name(pattern)
+    return format is None or format in WITH_HEADER
+
+
+def _check_gathered(change: Change, target: ImportTarget) -> None:
+    """A table gathers the files of one watch, and nothing else; those of one that is deleted are gone on with."""
+    other = Watches(change.session).gathering(target.schema, target.table)
+    if other is not None:
+        raise Conflict(f"{target} gathers the files of another watch, of {other.folder}: name another table")
+    check_may_gather(change.shim.platform, change.session, target)
 
 
 def _check_folder(shim: Shim, path: str) -> None:

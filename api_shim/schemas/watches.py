@@ -47,7 +47,12 @@ FILES: dict[str, Any] = {
     "total_files": 1,
 }
 Pattern = Annotated[
-    str, Field(min_length=1, max_length=100, description="Of one name: *, ?, [a-z]; upper and lower case differ")
+    str,
+    Field(
+        min_length=1,
+        max_length=100,
+        description="Of one name: *, ?, [a-z]; upper and lower case differ, a dot at its beginning matches itself only",
+    ),
 ]
 
 

@@ -30,7 +30,7 @@ class Imports:
         Raises:
             Conflict: a datamart or an ETL pipeline makes that table.
         """
-        self._refuse_others(made.target)
+        self.refuse_others(made.target)
         self._session.add(made)
         self._session.flush()
         return made
@@ -228,7 +228,8 @@ class Imports:
         total = self._session.scalar(select(func.count()).select_from(ImportRow).where(*wanted)) or 0
         return self._session.scalars(query).all(), total
 
-    def _refuse_others(self, target: ImportTarget) -> None:
+    def refuse_others(self, target: ImportTarget) -> None:
+        """Refuse a table that a datamart or an ETL pipeline makes (Conflict)."""
         if target.format is not TargetFormat.POSTGRES:
             return
         maker = self._maker(target.schema, target.table)

@@ -7,7 +7,6 @@ from itertools import islice
 from sqlalchemy.orm import Session
 
 from dataops_defs.adapters.storage.files import Files
-from dataops_defs.adapters.storage.roots import one_spelling
 from dataops_defs.catalogue.base import now
 from dataops_defs.catalogue.import_rows import ImportRow
 from dataops_defs.catalogue.imports import Imports
@@ -20,7 +19,7 @@ from dataops_defs.domain.run import BY_SENSOR, RunKind
 from dataops_defs.errors import Conflict, SourceError, SourceUnavailable
 from dataops_defs.flows.disk_space import is_full
 from dataops_defs.flows.outbox import Launch, launch_of
-from dataops_defs.flows.places import MOST_AWAY
+from dataops_defs.flows.places import MOST_AWAY, identity
 from dataops_defs.flows.platform import Platform
 
 AT_ONCE = 300
@@ -94,7 +93,7 @@ class Asking:
 
     def _made(self, file: WatchedFileRow) -> ImportRow:
         imports, row = Imports(self.session), self.row
-        spelling = one_spelling(self.platform.settings.roots, file.path)
+        spelling = identity(self.platform, self.session, file.path)
         gathers = row.target_table is not None
         owner = f"watch:{row.id}" if gathers else f"file:{spelling}"
         table = row.target_table or table_name(file.path)

@@ -25,10 +25,11 @@ from dataops_defs.domain.importing import LoadMode, TargetFormat
 from dataops_defs.domain.ledger import Ledger
 from dataops_defs.domain.naming import import_key, raw_key
 from dataops_defs.domain.sql_types import printed_type
-from dataops_defs.errors import Conflict, SourceError
+from dataops_defs.errors import SourceError
 from dataops_defs.flows.import_found import Found, first_rows, named_as, rows_accepted, sample_of, table_of
 from dataops_defs.flows.import_gathering import Gathering
 from dataops_defs.flows.import_lake import iceberg_of
+from dataops_defs.flows.import_owner import check_owner
 from dataops_defs.flows.outcome import Outcome
 from dataops_defs.flows.work import Step, Work
 
@@ -66,45 +67,26 @@ class _Loading:
         """What was done, entered in the ledger; and whether that was of any use."""
         target, digest = str(self.row.target), self.content.digest
         loaded_files.hold_target(self.connection, target)
-        self._check_owner()
+        check_owner(self.work, self.row, self.connection)
         held = loaded_files.same_content(self.connection, target, digest)
-        is_itself = held is not None and held.path == self.row.path
-        if not is_itself and (twin := self._copy()) is not None:
-            self.work.say(f"{self.row.path} has the content of {twin.path}, which is imported already")
-            return self._entered(self._outcome(Written(Ledger(), pa.schema([]), ""), {}, copy_of=twin.path)), True
         if held is not None and self._still_so(held):
+            if self._gathered_by_watch and held.path != self.row.path:
+                return self._skipped(held), True
             self.work.say(f"{target} holds the content of {self.row.path} already")
             return self._entered(self._nothing_new(held)), True
+        if (original := self._original()) is not None:
+            return self._skipped(original), True
         return self._load()
 
-    def _check_owner(self) -> None:
-        target = self.row.target
-        owner = loaded_files.owner_of(self.connection, str(target))
-        exists, another = owner is not None, False
-        if target.format is TargetFormat.POSTGRES:
-            relation = loaded_files.relation_of(self.connection, target.schema, target.table)
-            exists = relation is not None
-            another = relation is not None and loaded_files.is_another(self.connection, str(target), relation)
-        elif target.format is TargetFormat.ICEBERG:
-            # The lake knows better: a worker may have died before it could enter here what it had written there.
-            found = iceberg_of(self.work, self.row).found_owner()
-            exists, another = found is not None, found == "" and owner is not None
-            owner = found or owner
-        if owner is not None and not exists:
-            loaded_files.forget_target(self.connection, str(target))  # somebody has dropped it
-        elif another:
-            raise Conflict(
-                f"{target} is not the table that was imported: that one was dropped, and somebody made this one;"
-                " drop it too, or import into another table"
-            )
-        elif owner is None and exists:
-            raise Conflict(f"{target} exists already, and no import has made it; import into another table")
-        elif owner is not None and owner != self.row.owner:
-            raise Conflict(f"{target} {_held(owner, self.row.mode)} import into another table")
+    def _skipped(self, original: LoadedFile) -> Outcome:
+        self.work.say(f"{self.row.path} has the content of {original.path}, which is imported already")
+        return self._entered(self._outcome(Written(Ledger(), pa.schema([]), ""), {}, copy_of=original.path))
 
     def _still_so(self, held: LoadedFile) -> bool:
         if self.row.target_format is not TargetFormat.PARQUET and not self._holds_it_still():
             return False
+        if self._gathered_by_watch:
+            return True  # also where a watch that is gone read it otherwise: its rows are not added again
         return held.options == self.row.reading.fingerprint and (
             held.uri is None or not held.uri.startswith("raw:") or self.work.platform.raw_store.exists(held.uri)
         )
@@ -125,12 +107,25 @@ class _Loading:
             loaded_files.forget_target(self.connection, str(target))
         return not is_empty
 
-    def _copy(self) -> LoadedFile | None:
-        """A copy under another name, of a file that the same watch has found, or that lies beside it."""
-        if self.row.watch_id is None:
+    @property
+    def _gathered_by_watch(self) -> bool:
+        return self.row.watch_id is not None and self.row.mode is LoadMode.APPEND
+
+    def _original(self) -> LoadedFile | None:
+        """A file of the same watch, or beside it, whose own table holds the content of this one, which has none yet.
+
+        Where files are gathered, only what their table holds counts; and a table that is there takes the new version
+        of its file, whatever others hold.
+        """
+        row = self.row
+        if row.watch_id is None or row.mode is LoadMode.APPEND:
+            return None
+        if loaded_files.earliest(self.connection, str(row.target)) is not None:
             return None
         loaded_files.hold_content(self.connection, self.content.digest)
-        return loaded_files.copy_elsewhere(self.connection, self.row.watch_id, self.content.digest, self.row.path)
+        return loaded_files.copy_elsewhere(
+            self.connection, row.watch_id, row.target_schema, self.content.digest, row.path
+        )
 
     def _load(self) -> tuple[Outcome, bool]:
         with self.connection.cursor() as cursor:
@@ -282,14 +277,3 @@ class _Loading:
             return dict(zip(written.columns.names, map(printed_type, types), strict=True))
         told = {each.name: each.type for each in table.columns}
         return {name: printed_type(told[name]) for name in names if name in told}
-
-
-def _held(owner: str, mode: LoadMode) -> str:
-    """Whose rows a table holds, and what may be done about it."""
-    kind, _, name = owner.partition(":")
-    if kind == "watch":
-        return "gathers the files of a watched folder: put the file into that folder, or"
-    if kind == "gathered":
-        return "gathers the rows of several files, of which replace would leave one: use the mode append, or"
-    why = "and append adds to what append has made" if mode is LoadMode.APPEND else "and replace takes its new versions"
-    return f"holds the rows of {name}, {why}:"

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
-from dataops_defs.adapters.storage.files import MAX_DEPTH, Entry
+from dataops_defs.adapters.importing.content import MANIFEST
+from dataops_defs.adapters.storage.files import MAX_DEPTH
 from dataops_defs.adapters.storage.glob import Glob
 from dataops_defs.adapters.storage.mounts.files import MountedFiles
+from dataops_defs.adapters.storage.roots import matches_any
 from dataops_defs.adapters.storage.roots_files import RootFiles
 from dataops_defs.catalogue.imports import Imports
 from dataops_defs.catalogue.unfinished_imports import settle
@@ -41,7 +42,8 @@ def look_into_folder(platform: Platform, watch_id: str) -> Look:
     try:
         with open_place(platform, row.folder, field=FIELD) as place:
             patterns = [each["pattern"] for each in row.patterns]
-            found = list_folder(place, patterns, recursive=row.recursive)
+            listed = list_folder(place, patterns, recursive=row.recursive)
+            found = [each for each in listed if not each.path.endswith(MANIFEST)]
             left_out = _left_out(place, patterns, recursive=row.recursive)
             with platform.catalogue() as session:
                 Watches(session).note(watch_id, found, left_out)
@@ -61,16 +63,18 @@ def look_into_folder(platform: Platform, watch_id: str) -> Look:
 def list_folder(place: Place, patterns: Sequence[str], *, recursive: bool) -> list[FoundFile]:
     """The files of a folder whose name matches one of the patterns, each with a mark that changes when it changes.
 
+    Folders in it whose names begin with a dot are left out, as are such files unless a pattern begins with one.
+
     Raises:
         SourceError: there is no such folder, or it holds too many files. SourceUnavailable: its place does not answer.
     """
     folder = place.files.entry(place.path)
     if folder is None or not folder.is_folder:
         raise SourceError(f"no such folder: {place.path}")
-    depth = "/**/*" if recursive else "/*"
+    base = "" if place.path == "." else f"{place.path.rstrip('/')}/"
     found = []
-    for each in place.files.matching(Glob(f"{place.path.rstrip('/')}{depth}")):
-        if not each.is_folder and any(fnmatchcase(each.name, pattern) for pattern in patterns) and _near(place, each):
+    for each in place.files.matching(Glob(f"{base}**/*" if recursive else f"{base}*")):
+        if not each.is_folder and matches_any(each.name, patterns) and _near(each.path.removeprefix(base)):
             found.append(FoundFile(each.path, each.mark, each.size))
         if len(found) > MAX_FILES:
             raise SourceError(f"folder {place.path} holds more than {MAX_FILES:,} matching files")
@@ -88,5 +92,6 @@ def _left_out(place: Place, patterns: Sequence[str], *, recursive: bool) -> str 
     return f"{len(names)} left out, rename to import: names with control characters, or not in UTF-8: {shown}"
 
 
-def _near(place: Place, found: Entry) -> bool:
-    return found.path.count("/") - place.path.count("/") <= MAX_DEPTH
+def _near(path: str) -> bool:
+    folders = path.split("/")[:-1]
+    return len(folders) <= MAX_DEPTH and not any(name.startswith(".") for name in folders)

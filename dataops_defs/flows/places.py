@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 from dataops_defs.adapters.line import During
 from dataops_defs.adapters.storage.files import Files
 from dataops_defs.adapters.storage.mounts.opened import mounted_files
-from dataops_defs.adapters.storage.roots import check_path, components
+from dataops_defs.adapters.storage.roots import check_path, components, one_spelling
 from dataops_defs.adapters.storage.roots_files import RootFiles
-from dataops_defs.domain.mount import check_slashes, plain_path
+from dataops_defs.domain.mount import StorageType, Via, check_slashes, plain_path
 from dataops_defs.errors import Invalid
 from dataops_defs.flows.platform import Platform
 
@@ -40,12 +40,12 @@ def open_place(
         Invalid: the path lies below no mount and no root, climbs, or is none.
         SourceUnavailable: the mount does not answer. SourceError: it refused.
     """
-    components(path, field)
+    names = components(path, field)
     mount = platform.mount_above(path) if path.startswith("/") else None
     if mount is None:
         _check_root(platform, path, field)
         local = RootFiles(platform.settings.roots, field)
-        yield Place(local, plain_path(path) if path.startswith("/") else path)
+        yield Place(local, plain_path(path) if path.startswith("/") else "/".join(names) or ".")
         return
     check_slashes(path, field, mount.place.type)
     with mounted_files(mount, platform.reach, during) as files:
@@ -60,6 +60,17 @@ def check_place(platform: Platform, session: Session, path: str, *, field: str =
         _check_root(platform, path, field)
     else:
         check_slashes(path, field, mount.storage_type)
+
+
+def identity(platform: Platform, session: Session, path: str) -> str:
+    """A path in the one form by which files are told apart, wherever it comes from: see `one_spelling`.
+
+    A mount of a folder of this machine is another name of that folder.
+    """
+    mount = platform.mounts(session).above(plain_path(path)) if path.startswith("/") else None
+    if mount is not None and (mount.storage_type, mount.via) == (StorageType.LOCAL, Via.FOLDER):
+        path = mount.address + plain_path(path).removeprefix(mount.local_path)
+    return one_spelling(platform.settings.roots, path)
 
 
 def _check_root(platform: Platform, path: str, field: str) -> None:

@@ -83,6 +83,39 @@ class TestAWatch:
             "raw.weather gathers the files of another watch, of incoming: name another table",
         )
 
+    def test_goes_on_with_the_table_of_a_deleted_one(self, storage: Storage, shim_settings: Settings) -> None:
+        config, world = {"target_table": "raw.weather"}, World(Platform(shim_settings), storage.files)
+        for name, rows in (("jan.csv", 2), ("feb.csv", 3)):
+            watch = watched(storage, import_config=config)
+            storage.put(f"incoming/{name}", WEATHER if name == "jan.csv" else "station,temp\nLGA,30.1\n")
+            folder = Folder(world, ids_of(watch))
+            folder.settle()
+            assert (set(folder.states().values()), world.sql("SELECT count(*) FROM raw.weather")) == (
+                {"imported"},
+                [(rows,)],
+            )
+            assert storage.send("DELETE", f"/watches/{watch['watch_id']}")[0] == 200
+
+    def test_gathers_in_no_table_that_others_have_made(self, storage: Storage, shim_settings: Settings) -> None:
+        world = World(Platform(shim_settings), storage.files)
+        storage.put("incoming/jan.csv", WEATHER)
+        storage.imported("incoming/jan.csv", target_table="raw.by_hand")
+        storage.imported("incoming/jan.csv", target_table="raw.by_hands", mode="append")
+        world.sql("CREATE TABLE raw.by_sql (id int); SELECT 1")
+        for table in ("by_hand", "by_hands", "by_sql"):
+            body = {
+                "folder_path": "incoming",
+                "file_patterns": ["*"],
+                "import_config": {"target_table": f"raw.{table}"},
+            }
+            status, answer = storage.send("POST", "/watch", body)
+            assert (status, answer["detail"]) == (
+                409,
+                f"raw.{table} is there already, and no watch has made it: name another table, or drop that one",
+            )
+            world.sql(f"DROP TABLE raw.{table}; SELECT 1")
+            assert storage.send("POST", "/watch", {**body, "file_patterns": [f"{table}*"]})[0] == 200
+
     def test_files_are_filtered_and_paged(self, storage: Storage, shim_settings: Settings) -> None:
         watch = watched(storage, auto_import=False)
         for number in range(5):
@@ -133,6 +166,32 @@ class TestAWatch:
         assert (status, "is watched already" in answer["detail"]) == (409, True)
 
 
+class TestAFolderOfTwoNames:
+    """A mount of a local folder, and that folder."""
+
+    @pytest.fixture
+    def mounted_here(self, storage: Storage) -> None:
+        mounted(storage.client, {"local_path": "/mnt/loc", "network_path": f"{storage.files}/incoming"})
+
+    @pytest.mark.usefixtures("mounted_here")
+    def test_is_watched_once_for_the_same_files(self, storage: Storage) -> None:
+        watched(storage)
+        body = {"folder_path": "/mnt/loc", "file_patterns": ["*.csv"]}
+        status, answer = storage.send("POST", "/watch", body)
+        assert (status, answer["detail"]) == (409, "/mnt/loc is watched already, for the same files")
+
+    @pytest.mark.usefixtures("mounted_here")
+    def test_has_one_table_for_each_file(self, storage: Storage, shim_settings: Settings) -> None:
+        world = World(Platform(shim_settings), storage.files)
+        storage.put("incoming/jan.csv", WEATHER)
+        for more in ({}, {"folder_path": "/mnt/loc", "file_patterns": ["j*.csv"]}):
+            folder = Folder(world, ids_of(watched(storage, **more)))
+            folder.settle()
+            assert folder.states() == {"jan.csv": "imported"}
+        assert storage.imported("/mnt/loc/jan.csv", target_table="raw.jan")["unchanged"]
+        assert world.sql("SELECT relname FROM pg_class WHERE relname ~ '^jan'") == [("jan",)]
+
+
 class TestAConnector:
     def test_leads_to_the_warehouse_by_name_or_id(self, storage: Storage, shim_settings: Settings) -> None:
         source = _source(storage, shim_settings.url("reader"), "conn_postgres_warehouse")
@@ -162,6 +221,11 @@ class TestARefusal:
             ({"folder_path": "inc*"}, "folder_path"),
             ({"file_patterns": ["*" * 50]}, "file_patterns"),
             ({"file_patterns": ["../*"]}, "file_patterns"),
+            ({"file_patterns": ["["]}, "file_patterns"),
+            (
+                {"file_patterns": ["*.json", "*.parquet"], "import_config": {"has_header": True}},
+                "import_config.has_header",
+            ),
             ({"file_patterns": []}, "file_patterns"),
             ({"import_config": {"target_table": "pg_catalog.x"}}, "import_config.target_table"),
             ({"import_config": {"target_schema": "objects"}}, "import_config.target_schema"),
@@ -175,6 +239,11 @@ class TestARefusal:
         status, answer = storage.send("POST", "/watch", {"folder_path": "incoming", "file_patterns": ["*"], **body})
         assert (status, answer["detail"].partition(":")[0]) == (422, field)
         assert storage.send("GET", "/watches")[1]["total"] == 0
+
+
+@pytest.mark.parametrize("patterns", [["*.json", "*.csv.gz"], ["*"], ["jan*", "*.json"]])
+def test_a_header_may_be_told_where_files_can_have_one(storage: Storage, patterns: list[str]) -> None:
+    watched(storage, file_patterns=patterns, import_config={"has_header": False})
 
 
 def _source(storage: Storage, url: str, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from dataops_defs.domain.run import RunState
 from dataops_defs.errors import DataOpsError
 from dataops_defs.flows import ask_for_arrivals as asking
 from dataops_defs.flows.outbox import note_launched
-from tests.flows.import_scenes import Folder, imported, put
+from tests.flows.import_scenes import Folder, put
 from tests.scenes import World
 
 WEATHER = "station,temp\nEWR,39.02\nJFK,38.5\n"
@@ -88,6 +89,24 @@ class TestANewFile:
         folder.look()
         assert folder.states() == {}
 
+    def test_in_the_making_or_beside_a_file_is_none(self, world: World) -> None:
+        folder = Folder.of(world, "*", ".x*", recursive=True)
+        for name in ("jan.csv", ".jan.csv.k2Fz", ".x.csv", ".~tmp~/feb.csv", "below/mar.csv"):
+            folder.put(name, WEATHER + name)
+        folder.put("jan.csv.sha256", sha256((WEATHER + "jan.csv").encode()).hexdigest())
+        folder.settle()
+        assert folder.states() == dict.fromkeys(["jan.csv", ".x.csv", "mar.csv"], "imported")
+
+    @pytest.mark.parametrize(("spelling", "found"), [("./in", ["jan.csv"]), (".", ["top.csv"])])
+    def test_is_found_however_its_folder_is_written(self, world: World, spelling: str, found: list[str]) -> None:
+        folder = Folder.of(world)
+        folder.put("jan.csv", WEATHER)
+        put(world, "top.csv", WEATHER)
+        with world.platform.catalogue() as session:
+            Watches(session).get(folder.watch).folder = spelling
+        folder.settle()
+        assert folder.states() == dict.fromkeys(found, "imported")
+
     def test_is_only_detected_where_nothing_is_imported_by_itself(self, world: World) -> None:
         folder = Folder.of(world, auto_import=False)
         folder.put("jan.csv", WEATHER)
@@ -123,52 +142,6 @@ class TestANewFile:
         said = folder.row().last_error or ""
         assert (said.startswith("2 left out"), r"new\nline.csv" in said, r"caf\xe9.csv" in said) == (True, True, True)
         assert folder.row().degraded_since is None
-
-
-class TestAGatheringWatch:
-    def test_adds_each_file(self, world: World) -> None:
-        folder = Folder.of(world, target_table="weather")
-        folder.put("jan.csv", WEATHER)
-        folder.put("feb.csv", "station,temp\nLGA,30.1\n")
-        folder.settle()
-        assert world.sql("SELECT count(*) FROM raw.weather") == [(3,)]
-
-    def test_takes_a_copy_of_what_somebody_has_imported_for_what_it_is(self, world: World) -> None:
-        folder = Folder.of(world)
-        folder.put("jan.csv", WEATHER)
-        imported(world, "in/jan.csv", "jan")
-        folder.put("copy.csv", WEATHER)
-        folder.settle()
-        assert folder.states() == {"jan.csv": "imported", "copy.csv": "skipped_duplicate"}
-
-        folder.put("jan.csv", WEATHER + "LGA,1\n")
-        imported(world, "in/jan.csv", "jan")
-        folder.settle()
-        assert folder.states() == {"jan.csv": "imported", "copy.csv": "imported"}
-        assert world.sql("SELECT count(*) FROM raw.copy") == [(2,)]
-
-    def test_takes_a_copy_under_another_name_for_what_it_is(self, world: World) -> None:
-        folder = Folder.of(world, target_table="weather")
-        folder.put("jan.csv", WEATHER)
-        folder.put("copy.csv", WEATHER)
-        folder.settle()
-        assert sorted(folder.states().values()) == ["imported", "skipped_duplicate"]
-        assert world.sql("SELECT count(*) FROM raw.weather") == [(2,)]
-
-
-class TestACopyWithATableOfItsOwn:
-    def test_is_imported_once_its_original_is_another_file(self, world: World) -> None:
-        folder = Folder.of(world)
-        folder.put("a.csv", WEATHER)
-        folder.settle()
-        folder.put("b.csv", WEATHER)
-        folder.settle()
-        assert folder.states() == {"a.csv": "imported", "b.csv": "skipped_duplicate"}
-        folder.put("a.csv", "station,temp\nEWR,7\n")
-        folder.settle()
-        folder.settle()
-        assert folder.states() == {"a.csv": "imported", "b.csv": "imported"}
-        assert world.sql("SELECT (SELECT count(*) FROM raw.a), (SELECT count(*) FROM raw.b)") == [(1, 2)]
 
 
 class TestAChange:

@@ -101,7 +101,7 @@ class Bucket:
                 if error.response.get("Error", {}).get("Code") not in ("404", "NoSuchKey", "NotFound"):
                     raise
             else:
-                return Entry(path, found["ContentLength"], found["ETag"])
+                return Entry(path, found["ContentLength"], _etag(found))
             below = self._s3.list_objects_v2(Bucket=self.given.bucket, Prefix=f"{path}/", MaxKeys=1)
         return Entry(path, is_folder=True) if below.get("KeyCount") else None
 
@@ -177,7 +177,7 @@ class Bucket:
             wanted["Range"] = f"bytes={start}-{start + size - 1}"
         self.line.check()
         answer = self._s3.get_object(**wanted)
-        if answer["ETag"] != entry.mark:
+        if _etag(answer) != entry.mark:
             raise SourceError(f"{entry.path} changed while it was read")
         digest, written = hashlib.md5(usedforsecurity=False), 0
         with closing(answer["Body"]) as body:
@@ -253,4 +253,9 @@ class _Damaged(Exception):
 
 
 def _entry(listed: Mapping[str, Any]) -> Entry:
-    return Entry(listed["Key"], listed["Size"], listed["ETag"])
+    return Entry(listed["Key"], listed["Size"], _etag(listed))
+
+
+def _etag(told: Mapping[str, Any]) -> str:
+    """An object's ETag in its quotes, which some servers leave out of their lists."""
+    return '"{}"'.format(told["ETag"].strip('"'))

@@ -6,6 +6,7 @@ followed, and what was opened is checked, not the name (SAFETY, section 6).
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ MAX_PATTERN = 100
 MAX_STARS = 8
 MAX_LISTED = 100_000
 MAX_DEPTH = 32
+_CHOICE = re.compile(r"\[(?>!?).[^\]]*\]")
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: opening a named pipe for reading would otherwise wait for a writer.
@@ -135,6 +137,18 @@ def check_pattern(pattern: str, *, field: str = "file_patterns") -> None:
         raise Invalid.field(field, f"a pattern has 1 to {MAX_PATTERN} characters and at most {MAX_STARS} stars")
     if "/" in pattern or pattern in (".", "..") or _has_control(pattern):
         raise Invalid.field(field, "a pattern matches one file name: no slashes, no control characters")
+    if "[" in _CHOICE.sub("", pattern):
+        raise Invalid.field(field, "a '[' has to be closed, as in [a-z]; for the character itself write [[]")
+
+
+def matches_any(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a file name matches one of the patterns; as in shells, a dot at its beginning matches itself only.
+
+    Many programs send a file under such a name, and rename it when it is complete.
+    """
+    return any(
+        fnmatchcase(name, pattern) for pattern in patterns if pattern.startswith(".") or not name.startswith(".")
+    )
 
 
 def check_path(roots: Sequence[Path], path: str, *, field: str = "connection.path") -> None:
@@ -261,7 +275,7 @@ def _unusable(descriptor: int, patterns: Sequence[str], depth: int) -> Iterator[
         found = list(entries)
     for entry in found:
         if _has_control(entry.name):
-            if any(fnmatchcase(entry.name, pattern) for pattern in patterns):
+            if matches_any(entry.name, patterns):
                 yield entry.name
         elif depth and entry.is_dir(follow_symlinks=False):
             try:

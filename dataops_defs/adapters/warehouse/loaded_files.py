@@ -122,11 +122,18 @@ def earliest(connection: Connection, target: str) -> LoadedFile | None:
     return _first(connection, "target = %s", target)
 
 
-def copy_elsewhere(connection: Connection, watch_id: str, content_hash: str, path: str) -> LoadedFile | None:
-    """A file of the same watch or folder, by another name, with the same content that is loaded."""
+def copy_elsewhere(
+    connection: Connection, watch_id: str, schema: str, content_hash: str, path: str
+) -> LoadedFile | None:
+    """A file of the same watch or folder, by another name, whose own table in that schema holds the same content."""
     folder = path.rpartition("/")[0]
-    condition = "content_hash = %s AND path <> %s AND (watch_id = %s OR regexp_replace(path, '/?[^/]*$', '') = %s)"
-    return _first(connection, condition, content_hash, path, watch_id, folder)
+    condition = (
+        "content_hash = %s AND path <> %s AND (watch_id = %s OR regexp_replace(path, '/?[^/]*$', '') = %s)"
+        " AND starts_with(owner, 'file:') AND starts_with(target, %s)"
+        " AND to_regclass(format('%%I.%%I', %s, substr(target, %s))) IS NOT NULL"
+    )
+    before = f"{schema}."
+    return _first(connection, condition, content_hash, path, watch_id, folder, before, schema, len(before) + 1)
 
 
 def holds_import(connection: Connection, import_id: str) -> LoadedFile | None:
@@ -142,6 +149,11 @@ def open_rejects(connection: Connection, targets: Sequence[str]) -> dict[str, in
         " ON f.import_id = r.subject_id WHERE r.state = 'open' GROUP BY f.target"
     )
     return {row["target"]: row["open"] for row in _run(connection, query, list(targets))}
+
+
+def hand_over(connection: Connection, target: str, owner: str) -> None:
+    """What a target holds belongs to another owner from now on."""
+    _run(connection, "UPDATE dataops.loaded_file SET owner = %s WHERE target = %s", owner, target)
 
 
 def forget_target(connection: Connection, target: str) -> list[str]:

@@ -3,7 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from dataops_defs.adapters.storage.roots import is_folder, list_files, one_spelling, open_file
+from dataops_defs.adapters.storage.roots import (
+    check_pattern,
+    is_folder,
+    list_files,
+    matches_any,
+    one_spelling,
+    open_file,
+)
 from dataops_defs.errors import Invalid, SourceError
 
 
@@ -119,11 +126,22 @@ class TestListingAFolder:
         found = list_files([root], "in", ["*.csv"], recursive=True)
         assert [each.path for each in found] == ["in/b.csv"]
 
-    @pytest.mark.parametrize("pattern", ["../*", "*" * 9, "x" * 200, "", "a\x00b"])
+    @pytest.mark.parametrize("pattern", ["../*", "*" * 9, "x" * 200, "", "a\x00b", "[", "a[!]", "[]", "[a]["])
     def test_a_pattern_that_is_no_name_is_refused(self, root: Path, pattern: str):
         with pytest.raises(Invalid) as refused:
             list_files([root], "in", [pattern])
         assert refused.value.fields[0].field == "file_patterns"
+
+    @pytest.mark.parametrize("pattern", ["a[1].csv", "[]]", "[!a]*", "[[]draft].csv"])
+    def test_a_pattern_with_a_choice_of_characters_is_one(self, pattern: str):
+        check_pattern(pattern)
+
+    @pytest.mark.parametrize(
+        ("name", "pattern", "matches"),
+        [("a.csv", "*.csv", True), (".a.csv", "*.csv", False), (".a.csv", "?a*", False), (".a.csv", ".*.csv", True)],
+    )
+    def test_a_pattern_without_a_dot_before_it_stands_for_no_hidden_name(self, name: str, pattern: str, matches: bool):
+        assert matches_any(name, ["*.json", pattern]) is matches
 
     def test_a_folder_outside_is_refused(self, root: Path):
         with pytest.raises(Invalid):

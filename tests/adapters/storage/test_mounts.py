@@ -126,6 +126,19 @@ class TestFilesOfAMount:
             assert found.is_folder
 
 
+def test_a_file_of_a_bucket_has_one_mark_where_the_server_lists_it_otherwise(tmp_path):
+    put = _into(tmp_path)
+    put("lake/data/in/a.csv", "id\n1\n")
+    with shares.s3_of_a_folder(tmp_path) as server:
+        assert not server.client().list_objects_v2(Bucket="lake")["Contents"][0]["ETag"].startswith('"')
+        login = {"access_key_id": server.key, "secret_access_key": server.secret, "endpoint": server.endpoint}
+        with mounted_files(mount("s3://lake/data", **login), Reach((tmp_path,), HERE)) as files:
+            [listed] = found_by(files, "/mnt/share/in/*.csv")
+            assert files.entry("/mnt/share/in/a.csv") == listed
+            with files.opened(listed) as file:
+                assert file.read() == b"id\n1\n"
+
+
 @pytest.mark.parametrize("kind", ["sftp", "local"])
 def test_thousands_of_files_are_listed(served, kind):
     place = served(kind)
