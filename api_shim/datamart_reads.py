@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from psycopg2 import Error, errors, sql
+from psycopg2 import Error, OperationalError, errors, sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -16,7 +16,7 @@ from dataops_defs.adapters.json_values import exact_object
 from dataops_defs.adapters.sql.guard import check_query
 from dataops_defs.catalogue.models import DatamartRow
 from dataops_defs.domain.columns import Column
-from dataops_defs.errors import Conflict, SourceUnavailable
+from dataops_defs.errors import Conflict, DependencyUnavailable, SourceError, SourceUnavailable
 from dataops_defs.settings import BUILDER
 
 TIME_LIMIT = "15s"
@@ -39,6 +39,13 @@ FROM unnest(%s::text[], %s::text[], %s::text[], %s::boolean[]) AS wanted (id, sc
     JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname
 WHERE pg_get_userbyid(mart.relowner) = %s
 """
+_LOST = """
+SELECT wanted.id, c.oid IS NOT NULL
+FROM unnest(%s::text[], %s::text[], %s::text[]) AS wanted (id, schema, name)
+    LEFT JOIN pg_namespace n ON n.nspname = wanted.schema
+    LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name
+WHERE c.oid IS NULL OR pg_get_userbyid(c.relowner) <> %s
+"""
 Statistics = dict[str, ColumnStatistics]
 
 
@@ -46,7 +53,8 @@ def preview(shim: Shim, row: DatamartRow, limit: int) -> DatamartPreview:
     """The first rows, read as a role that may only read; 16 MB of them at most.
 
     Raises:
-        Conflict: the role may not read it, or what has its name is not the datamart's.
+        Conflict: the role may not read it, it is gone, or what has its name is not the datamart's.
+        SourceError: its query, where it is a view, fails over the rows that are there now.
         SourceUnavailable: it took too long.
     """
     with shim.platform.warehouse("dataops preview", role="reader") as connection, connection.cursor() as cursor:
@@ -60,9 +68,15 @@ def preview(shim: Shim, row: DatamartRow, limit: int) -> DatamartPreview:
             cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(relation.identifier))
             [(total,)] = cursor.fetchall()
         except errors.InsufficientPrivilege:
-            raise Conflict(f"The reader's role may not read {row.schema}.{row.slug}: grant it SELECT") from None
+            raise unreadable(row) from None
         except errors.QueryCanceled:
             raise SourceUnavailable(f"Reading took longer than {TIME_LIMIT}") from None
+        except errors.ConfigurationLimitExceeded:
+            raise SourceError(f"Reading datamart '{row.name}' needs more temporary space than it may have") from None
+        except OperationalError:
+            raise
+        except Error as error:
+            raise SourceError(f"Reading datamart '{row.name}' was refused: {error.diag.message_primary}") from None
     return _shown(row, list(relation.columns), data, total)
 
 
@@ -70,13 +84,45 @@ def held_by(cursor: Cursor, row: DatamartRow) -> Relation | None:
     """What a datamart holds; None where it was never filled.
 
     Raises:
-        Conflict: something else has its name.
+        Conflict: it is gone, or something else has its name.
     """
     relation = find(cursor, row.schema, row.slug)
     if relation is not None and not ours.is_made_by_us(cursor, relation):
         raise Conflict(ours.not_made_by_us(relation.address))
-    # What is there before the first refresh, an earlier datamart of that name has left.
-    return relation if row.last_refreshed_at is not None else None
+    if row.last_refreshed_at is None:
+        return None  # what is there before the first refresh, an earlier datamart of that name has left
+    if relation is None:
+        raise Conflict(_gone(row))
+    return relation
+
+
+def lost(shim: Shim, rows: Sequence[DatamartRow]) -> dict[str, str]:
+    """By the datamart's id, why what it was filled with is not there any more; nothing of those that are whole.
+
+    Nor anything while the warehouse does not answer: what is kept of datamarts can be told all the same.
+    """
+    filled = {row.id: row for row in rows if row.last_refreshed_at is not None}
+    wanted = zip(*((row.id, row.schema, row.slug) for row in filled.values()), strict=True)
+    if not filled:
+        return {}
+    try:
+        with shim.platform.warehouse("dataops datamarts", role="reader") as connection, connection.cursor() as cursor:
+            cursor.execute(_LOST, (*map(list, wanted), BUILDER))
+            found = dict(cursor.fetchall())
+    except DependencyUnavailable:
+        return {}
+    addresses = {id: f"{filled[id].schema}.{filled[id].slug}" for id in found}
+    return {id: ours.not_made_by_us(addresses[id]) if taken else _gone(filled[id]) for id, taken in found.items()}
+
+
+def unreadable(row: DatamartRow) -> Conflict:
+    """What is said of one that the reader's role may not read."""
+    return Conflict(f"The reader's role may not read {row.schema}.{row.slug}: grant it SELECT")
+
+
+def _gone(row: DatamartRow) -> str:
+    again = "a rollback to one of its versions" if row.versioned else "a refresh"
+    return f"{row.schema}.{row.slug} is not there any more: {again} makes it again"
 
 
 def statistics_of(shim: Shim, rows: Sequence[DatamartRow]) -> dict[str, Statistics]:

@@ -10,14 +10,15 @@ from sqlalchemy.orm import Session
 
 from api_shim.datamart_leftovers import taken_over
 from api_shim.shim import Shim
-from dataops_defs.adapters.datamarts import elsewhere, names, ours
+from dataops_defs.adapters.datamarts import elsewhere, names, ours, relations
 from dataops_defs.adapters.datamarts.relations import columns_of, find, query_columns
 from dataops_defs.adapters.sql.guard import check_query, tables_of
+from dataops_defs.adapters.warehouse.connection import locked
 from dataops_defs.catalogue.datamarts import Datamarts
 from dataops_defs.catalogue.models import DatamartRow
 from dataops_defs.domain.columns import Column
 from dataops_defs.domain.datamart import DatamartType
-from dataops_defs.errors import Conflict, DependencyUnavailable, Invalid
+from dataops_defs.errors import Conflict, Invalid
 from dataops_defs.flows.lineage import lineage_of
 
 PLAN_TIME_LIMIT = "15s"
@@ -82,12 +83,12 @@ def check_version_place(shim: Shim, schema: str, table: str, version_id: str | N
             )
 
 
-def planned(shim: Shim, given: str) -> Planned:
+def planned(shim: Shim, given: str, kind: DatamartType) -> Planned:
     """Check a query, and tell what it gives.
 
     Raises:
         UnsafeQuery: it does more than read.
-        Invalid: PostgreSQL refuses it; what it reads may still have to be made.
+        Invalid: PostgreSQL refuses it, or to keep what it gives; what it reads may still have to be made.
         DependencyUnavailable: somebody holds a lock on what it reads.
     """
     query = check_query(given, allowed_functions=shim.settings.allowed_functions)
@@ -95,14 +96,15 @@ def planned(shim: Shim, given: str) -> Planned:
     upstream = [{"schema": schema or "public", "table": name} for schema, name in tables]
     try:
         with shim.platform.warehouse("dataops datamart", role="builder") as connection, connection.cursor() as cursor:
-            cursor.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(PLAN_TIME_LIMIT)))
-            cursor.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
-            columns = _described(cursor, query, upstream)
+            columns = described(cursor, query)
+            unheld = relations.unheld(cursor, columns, kind)
             known = columns_of(cursor, tables)
     except (errors.UndefinedTable, errors.InvalidSchemaName) as error:
         return Planned(upstream, None, {}, _to_be_made(shim, tables, error))
     except Error as error:
         raise Invalid.field("query", f"PostgreSQL refuses it: {error.diag.message_primary}") from None
+    if unheld:
+        raise Invalid.field("query", unheld)
     _refuse_twins(columns)
     lineage = {
         name: [[list(path), column] for path, column in origins]
@@ -111,14 +113,19 @@ def planned(shim: Shim, given: str) -> Planned:
     return Planned(upstream, columns, lineage)
 
 
-def _described(cursor: Cursor, query: str, upstream: list[dict[str, str]]) -> list[Column]:
+def described(cursor: Cursor, query: str) -> list[Column]:
+    """The columns of a query that the guard has passed, before it is run; nobody waits long for that.
+
+    Raises:
+        psycopg2.Error: PostgreSQL refuses it.
+        DependencyUnavailable: somebody holds a lock on what it reads.
+    """
+    cursor.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(PLAN_TIME_LIMIT)))
+    cursor.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
     try:
         return query_columns(cursor, query)
     except errors.LockNotAvailable:
-        read = ", ".join(f"{each['schema']}.{each['table']}" for each in upstream)
-        raise DependencyUnavailable(
-            f"The query cannot be checked now: somebody has locked what it reads ({read}); try again shortly"
-        ) from None
+        raise locked(f"{schema or 'public'}.{name}" for schema, name in tables_of(query)) from None
 
 
 def _to_be_made(shim: Shim, tables: Collection[tuple[str | None, str]], error: Error) -> str:
@@ -126,9 +133,9 @@ def _to_be_made(shim: Shim, tables: Collection[tuple[str | None, str]], error: E
     with shim.platform.warehouse("dataops datamart", role="builder") as connection, connection.cursor() as cursor:
         if len(columns_of(cursor, tables)) == len(tables):
             raise Invalid.field("query", f"PostgreSQL refuses it: {error.diag.message_primary}")
-        said = error.diag.message_primary
+        said = error.diag.message_primary or ""
         if isinstance(error, errors.UndefinedTable):
-            said = elsewhere.undefined(cursor, error)
+            said = elsewhere.undefined(cursor, said)
     return f"A refresh will fail until what the query reads is there: {said}"
 
 

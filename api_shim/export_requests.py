@@ -1,10 +1,13 @@
 """Requests for exports in the platform's words: queries checked, names looked up, files named."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+from psycopg2 import Error
 from sqlalchemy.orm import Session
 
-from api_shim.datamart_reads import held_by
+from api_shim.datamart_reads import held_by, unreadable
+from api_shim.datamart_requests import described
 from api_shim.schemas.exports import ExportDatamart, ExportQuery, ExportReport, SectionIn
 from api_shim.shim import Shim
 from dataops_defs.adapters.sql.guard import check_query
@@ -61,13 +64,15 @@ def datamart_wanted(session: Session, shim: Shim, name: str, body: ExportDatamar
 
     Raises:
         NotFound: there is none of that name, or it lies in another schema.
-        Conflict: it was never filled, or what has its name is not the datamart's.
+        Conflict: it was never filled, its table is gone or may not be read, or what has its name is not the datamart's.
     """
     row = Datamarts(session).named(name, body.schema_name)
     with shim.platform.warehouse("dataops exports", role="reader") as connection, connection.cursor() as cursor:
         held = held_by(cursor, row)
-    if held is None or _schema_of(shim, row.schema, row.slug) is None:
+    if held is None:
         raise Conflict(f"Datamart '{row.name}' is empty: refresh it first")
+    if _schema_of(shim, row.schema, row.slug) is None:
+        raise unreadable(row)
     filled = f"last filled at {row.last_refreshed_at:%Y-%m-%d %H:%M:%S} UTC" if row.last_refreshed_at else "live"
     of = f"datamart {row.schema}.{row.slug}, {filled}"
     wanted = Wanted(
@@ -91,6 +96,22 @@ def report_wanted(session: Session, shim: Shim, body: ExportReport) -> tuple[Wan
     sections = [_section(session, shim, each, f"sections.{place}") for place, each in enumerate(body.sections)]
     wanted = Wanted(ExportKind.REPORT, title=body.report_name, sections=sections, template=body.template)
     return wanted, file_name(_file_stem(body.report_name))
+
+
+def refuse_locked(shim: Shim, wanted: Wanted) -> None:
+    """Say of a lock at once what is known at once: the run would wait for its end, and try again.
+
+    Raises:
+        DependencyUnavailable: somebody holds a lock on what a section reads.
+    """
+    for query in (each.query for each in wanted.sections if each.query):
+        guarded = check_query(query, allowed_functions=shim.settings.allowed_functions)
+        with (
+            suppress(Error),  # which the run tells, with the section's name
+            shim.platform.warehouse("dataops exports", role="reader") as connection,
+            connection.cursor() as cursor,
+        ):
+            described(cursor, guarded)
 
 
 def add_export(session: Session, settings: Settings, asked: tuple[Wanted, str], requested_by: str) -> ExportRow:

@@ -83,7 +83,7 @@ def _hint(error: Mapping[str, Any], models: Sequence[type[BaseModel]]) -> str:
         case "model_attributes_type" if name == "body":
             return " (Content-Type: application/json)"
         case "string_pattern_mismatch":
-            told = next((each.description for each in _named(name, models) if each.description), None)
+            told = next((each for field in _named(name, models) for each in _descriptions(field)), None)
             return f": {told}" if told else ""
         case _:
             return ""
@@ -140,6 +140,12 @@ def _named(name: Any, models: Iterable[type[BaseModel]]) -> Iterator[FieldInfo]:
         for own, field in model.model_fields.items():
             if name in (own, field.alias):
                 yield field
+
+
+def _descriptions(field: FieldInfo) -> Iterator[str]:
+    """What is said of a field's form, by itself or by its kind: ``Name | None`` is described where ``Name`` is."""
+    kinds = (part for kind in get_args(field.annotation) for part in get_args(kind) if isinstance(part, FieldInfo))
+    yield from (each.description for each in (field, *kinds) if each.description)
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

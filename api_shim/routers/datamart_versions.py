@@ -117,7 +117,7 @@ def _order(row: DatamartRow, version: DatamartVersionRow, action: str) -> Order:
 
 
 def _checked(shim: Shim, body: VersionedCreate) -> Planned:
-    plan = planned(shim, body.query)
+    plan = planned(shim, body.query, DatamartType.TABLE)
     table = relation_name(body.name)
     check_place(shim, body.schema_name, table, DatamartType.VIEW)
     with shim.platform.catalogue() as session:

@@ -13,7 +13,7 @@ from api_shim.answers import Family
 from api_shim.bounded import bounded
 from api_shim.changes import clear_schedule, schedules_of, set_schedule
 from api_shim.datamart_leftovers import drop_left_behind, how_to_drop, leftover_of
-from api_shim.datamart_reads import preview, statistics_of
+from api_shim.datamart_reads import lost, preview, statistics_of
 from api_shim.datamart_requests import check_place, not_versioned, planned, refuse_circle
 from api_shim.deleting import Cascade, Drop, check_reach, order_drop
 from api_shim.dependencies import PROTECTED, Change, ChangeDep, ReadingDep, ShimDep
@@ -57,7 +57,7 @@ SchemaQuery = Annotated[SchemaName | None, Field(alias="schema")]
 @router.post("/create", responses=refusals(409), response_model_exclude_none=True)
 def create_datamart(body: DatamartCreate, change: ChangeDep) -> DatamartDefined:
     """Define a datamart. It is empty until its first refresh."""
-    plan = planned(change.shim, body.query)
+    plan = planned(change.shim, body.query, body.type)
     table = relation_name(body.name)
     left = check_place(change.shim, body.schema_name, table, body.type)
     refuse_circle(change.session, body.schema_name, table, plan)
@@ -135,12 +135,14 @@ def list_datamarts(
     schedules = schedules_of(session, rows)
     versions = DatamartVersions(session).current_of(rows)
     statistics = statistics_of(shim, rows) if include_statistics else {}
+    missing = lost(shim, rows)
     listed = [
         DatamartOut.of(
             row,
             schedules.get(row.id),
             versions[row.id].version if row.id in versions else None,
             statistics.get(row.id, {}) if include_statistics else None,
+            missing.get(row.id),
         )
         for row in rows
     ]
@@ -158,6 +160,7 @@ def get_datamart(name: str, session: ReadingDep, shim: ShimDep, schema: SchemaQu
         schedules_of(session, [row]).get(row.id),
         next((each.version for each in versions if each.id == row.current_version_id), None),
         statistics_of(shim, [row]).get(row.id, {}),
+        lost(shim, [row]).get(row.id),
     )
     told = DatamartDetail(
         **dict(listed),

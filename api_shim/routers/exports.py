@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api_shim.answers import Family, Refusal, Refused
 from api_shim.dependencies import PROTECTED, ActorDep, ChangeDep, ReadingDep, ShimDep, known_parameters_only
-from api_shim.export_requests import add_export, datamart_wanted, query_wanted, report_wanted
+from api_shim.export_requests import add_export, datamart_wanted, query_wanted, refuse_locked, report_wanted
 from api_shim.runs import Execution, Order, Work, WorkDep, succeeded
 from api_shim.schemas.base import Failure, refusals
 from api_shim.schemas.exports import (
@@ -146,7 +146,9 @@ async def _make(work: Work, shim: Shim, actor: Actor, asked: Callable[[Session],
     made: list[str] = []
 
     def order(session: Session) -> Order:
-        row = add_export(session, shim.settings, asked(session), actor.name)
+        wanted = asked(session)
+        refuse_locked(shim, wanted[0])
+        row = add_export(session, shim.settings, wanted, actor.name)
         detail = {"fileName": row.file_name}
 
         def note(run: Any) -> None:

@@ -10,7 +10,8 @@ from dataops_defs.catalogue.models import DatamartRow, ScheduleRow
 from dataops_defs.domain.datamart import DatamartType, RefreshMethod, RefreshStrategy
 from dataops_defs.domain.schedule import Schedule
 
-SchemaName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$", description="Schema of the warehouse")]
+SCHEMA_NAME = "A schema of the warehouse: small letters a to z, digits and _, at most 63, and no digit first"
+SchemaName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$", description=SCHEMA_NAME)]
 CUSTOMER_360: dict[str, Any] = {
     "name": "customer_360_datamart",
     "query": "SELECT c.customer_id, c.name, c.email, COUNT(o.order_id) as total_orders, SUM(o.amount) as total_spent "
@@ -107,8 +108,8 @@ class DatamartDefined(DatamartCreated):
 class RefreshRequest(BaseModel):
     """How to refresh; left out, ``concurrent`` is as the datamart was scheduled, else false.
 
-    With it only the rows that differ are written, where the datamart has a unique key. Readers are never blocked either
-    way, but for a materialized view without a key that others are built on: ``method`` says so.
+    With it only the rows that differ are written, where the datamart has a unique key. Readers wait for moments at most
+    either way, but for a materialized view without a key that others are built on: ``method`` says so.
     """
 
     model_config = ConfigDict(
@@ -202,7 +203,9 @@ class DatamartOut(Snake):
     next_run: Moment | None = None
     datamart_id: str
     description: str | None = None
-    status: str = Field(description="created, ready, or failed: its last refresh did, the rows are those of before")
+    status: str = Field(
+        description="created, ready, failed: its last refresh did, or missing: what it was filled with was dropped"
+    )
     last_error: str | None = None
     current_version: str | None = None
     statistics: dict[str, ColumnStatistics] | None = Field(default=None, description="By column; sampled")
@@ -214,21 +217,22 @@ class DatamartOut(Snake):
         schedule: ScheduleRow | None,
         version: str | None,
         statistics: dict[str, ColumnStatistics] | None,
+        lost: str | None,
     ) -> "DatamartOut":
-        """The form of a row and what belongs to it."""
-        filled = row.last_refreshed_at is not None
+        """The form of a row and what belongs to it; ``lost`` says why its rows are not there any more."""
+        filled, failed = row.last_refreshed_at is not None, row.last_error or row.problem
         made = cls(
             name=row.name,
             type=str(row.type),
             schema_name=row.schema,
-            rows_count=row.rows_count,
-            size_mb=megabytes(row.size_bytes),
+            rows_count=0 if lost else row.rows_count,
+            size_mb=0 if lost else megabytes(row.size_bytes),
             last_refresh=row.last_refreshed_at,
             refresh_strategy=str(row.refresh_strategy),
             datamart_id=public_id("dm", row.id),
             description=row.description,
-            status="failed" if row.last_error or row.problem else "ready" if filled else "created",
-            last_error=row.last_error or row.problem,
+            status="failed" if failed else "missing" if lost else "ready" if filled else "created",
+            last_error=failed or lost,
             current_version=version,
             statistics=statistics,
         )

@@ -57,7 +57,7 @@ TableName = Annotated[
     Field(
         max_length=130,
         pattern=r"^[^\W\d][\w$]{0,62}(?:\.[^\W\d][\w$]{0,62})?$",
-        description="A datamart, or a table or view of the warehouse, with its schema or without",
+        description="A datamart, table or view, as table or schema.table: letters, digits, _ and $, no digit first",
     ),
 ]
 

@@ -9,7 +9,7 @@ from dataops_defs.adapters.sql.layout import laid_out
 from dataops_defs.defs.metadata import check_result, materialization_metadata, query_metadata
 from dataops_defs.defs.resources import PlatformResource
 from dataops_defs.defs.running import work_of_asset
-from dataops_defs.defs.specs import Row, asset_key, common
+from dataops_defs.defs.specs import Row, asset_key, common, upstream_inputs
 from dataops_defs.domain import naming
 from dataops_defs.domain.datamart import DatamartType
 from dataops_defs.flows.extract_dataset import extract_dataset
@@ -150,7 +150,7 @@ def _runnable(
 
     @dg.asset(  # type: ignore[untyped-decorator]
         key=key,
-        deps=[asset_key(each) for each in deps],
+        ins=upstream_inputs(deps),
         kinds=kinds,
         description=description,
         check_specs=[dg.AssetCheckSpec(name, asset=key, description=told) for name, told in checks.items()],

@@ -1,6 +1,6 @@
 """Assets that are shown and not materialised: sources, folders, and tables that something else fills."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -17,6 +17,11 @@ Row = Mapping[str, Any]
 def asset_key(path: naming.AssetPath) -> dg.AssetKey:
     """A path as Dagster's key."""
     return dg.AssetKey(list(path))
+
+
+def upstream_inputs(paths: Iterable[naming.AssetPath]) -> dict[str, dg.AssetIn]:
+    """Of an op: assets that come before it, and of which nothing is handed to it."""
+    return {naming.plain_name(each): dg.AssetIn(key=asset_key(each), dagster_type=dg.Nothing) for each in paths}
 
 
 def source_spec(row: Row) -> dg.AssetSpec:

@@ -27,7 +27,7 @@ class RefreshStrategy(StrEnum):
 
 
 class RefreshMethod(StrEnum):
-    """How a refresh put the new rows in place; of all of them only ``refresh`` makes readers wait."""
+    """How a refresh put the new rows in place; of all of them only ``refresh`` makes readers wait for the query."""
 
     BUILD = "build"
     """The first one: there was nothing to replace."""
@@ -81,6 +81,11 @@ def version_table(datamart: str, version: str) -> str:
 def draft_name(datamart_id: str) -> str:
     """What a datamart is called while it is built beside the one in place."""
     return f"_building_{datamart_id.replace('-', '')}"
+
+
+def columns_name(datamart_id: str) -> str:
+    """What a view of its query is called for a moment, to learn its columns."""
+    return f"{draft_name(datamart_id)}_columns"
 
 
 DRAFTS = r"^_building_[0-9a-f]{32}$"

@@ -6,6 +6,7 @@ They are the public surface of the Dagster location, and the REST API prints the
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 
 from anyascii import anyascii
 
@@ -93,6 +94,15 @@ def problem_key(kind: str, name: str) -> AssetPath:
 def check_path(path: Sequence[str]) -> str:
     """An asset key as people type it in the Dagster UI: ``app/raw/name``."""
     return "/".join(path)
+
+
+def plain_name(path: Sequence[str]) -> str:
+    """An asset key as a name of an op's input or output, which Dagster wants of ASCII letters, digits and _ only.
+
+    Names of tables hold anything: the digest keeps apart what is alike without its other characters.
+    """
+    digest = sha256("\0".join(path).encode()).hexdigest()[:16]
+    return f"{re.sub('[^A-Za-z0-9_]', '_', '_'.join(path))}_{digest}"
 
 
 def schedule_name(subject_kind: str, subject_slug: str) -> str:

@@ -88,7 +88,7 @@ def _refusals(work: Work, name: str) -> Iterator[None]:
         raise DependencyUnavailable(f"An earlier refresh of '{name}' is still ending; try again shortly") from error
     except psycopg2.errors.UndefinedTable as error:
         with work.warehouse("dataops build", role="builder") as connection, connection.cursor() as cursor:
-            told = elsewhere.undefined(cursor, error)
+            told = elsewhere.undefined(cursor, error.diag.message_primary or "")
         raise SourceError(f"The query of datamart '{name}' was refused: {told}") from None
     except psycopg2.OperationalError:
         raise

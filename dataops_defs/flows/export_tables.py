@@ -7,12 +7,15 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
+from dataops_defs.adapters.datamarts import elsewhere
 from dataops_defs.adapters.sources.base import Reading
-from dataops_defs.adapters.sources.postgres.source import PostgresSource
+from dataops_defs.adapters.sources.postgres.source import Locked, MissingTable, PostgresSource
+from dataops_defs.adapters.sql.guard import tables_of
 from dataops_defs.adapters.storage.free_space import space_of
+from dataops_defs.adapters.warehouse.connection import locked
 from dataops_defs.domain.columns import RejectedRow
 from dataops_defs.domain.extraction import Extraction, ExtractionType
-from dataops_defs.errors import InsufficientStorage, SourceError
+from dataops_defs.errors import DependencyUnavailable, InsufficientStorage, SourceError, SourceUnavailable
 from dataops_defs.flows.disk_space import Room, room_of
 from dataops_defs.flows.warehouse_source import warehouse_source
 from dataops_defs.flows.work import Step, Work
@@ -76,7 +79,7 @@ class Tables:
     """Opens the queries of one export; ``step`` is told of every row."""
 
     def __init__(self, work: Work, step: Step, most: int) -> None:
-        settings = work.platform.settings
+        self._platform, settings = work.platform, work.platform.settings
         self._settings, self._step, self._most, self._done = settings, step, most, 0
         self._unfit: dict[str, dict[str, str]] = {}
         self._source = PostgresSource(
@@ -95,6 +98,7 @@ class Tables:
             Unfit: a column holds what its type cannot (infinity, a date BC, a span with months): opened again, it is
                 read as text.
             SourceError: PostgreSQL refuses the query, or it takes longer than ten minutes.
+            DependencyUnavailable: the warehouse was lost, or somebody has locked what the query reads.
             InsufficientStorage: the disk of exports becomes full meanwhile.
         """
         unfit = self._unfit.setdefault(query, {})
@@ -106,6 +110,13 @@ class Tables:
             unfit[error.column] = error.note
             self._done = 0
             raise
+        except Locked:
+            raise locked(f"{schema or 'public'}.{name}" for schema, name in tables_of(query)) from None
+        except SourceUnavailable as error:
+            raise DependencyUnavailable(f"The warehouse: {error}") from None
+        except MissingTable as error:
+            with self._platform.warehouse("dataops export", role="reader") as connection, connection.cursor() as cursor:
+                raise SourceError(elsewhere.undefined(cursor, str(error))) from None
 
     def _watched(self, reading: Reading) -> Iterator[pa.RecordBatch]:
         for batch in reading.batches:

@@ -9,7 +9,7 @@
 | … ``concurrent``  | ``concurrently``, ``swap``, ``refresh``: the first that is possible                           |
 
 ``concurrently`` needs a unique key; ``swap`` needs that nothing but views is built on the datamart, which are bound
-anew. Only ``refresh`` makes readers wait, for as long as the query runs.
+anew. Only ``refresh`` makes readers wait for as long as the query runs; a swap, for moments (``locks``).
 """
 
 from collections.abc import Callable
@@ -24,12 +24,12 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from dataops_defs.adapters.datamarts import keys, names, ours, relations, swap, turns
 from dataops_defs.adapters.datamarts.locks import patiently
 from dataops_defs.adapters.datamarts.merge import merge
-from dataops_defs.adapters.datamarts.relations import Content, Relation, find, query_columns, same_columns
+from dataops_defs.adapters.datamarts.relations import Content, Relation, find
 from dataops_defs.adapters.datamarts.views import replacing
 from dataops_defs.adapters.sql.grouping import grouped_by
 from dataops_defs.adapters.warehouse.fence import hold_fence
 from dataops_defs.catalogue.models import DatamartRow
-from dataops_defs.domain.datamart import DatamartType, RefreshMethod, draft_name
+from dataops_defs.domain.datamart import DatamartType, RefreshMethod, columns_name, draft_name
 from dataops_defs.domain.ledger import Ledger
 from dataops_defs.errors import Conflict, SourceError
 from dataops_defs.flows.build_draft import as_builder, build_draft, build_passing_draft, clear_draft, draft_of
@@ -93,13 +93,12 @@ def place(work: Work, owner: Connection, row: DatamartRow, query: str, concurren
             names.refuse_where_a_type_is(cursor, row.schema, row.slug)
             return _swapped(site, cursor, None, RefreshMethod.BUILD, "There was nothing to replace")
         with site.builder() as builder:
-            wanted = query_columns(builder, query)
-        fits = same_columns(wanted, old.columns)
+            changed = relations.change_of(builder, query, old, (row.schema, columns_name(row.id)))
         if row.type is DatamartType.VIEW:
-            return _view(site, cursor, old, fits)
+            return _view(site, cursor, old, fits=not changed)
         if row.type is DatamartType.TABLE:
-            return _table(site, cursor, old, fits)
-        return _materialized_view(site, cursor, old, fits, concurrently)
+            return _table(site, cursor, old, fits=not changed)
+        return _materialized_view(site, cursor, old, changed, concurrently)
 
 
 def discard_draft(platform: Platform, row: DatamartRow) -> None:
@@ -111,11 +110,11 @@ def discard_draft(platform: Platform, row: DatamartRow) -> None:
                 swap.drop(cursor, draft)
 
 
-def _materialized_view(site: _Site, cursor: Cursor, old: Relation, fits: bool, concurrently: bool) -> Placed:
+def _materialized_view(site: _Site, cursor: Cursor, old: Relation, changed: str | None, concurrently: bool) -> Placed:
     ways: dict[RefreshMethod, Callable[[], Placed]] = {
-        RefreshMethod.CONCURRENTLY: lambda: _concurrently(site, cursor, old, fits),
+        RefreshMethod.CONCURRENTLY: lambda: _concurrently(site, cursor, old, changed),
         RefreshMethod.SWAP: lambda: _swap_if_free(site, cursor, old),
-        RefreshMethod.REFRESH: lambda: _refresh_in_place(site, cursor, old, fits),
+        RefreshMethod.REFRESH: lambda: _refresh_in_place(site, cursor, old, changed),
     }
     reasons: list[str] = []
     for method in _CONCURRENT if concurrently else _IN_ORDER:
@@ -129,9 +128,9 @@ def _materialized_view(site: _Site, cursor: Cursor, old: Relation, fits: bool, c
     raise Conflict(f"{old.schema}.{old.name} cannot be refreshed: {'; '.join(reasons)}")
 
 
-def _concurrently(site: _Site, cursor: Cursor, old: Relation, fits: bool) -> Placed:
-    if not old.populated or not fits:
-        raise NotPossible("concurrently: " + ("its columns changed" if old.populated else "it was never filled"))
+def _concurrently(site: _Site, cursor: Cursor, old: Relation, changed: str | None) -> Placed:
+    if not old.populated or changed:
+        raise NotPossible(f"concurrently: {changed if old.populated else 'it was never filled'}")
     try:
         with site.builder() as builder:
             by = "a unique index"
@@ -183,9 +182,9 @@ def _swap_if_free(site: _Site, cursor: Cursor, old: Relation) -> Placed:
         raise NotPossible(f"swapped: {reason}") from None
 
 
-def _refresh_in_place(site: _Site, cursor: Cursor, old: Relation, fits: bool) -> Placed:
-    if not fits:
-        raise NotPossible("refreshed in place: its columns changed")
+def _refresh_in_place(site: _Site, cursor: Cursor, old: Relation, changed: str | None) -> Placed:
+    if changed:
+        raise NotPossible(f"refreshed in place: {changed}")
     refresh = sql.SQL("REFRESH MATERIALIZED VIEW {}").format(old.identifier)
     with site.builder() as builder:
         try:
@@ -200,7 +199,7 @@ def _refresh_in_place(site: _Site, cursor: Cursor, old: Relation, fits: bool) ->
     return Placed(RefreshMethod.REFRESH, "readers waited while the query ran", ledger, content)
 
 
-def _table(site: _Site, cursor: Cursor, old: Relation, fits: bool) -> Placed:
+def _table(site: _Site, cursor: Cursor, old: Relation, *, fits: bool) -> Placed:
     if not fits:
         return _swapped(site, cursor, old, RefreshMethod.SWAP, "Its columns changed: it was built anew beside")
     build_passing_draft(site.work, site.row, site.query)
@@ -221,7 +220,7 @@ def _table(site: _Site, cursor: Cursor, old: Relation, fits: bool) -> Placed:
     return Placed(RefreshMethod.MERGE, "Only rows that differ were written", ledger, content)
 
 
-def _view(site: _Site, cursor: Cursor, old: Relation, fits: bool) -> Placed:
+def _view(site: _Site, cursor: Cursor, old: Relation, *, fits: bool) -> Placed:
     if not fits:
         return _swapped(site, cursor, old, RefreshMethod.SWAP, "Its columns changed: it was made anew beside")
     with site.builder() as builder:

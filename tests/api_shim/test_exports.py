@@ -2,14 +2,17 @@
 
 import io
 import re
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote
 from zipfile import ZipFile
 
+import psycopg2
 import pytest
 from fastapi.testclient import TestClient
 
 from api_shim.schemas.exports import QUERY, REPORT
+from dataops_defs.adapters.warehouse.connection import libpq_url
 from dataops_defs.settings import Settings
 from tests.api_shim.export_scenes import MVP, _rows, anybody, export, files, link, workbook
 
@@ -74,6 +77,29 @@ class TestAQuery:
 
         assert (reply.status_code, reply.json()["code"]) == (422, "SOURCE_ERROR")
         assert "no_such_table" in reply.json()["detail"]
+
+    def test_a_table_of_another_schema_is_pointed_to(self, client: TestClient) -> None:
+        reply = client.post(f"{MVP}/export/excel", json={"data_source": {"query": "SELECT * FROM customer_360"}})
+
+        assert [each["field"] for each in reply.json()["errors"]] == ["data_source.query"]
+        assert "there is analytics.customer_360: name the schema too" in reply.json()["detail"]
+
+    def test_one_that_meets_a_lock_may_be_asked_for_again(self, client: TestClient, shim_settings: Settings) -> None:
+        table = {"name": "Sales", "type": "table", "query": "SELECT * FROM sales"}
+        with (
+            closing(psycopg2.connect(libpq_url(shim_settings.url("warehouse")))) as other,
+            other.cursor() as cursor,
+        ):
+            cursor.execute("LOCK TABLE public.sales IN ACCESS EXCLUSIVE MODE")
+            replies = [
+                client.post(f"{MVP}/export/excel", json={"data_source": {"query": "SELECT * FROM sales"}}),
+                client.post(f"{MVP}/export/excel/report", json={"report_name": "June", "sections": [table]}),
+            ]
+
+        for reply in replies:
+            told = "Somebody has locked a table that this needs (public.sales); try again shortly"
+            assert (reply.status_code, reply.json()["detail"]) == (503, told)
+            assert "Retry-After" in reply.headers
 
     def test_what_the_query_cannot_give_is_said_of_its_place(self, client: TestClient) -> None:
         for query in (

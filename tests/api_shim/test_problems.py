@@ -28,6 +28,7 @@ class Asked(BaseModel):
     title: str = Field(default="xx", min_length=2)
     slug: str = Field(default="x", pattern=r"^[\w-]+$", description="Letters, digits, _ and -")
     code: str = Field(default="x", pattern="^x$")
+    place: Annotated[str, Field(pattern="^[a-z]+$", description="Letters a to z")] | None = None
     limit: int = Field(default=1, ge=1, le=500)
     share: float = Field(default=0.5, gt=0, lt=1)
     count: StrictInt = 1
@@ -56,6 +57,7 @@ def told(**given: Any) -> dict[str, str]:
         ("title", "x", "must have 2 characters at least"),
         ("slug", "a b", "is not written as it has to be: Letters, digits, _ and -"),
         ("code", "y", "is not written as it has to be"),
+        ("place", "1", "is not written as it has to be: Letters a to z"),
         ("limit", 0, "must be 1 or more"),
         ("limit", 501, "must be 500 or less"),
         ("limit", "x", "must be a whole number"),
@@ -112,7 +114,7 @@ class TestAnUnknownField:
     def test_is_told_with_the_known_ones_the_nearest_first(self) -> None:
         [said] = told(limits=3).values()
         assert said.startswith("is not a known field; known are limit, ")
-        assert said.endswith(" and 2 more")
+        assert said.endswith(" and 3 more")
 
     @pytest.mark.parametrize("where", [{"part": {"column": "x", "kin": "a"}}, {"parts": [{"column": "x", "kin": 1}]}])
     def test_of_a_part_with_those_of_the_part(self, where: Any) -> None:

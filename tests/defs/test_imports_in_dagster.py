@@ -103,6 +103,14 @@ class TestAnImportedTable:
         world.sql("UPDATE dataops.reject SET state = 'repaired'")
         assert checked(instance) == {"paid": True, "others": True}
 
+    def test_of_any_name_is_shown_and_can_be_checked(self, world: World, instance: dg.DagsterInstance) -> None:
+        names = ("заказы", "t$x", "t_x")
+        for name in names:
+            asked_for = asked(world, put(world, f"{name}.csv", CUSTOMERS), table=name)
+            assert run_job("import_file", instance, subject_id=asked_for).success
+
+        assert checked(instance) == dict.fromkeys(names, True)
+
     def test_is_checked_in_a_worker_that_builds_nothing_else(self, world: World, instance: dg.DagsterInstance) -> None:
         for name in ("paid", "others"):
             run_job("import_file", instance, subject_id=asked(world, put(world, f"{name}.csv", CUSTOMERS), table=name))

@@ -116,6 +116,35 @@ def test_a_table_that_nobody_is_known_to_write_is_no_reason_to_wait(follower: Fo
     assert mart("both") in follower.tick()
 
 
+@pytest.mark.parametrize("table", ["Lin A", "заказы", "t$x", 'quo"ted', "a/b", "Kunden-Stamm"])
+def test_a_table_of_any_name_refreshes_it(world: World, table: str) -> None:
+    define(world, "both", [f"public.{table}", "public.customers"], RefreshStrategy.ON_COMMIT)
+    follower = Follower(world)
+    follower.tick()
+
+    for key in (dg.AssetKey(["warehouse", "public", table]), CUSTOMERS):
+        follower.written(key)
+
+        assert follower.tick() == {mart("both")}
+        follower.tick()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("public.a-b", "public.a_b"), ("public.Lin A", "public.Lin$A"), ("public.a_b", "public_a.b")],
+)
+def test_tables_of_names_that_are_alike_are_told_apart(world: World, one: str, other: str) -> None:
+    define(world, "both", [one, other], RefreshStrategy.ON_COMMIT)
+    follower = Follower(world)
+    follower.tick()
+
+    for each in (one, other):
+        follower.written(dg.AssetKey(["warehouse", *each.split(".")]))
+
+        assert follower.tick() == {mart("both")}
+        follower.tick()
+
+
 def test_a_refresh_by_hand_of_what_it_reads_counts_as_a_change(follower: Follower) -> None:
     follower.written(mart("both"))
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any
@@ -243,6 +244,26 @@ def test_a_long_reader_is_waited_for_and_others_read_meanwhile(world: World) -> 
 
     assert reads > 10
     assert mart(world, id).last_method == "swap"
+
+
+def test_while_a_long_reader_is_waited_for_others_hardly_wait(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "PATIENCE_SECONDS", 1.0)
+    id = define(world, "regions", "SELECT region FROM content.sale")
+    refresh(world, id)
+    url = libpq_url(world.platform.settings.url("warehouse"))
+    reads = 0
+    with closing(psycopg2.connect(url)) as slow, closing(psycopg2.connect(url)) as quick:
+        slow.cursor().execute("SELECT count(*) FROM analytics.regions")
+        quick.autocommit = True
+        quick.cursor().execute("SET lock_timeout = '500ms'")
+        with ThreadPoolExecutor(1) as other:
+            refreshing = other.submit(refresh, world, id)
+            while not refreshing.done():
+                quick.cursor().execute("SELECT count(*) FROM analytics.regions")
+                reads += 1
+
+    assert reads > 10
+    assert isinstance(refreshing.exception(), Conflict)
 
 
 def test_a_reader_without_end_makes_a_refresh_give_up_with_a_sentence(

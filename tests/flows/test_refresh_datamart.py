@@ -2,6 +2,7 @@
 
 import pytest
 
+from dataops_defs.catalogue.datamarts import Datamarts
 from dataops_defs.domain.datamart import DatamartType
 from dataops_defs.domain.ledger import Ledger
 from dataops_defs.errors import Conflict, SourceError
@@ -277,3 +278,86 @@ def test_lineage_goes_through_stars_joins_unions_and_other_datamarts(world: Worl
     named = ("warehouse", "analytics", "named")
     assert below == {"title": [(region, "title")], "money": [(sale, "amount")]}
     assert above == {"title": [(named, "title")], "money": [(named, "money")], "twice": [(named, "money")]}
+
+
+class TestOneThatTakesOverWhatAnotherQueryMade:
+    @pytest.mark.parametrize("concurrent", [True, False])
+    def test_holds_its_own_querys_rows(self, world: World, concurrent: bool) -> None:
+        first = define(world, "few", "SELECT id FROM content.sale WHERE id < 3")
+        refresh(world, first)
+        assert method(refresh(world, first, concurrent=True)) == "concurrently"
+        with world.platform.catalogue() as session:
+            Datamarts(session).remove(Datamarts(session).get(first))
+        second = define(world, "few", "SELECT id FROM content.sale WHERE id > 418")
+
+        assert method(refresh(world, second, concurrent=concurrent)) == "swap"
+        assert world.sql("SELECT id FROM analytics.few ORDER BY id") == [(419,), (420,)]
+        assert method(refresh(world, second, concurrent=True)) == "concurrently"
+
+    def test_is_refused_where_it_cannot_replace_it(self, world: World) -> None:
+        first = define(world, "few", "SELECT id FROM content.sale WHERE id < 3")
+        refresh(world, first)
+        refresh(world, define(world, "above", "SELECT count(*) AS n FROM analytics.few"))
+        with world.platform.catalogue() as session:
+            Datamarts(session).remove(Datamarts(session).get(first))
+        second = define(world, "few", "SELECT id FROM content.sale WHERE id > 418")
+
+        with pytest.raises(Conflict, match="its query changed"):
+            refresh(world, second)
+
+
+class TestColumnsOfTypesThatAreMoreThanTheirBase:
+    """Domains, fields of intervals, lengths: a query's description tells none of them."""
+
+    @pytest.fixture(autouse=True)
+    def _people(self, world: World) -> None:
+        world.sql(
+            "CREATE DOMAIN public.email AS text CHECK (value ~ '@');"
+            "CREATE TABLE content.person (id int PRIMARY KEY, mail public.email, stay interval day to second,"
+            " at timestamptz(3), code varchar(10)[], price numeric(10, 2));"
+            "INSERT INTO content.person VALUES (1, 'ann@x', '1 day', now(), '{a}', 1.5)"
+        )
+
+    @pytest.mark.parametrize(
+        ("type", "concurrent", "wanted"),
+        [
+            (DatamartType.TABLE, False, "merge"),
+            (DatamartType.VIEW, False, "replace"),
+            (DatamartType.MATERIALIZED_VIEW, True, "concurrently"),
+        ],
+    )
+    def test_are_not_taken_for_changed(self, world: World, type: DatamartType, concurrent: bool, wanted: str) -> None:
+        id = define(world, "people", "SELECT * FROM content.person", type)
+        refresh(world, id)
+
+        assert method(refresh(world, id, concurrent=concurrent)) == wanted
+        assert leftovers(world) == []
+
+    def test_do_not_hinder_one_that_others_are_built_on(self, world: World) -> None:
+        lower = define(world, "people", "SELECT id, mail FROM content.person")
+        upper = define(world, "counted", "SELECT count(*) AS n, max(mail) AS last FROM analytics.people")
+        for id in (lower, upper):
+            refresh(world, id)
+        world.sql("INSERT INTO content.person VALUES (2, 'bob@x')")
+
+        assert [method(refresh(world, id)) for id in (lower, upper)] == ["concurrently", "swap"]
+        assert world.sql("SELECT * FROM analytics.counted") == [(2, "bob@x")]
+
+    @pytest.mark.parametrize("type", [DatamartType.TABLE, DatamartType.VIEW])
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [("varchar(10)", "varchar(20)"), ("numeric(10, 2)", "numeric(12, 2)"), ("text", "public.email")],
+    )
+    def test_are_seen_to_change(self, world: World, type: DatamartType, before: str, after: str) -> None:
+        world.sql(f"CREATE TABLE content.thing (it {before})")
+        id = define(world, "things", "SELECT it FROM content.thing", type)
+        refresh(world, id)
+        value = "123456789.25" if "numeric" in after else "longer@than.before"
+        world.sql(
+            "ALTER TABLE content.thing RENAME TO thing_before;"
+            f"CREATE TABLE content.thing (it {after}); GRANT SELECT ON content.thing TO PUBLIC"
+        )
+        world.sql("INSERT INTO content.thing VALUES (%s)", value)
+
+        assert method(refresh(world, id)) == "swap"
+        assert world.sql("SELECT it::text FROM analytics.things") == [(value,)]

@@ -2,7 +2,6 @@
 
 import re
 
-from psycopg2.errors import UndefinedTable
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 MOST_NAMED = 5
@@ -14,9 +13,8 @@ ORDER BY 1 LIMIT %s
 """
 
 
-def undefined(cursor: Cursor, error: UndefinedTable) -> str:
-    """What PostgreSQL says, and which tables of that name the cursor's role may read."""
-    said = error.diag.message_primary or "a table does not exist"
+def undefined(cursor: Cursor, said: str) -> str:
+    """What PostgreSQL says of a table that is not there, and which tables of that name the cursor's role may read."""
     quoted = re.search('"([^"]+)"', said)
     if quoted is None:
         return said

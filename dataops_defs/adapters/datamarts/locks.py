@@ -1,7 +1,7 @@
 """Patience with those who read.
 
-Whoever waits for an exclusive lock holds up all readers that come after it. So we wait less than a second, let readers
-pass, and try again.
+Whoever waits for an exclusive lock holds up all readers that come after it. So we wait for a moment, let readers pass
+for a longer one, and try again; both grow, for where reads overlap only a longer wait outlasts those under way.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,10 +13,10 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_c
 
 from dataops_defs.errors import Conflict
 
-LOCK_TIMEOUT = "800ms"
+WAITS = ("100ms", "100ms", "200ms", "400ms", "800ms")
 """Less than PostgreSQL's ``deadlock_timeout`` of a second: where a reader and we wait for each other, we give way."""
 PATIENCE_SECONDS = 300.0
-PAUSES = (0.2, 0.5, 1.0, 2.0)
+PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _SAME_OWNER = """
 SELECT format('ALTER %%s %%I.%%I OWNER TO %%I', CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
     ELSE 'TABLE' END, n.nspname, c.relname, pg_get_userbyid(c.relowner))
@@ -44,7 +44,8 @@ def patiently(cursor: Cursor, name: str, act: Callable[[], None], seconds: float
     )
     try:
         for attempt in tries:
-            with attempt, _in_brief(cursor):
+            wait = WAITS[min(attempt.retry_state.attempt_number, len(WAITS)) - 1]
+            with attempt, _in_brief(cursor, wait):
                 act()
     except BUSY:
         raise Conflict(
@@ -61,9 +62,9 @@ def lock(cursor: Cursor, oid: int) -> None:
 
 
 @contextmanager
-def _in_brief(cursor: Cursor) -> Iterator[None]:
+def _in_brief(cursor: Cursor, wait: str) -> Iterator[None]:
     cursor.execute("SAVEPOINT in_brief")
-    cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+    cursor.execute(f"SET LOCAL lock_timeout = '{wait}'")
     try:
         yield
         cursor.execute("SET LOCAL lock_timeout = 0")

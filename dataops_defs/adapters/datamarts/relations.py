@@ -19,6 +19,11 @@ _COLUMNS = (
     "SELECT a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull FROM pg_attribute a"
     " WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
 )
+SYSTEM_COLUMNS = ("ctid", "xmin", "cmin", "xmax", "cmax", "tableoid")
+_PSEUDO = (
+    "SELECT given.name, given.type FROM unnest(%s::text[], %s::text[]) AS given (name, type)"
+    " JOIN pg_type t ON t.oid = to_regtype(given.type) WHERE t.typtype = 'p'"
+)
 Name = tuple[str, str]
 """Schema and name."""
 
@@ -74,6 +79,41 @@ def query_columns(cursor: Cursor, query: str) -> list[Column]:
         ([each.type_code for each in described],),
     )
     return [Column(each.name, type) for each, (type,) in zip(described, cursor.fetchall(), strict=True)]
+
+
+def change_of(cursor: Cursor, query: str, kept: Relation, place: Name) -> str | None:
+    """What is not as it was when the query of a table or view was last told; None where nothing changed.
+
+    What a query is described by tells neither domains nor fields of intervals, so PostgreSQL is asked for a view of it,
+    which nobody sees. A materialized view is refreshed by the query that it was made of, so that must be the same too.
+
+    Args:
+        place: schema and name that nothing has.
+    """
+    cursor.execute("SAVEPOINT described")
+    cursor.execute(sql.SQL("CREATE VIEW {} AS {}").format(sql.Identifier(*place), sql.SQL(query)))
+    made = find(cursor, *place)
+    columns = made.columns if made else []
+    cursor.execute("SELECT pg_get_viewdef(%s) = pg_get_viewdef(%s)", (made.oid if made else None, kept.oid))
+    [(same,)] = cursor.fetchall()
+    cursor.execute("ROLLBACK TO SAVEPOINT described")
+    if [(each.name, each.type) for each in columns] != [(each.name, each.type) for each in kept.columns]:
+        return "its columns changed"
+    return "its query changed" if kept.type is DatamartType.MATERIALIZED_VIEW and not same else None
+
+
+def unheld(cursor: Cursor, columns: Sequence[Column], type: DatamartType) -> str | None:
+    """Why such a table or view cannot have the columns of a query; None where it can."""
+    names, types = [each.name for each in columns], [each.type for each in columns]
+    taken = [name for name in names if name in SYSTEM_COLUMNS] if type is not DatamartType.VIEW else []
+    if taken:
+        return (
+            f"it gives a column named '{taken[0]}', a name that PostgreSQL keeps to itself: name it otherwise with AS"
+        )
+    cursor.execute(_PSEUDO, (names, types))
+    for name, kind in cursor.fetchall():
+        return f"its column '{name}' is a {kind}, which no table or view can hold: select its parts, or cast it"
+    return None
 
 
 def same_columns(one: Sequence[Column], other: Sequence[Column]) -> bool:

@@ -1,11 +1,13 @@
 """Which source columns each column of a query comes from, as far as the text alone can tell."""
 
 from collections.abc import Mapping, Sequence, Set
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.lineage import Node, lineage
+from sqlglot.schema import MappingSchema
 
 DEFAULT_SCHEMA = "public"
 Column = tuple[str | None, str, str]
@@ -24,6 +26,7 @@ def column_lineage(
     """
     try:
         query = sqlglot.parse_one(sql, read="postgres")
+        _spell_out_renamed(query, columns or {})
         bare = {table.name for table in query.find_all(exp.Table) if not table.db}
         roots = lineage(None, query, _schema(columns or {}), dialect="postgres", db=DEFAULT_SCHEMA)
     except (SqlglotError, RecursionError, ValueError, KeyError, AttributeError):
@@ -34,11 +37,23 @@ def column_lineage(
     return {name: sources for name, sources in found.items() if sources}
 
 
-def _schema(columns: Mapping[tuple[str | None, str], Sequence[str]]) -> dict[str, object]:
-    nested: dict[str, dict[str, dict[str, str]]] = {}
+def _spell_out_renamed(query: exp.Expr, columns: Mapping[tuple[str | None, str], Sequence[str]]) -> None:
+    """``t AS a(x, y)`` as ``(SELECT … FROM t) AS a(x, y)``: sqlglot takes new names of a table for the table's own."""
+    made_here = {(None, each.alias) for each in query.find_all(exp.CTE)}
+    for table in list(query.find_all(exp.Table)):
+        name = (table.db or None, table.name)
+        if not table.alias_column_names or not (name in columns or name in made_here):
+            continue
+        held = [exp.column(exp.to_identifier(each, quoted=True)) for each in columns.get(name, ())]
+        plain = exp.Table(this=table.this.copy(), db=table.args.get("db"))
+        table.replace(exp.Subquery(this=exp.select(*held or "*").from_(plain), alias=table.args["alias"].copy()))
+
+
+def _schema(columns: Mapping[tuple[str | None, str], Sequence[str]]) -> MappingSchema:
+    nested: dict[str, Any] = {}
     for (schema, table), names in columns.items():
         nested.setdefault(schema or DEFAULT_SCHEMA, {})[table] = dict.fromkeys(names, "unknown")
-    return dict(nested)
+    return MappingSchema(nested, dialect="postgres", normalize=False)  # names are the catalogue's own
 
 
 def _leaves(root: Node, bare: Set[str]) -> list[Column]:
@@ -46,7 +61,7 @@ def _leaves(root: Node, bare: Set[str]) -> list[Column]:
     found: set[Column] = set()
     for node in root.walk():
         table = node.expression
-        if isinstance(table, exp.Table) and not node.downstream:
+        if isinstance(table, exp.Table) and not node.downstream and not table.alias_column_names:
             schema = None if table.db == DEFAULT_SCHEMA and table.name in bare else table.db or None
             column = node.name.rpartition(".")[2].strip('"')
             if column != "*":

@@ -1,6 +1,6 @@
 """Connections to the warehouse with the owner's role, for writes that commit data and ledger together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import psycopg2
@@ -9,11 +9,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from dataops_defs.errors import DependencyUnavailable, InsufficientStorage
 
 MAX_PURPOSE = 63
-CONFLICTS = (
-    psycopg2.errors.DeadlockDetected,
-    psycopg2.errors.SerializationFailure,
-    psycopg2.errors.LockNotAvailable,
-)
+CONFLICTS = (psycopg2.errors.DeadlockDetected, psycopg2.errors.SerializationFailure)
+SHORTLY = "try again shortly"
 # A statement whose client is gone ends within two seconds and holds its locks no longer.
 SESSION = "SET TIME ZONE 'UTC'; SET client_connection_check_interval = '2s'"
 
@@ -21,6 +18,16 @@ SESSION = "SET TIME ZONE 'UTC'; SET client_connection_check_interval = '2s'"
 def libpq_url(url: str) -> str:
     """A SQLAlchemy URL as libpq and psql understand it."""
     return url.replace("postgresql+psycopg2://", "postgresql://", 1)
+
+
+def locked(tables: Iterable[str] = ()) -> DependencyUnavailable:
+    """What is said where a lock that somebody else holds was waited for in vain.
+
+    Args:
+        tables: among which the locked one is, as people name them.
+    """
+    among = ", ".join(tables)
+    return DependencyUnavailable(f"Somebody has locked a table that this needs{among and f' ({among})'}; {SHORTLY}")
 
 
 @contextmanager
@@ -41,6 +48,8 @@ def warehouse_connection(url: str, purpose: str = "dataops") -> Iterator[Connect
             with connection.cursor() as cursor:
                 cursor.execute(SESSION)
             yield connection
+    except psycopg2.errors.LockNotAvailable as error:
+        raise locked() from error
     except CONFLICTS as error:
         raise DependencyUnavailable("Another write to the warehouse was in the way; try again shortly") from error
     except psycopg2.errors.DiskFull as error:

@@ -31,11 +31,32 @@ class TestColumnLineage:
             "b": [(None, "u", "b")],
         }
 
+    def test_known_columns_keep_their_case_in_a_star(self):
+        columns = {("s", "T x"): ["Id", "B c"]}
+        assert column_lineage('SELECT * FROM s."T x"', columns) == {
+            "Id": [("s", "T x", "Id")],
+            "B c": [("s", "T x", "B c")],
+        }
+
     def test_public_written_out_stays_written_out(self):
         assert column_lineage("SELECT a FROM public.t") == {"a": [("public", "t", "a")]}
 
     def test_quoted_names_keep_their_case(self):
         assert column_lineage('SELECT "Big" AS b FROM s."T x"') == {"b": [("s", "T x", "Big")]}
+
+    def test_columns_that_a_tables_alias_renames_are_told_by_the_tables_names(self):
+        columns = {("s", "T x"): ["Id", "b"], (None, "t"): ["id", "a", "b"]}
+        assert column_lineage("SELECT q.p, q.b FROM t AS q(P, o)", columns) == {
+            "p": [(None, "t", "id")],
+            "b": [(None, "t", "b")],
+        }
+        assert column_lineage('SELECT q.p, r.k FROM s."T x" AS q(p) JOIN t AS r(k) ON p = k', columns) == {
+            "p": [("s", "T x", "Id")],
+            "k": [(None, "t", "id")],
+        }
+        sql = "WITH w AS (SELECT id, a FROM t) SELECT q.p, q.o FROM w AS q(p, o)"
+        assert column_lineage(sql, columns) == {"p": [(None, "t", "id")], "o": [(None, "t", "a")]}
+        assert column_lineage("SELECT q.p, r.id FROM t AS q(p, o) JOIN t AS r ON true") == {"id": [(None, "t", "id")]}
 
     def test_what_cannot_be_told_is_left_out(self):
         assert column_lineage("SELECT * FROM t") == {}

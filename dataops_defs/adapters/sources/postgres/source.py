@@ -45,6 +45,14 @@ LOOK_FOR_THE_CLIENT = """DO $$ BEGIN SET client_connection_check_interval = '2s'
 EXCEPTION WHEN OTHERS THEN NULL; END $$"""
 
 
+class MissingTable(SourceError):
+    """The query reads what is not there."""
+
+
+class Locked(SourceUnavailable):
+    """Somebody holds a lock on what the query reads."""
+
+
 @dataclass(frozen=True)
 class PostgresSource:
     """A PostgreSQL database. ``read_seconds`` and ``preview_seconds`` bound one statement, and ``during`` may end it.
@@ -221,6 +229,10 @@ def _errors(seconds: float) -> Iterator[None]:
 def _query_error(error: psycopg2.Error, seconds: float) -> Exception:
     code = error.pgcode or ""
     said = error.diag.message_primary
+    if isinstance(error, psycopg2.errors.LockNotAvailable):
+        return Locked("PostgreSQL: somebody has locked what is to be read; try again shortly")
+    if isinstance(error, psycopg2.errors.UndefinedTable):
+        return MissingTable(f"PostgreSQL: {said}")
     if code == "57014":
         return SourceError(f"the query was ended: it ran longer than {seconds:g} s")
     if not code and _NO_MEMORY.search(str(error)):
