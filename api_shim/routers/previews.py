@@ -31,6 +31,7 @@ FORM: dict[str, Any] = {
                         "delimiter": {"type": "string", "maxLength": 10, "example": ","},
                         "encoding": {"type": "string", "maxLength": 50, "example": "utf-8"},
                         "has_header": {"type": "boolean", "example": True},
+                        "sheet": {"type": "string", "maxLength": 200, "example": "Sheet1"},
                         "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
                     },
                 }

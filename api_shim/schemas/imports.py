@@ -52,6 +52,7 @@ FilePath = Annotated[
     str, Field(min_length=1, max_length=4096, description="Below a mount, or a folder that files may be read from")
 ]
 ColumnName = Annotated[str, Field(min_length=1, max_length=1000)]
+Sheet = Annotated[str | None, Field(min_length=1, max_length=200, description="Of a workbook; else the first")]
 HasHeader = Annotated[
     StrictBool | None,
     Field(description="Of CSV files and workbooks: whether the first row names the columns; told by its values else"),
@@ -85,7 +86,7 @@ class ImportRequest(BaseModel):
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     encoding: str | None = Field(default=None, min_length=1, max_length=50)
     has_header: HasHeader = None
-    sheet: str | None = Field(default=None, min_length=1, max_length=200, description="Of a workbook; else the first")
+    sheet: Sheet = None
     notification_email: str | None = Field(default=None, max_length=320)
 
     _address = field_validator("notification_email")(checked_address)

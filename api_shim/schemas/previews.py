@@ -5,7 +5,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from api_shim.schemas.datamarts import Snake
-from api_shim.schemas.imports import HasHeader
+from api_shim.schemas.imports import HasHeader, Sheet
 from dataops_defs.adapters.preview.shown import Asked, Shown
 
 MOST_ROWS = 1000
@@ -37,11 +37,12 @@ class PathPreview(BaseModel):
     delimiter: str | None = Field(default=None, max_length=10, description="Told by the file when left out")
     encoding: str | None = Field(default=None, max_length=50, description="Told by the file when left out")
     has_header: HasHeader = None
+    sheet: Sheet = None
 
     @property
     def asked(self) -> Asked:
         """In the platform's words."""
-        return Asked(self.limit, self.delimiter or None, self.encoding or None, self.has_header)
+        return Asked(self.limit, self.delimiter or None, self.encoding or None, self.has_header, self.sheet)
 
 
 class UploadForm(BaseModel):
@@ -52,11 +53,12 @@ class UploadForm(BaseModel):
     delimiter: str | None = Field(default=None, max_length=10)
     encoding: str | None = Field(default=None, max_length=50)
     has_header: bool | None = None
+    sheet: Sheet = None
 
     @property
     def asked(self) -> Asked:
         """In the platform's words."""
-        return Asked(self.limit, self.delimiter, self.encoding, self.has_header)
+        return Asked(self.limit, self.delimiter, self.encoding, self.has_header, self.sheet)
 
 
 class PreviewOut(Snake):

@@ -89,6 +89,22 @@ class TestANulInARow:
         assert (told.preview["columns"], told.imported["rows_imported"]) == (["id", "note"], 50)
 
 
+class TestAWorkbookOfTwoSheets:
+    def test_is_read_by_the_sheet_that_is_named(self, api: Api) -> None:
+        book, file = Workbook(), BytesIO()
+        book.active.append(["cover"])
+        data = book.create_sheet("Data")
+        for row in (["id", "name"], [1, "Ann"]):
+            data.append(row)
+        book.save(file)
+
+        first = Told(api, "two.xlsx", file.getvalue())
+        assert "to read another, name it (Data)" in first.preview["warning"]
+        assert "to read another, name it (Data)" in first.imported["note"]
+        named = Told(api, "again.xlsx", file.getvalue(), sheet="Data")
+        assert named.preview["columns"] == list(named.imported["inferred_schema"]) == ["id", "name"]
+
+
 class TestAFirstRowOfValues:
     @pytest.mark.parametrize("content", [b"1,2024-01-01,Ann\n2,2024-01-02,Bob\n", b"1,2024-01-01,Ann\n2\n"])
     def test_is_a_row_like_the_others(self, api: Api, content: bytes) -> None:

@@ -98,7 +98,7 @@ class TestAnUpload:
             *(({"limit": each}, "limit") for each in ("0", "1001", "-1", "x", "99999999999")),
             *(({"encoding": each}, "encoding") for each in ("utf-7", "rot13", "unicode_escape")),
             *(({"delimiter": each}, "delimiter") for each in ("ab", "\n", '"', "a")),
-            *[({"sheet": "x"}, "sheet"), ({"encoding": "x" * 2000}, "encoding")],
+            *[({"page": "x"}, "page"), ({"encoding": "x" * 2000}, "encoding")],
         ],
     )
     def test_with_wrong_settings_names_them(self, upload, form, field):

@@ -333,6 +333,12 @@ class TestColumnsOfTypesThatAreMoreThanTheirBase:
         assert method(refresh(world, id, concurrent=concurrent)) == wanted
         assert leftovers(world) == []
 
+    def test_may_be_its_key(self, world: World) -> None:
+        id = define(world, "mails", "SELECT mail FROM content.person", DatamartType.MATERIALIZED_VIEW)
+        refresh(world, id)
+
+        assert method(refresh(world, id, concurrent=True)) == "concurrently"
+
     def test_do_not_hinder_one_that_others_are_built_on(self, world: World) -> None:
         lower = define(world, "people", "SELECT id, mail FROM content.person")
         upper = define(world, "counted", "SELECT count(*) AS n, max(mail) AS last FROM analytics.people")

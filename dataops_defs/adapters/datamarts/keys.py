@@ -20,7 +20,14 @@ SAMPLE = 10_000
 MOST_COLUMNS = 12
 MOST_TRIES = 5
 LARGEST_KEY = 8
-KEY_TYPES = frozenset({"smallint", "integer", "bigint", "text", "character varying", "character", "uuid", "date"})
+KEY_TYPES = ("smallint", "integer", "bigint", "text", "character varying", "character", "uuid", "date")
+_MAY_BE_KEYS = """
+SELECT a.attname
+FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped
+    AND format_type(CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END, NULL) = ANY(%s)
+ORDER BY a.attnum LIMIT %s
+"""
 _FOUND = """
 SELECT EXISTS (
     SELECT FROM pg_index i WHERE i.indrelid = %s AND i.indisunique AND i.indisvalid AND i.indimmediate
@@ -50,7 +57,7 @@ def make_key(cursor: Cursor, relation: Relation, grouped_by: Sequence[str]) -> S
     if 0 < len(grouped_by) <= LARGEST_KEY and _index(cursor, relation, grouped_by):
         return grouped_by
     tried = 0
-    for columns in _guesses(relation):
+    for columns in _guesses(cursor, relation):
         if tried < MOST_TRIES and _holds_in_sample(cursor, relation, columns):
             tried += 1
             if _never_null(cursor, relation, columns) and _index(cursor, relation, columns):
@@ -63,8 +70,9 @@ def drop_made_key(cursor: Cursor, relation: Relation) -> None:
     cursor.execute(sql.SQL("DROP INDEX IF EXISTS {}").format(sql.Identifier(relation.schema, made_name(relation))))
 
 
-def _guesses(relation: Relation) -> Iterator[tuple[str, ...]]:
-    likely = [each.name for each in relation.columns if each.type.partition("(")[0] in KEY_TYPES][:MOST_COLUMNS]
+def _guesses(cursor: Cursor, relation: Relation) -> Iterator[tuple[str, ...]]:
+    cursor.execute(_MAY_BE_KEYS, (relation.oid, list(KEY_TYPES), MOST_COLUMNS))
+    likely = [name for (name,) in cursor.fetchall()]
     for size in (1, 2):
         yield from combinations(likely, size)
 

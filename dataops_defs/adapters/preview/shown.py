@@ -22,6 +22,7 @@ class Asked:
     delimiter: str | None = None
     encoding: str | None = None
     has_header: bool | None = None
+    sheet: str | None = None
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ _PARQUET = "dataops_defs.adapters.preview.parquet_worker"
 
 
 def table_shown(file: BinaryIO, kind: Kind, name: str, asked: Asked) -> Shown:
-    """A preview of an open workbook, of its first sheet, or of a Parquet file.
+    """A preview of an open workbook, of its first sheet where none is named, or of a Parquet file.
 
     Raises:
         SourceError: it is none, or takes more time or memory than a preview may.
@@ -48,5 +48,5 @@ def _reading(file: BinaryIO, kind: Kind, name: str, asked: Asked) -> Iterator[Re
         check_container(file, LIMITS)
     except Refused as refused:
         raise SourceError(str(refused)) from None
-    with sheet_in(file, name, None, asked.limit, SECONDS, MEMORY, asked.has_header) as reading:
+    with sheet_in(file, name, asked.sheet, asked.limit, SECONDS, MEMORY, asked.has_header) as reading:
         yield reading

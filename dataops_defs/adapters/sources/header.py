@@ -29,9 +29,9 @@ _YEARS = range(1900, 2101)
 _FEWEST_FROM_0, _FEWEST_FROM_1 = 3, 4
 _NOTHING = frozenset(["", "-", "--", "?", ".", "nan", "n/a", "na", "null", "none", "nil", "\\n"])
 _ERRORS = frozenset(["#n/a", "#ref!", "#value!", "#div/0!", "#num!", "#name?", "#null!"])
-_DIGITS = re.compile(r"\d+")
+_DIGITS, _LETTERS = re.compile(r"\d+"), re.compile(r"[^\W\d_]+")
 _MOMENT = re.compile(r"\d{4}[-/.]\d\d?([-/.]\d\d?)?([T ].*)?|\d\d?[-/.]\d\d?[-/.]\d{2,4}([T ].*)?|-?\d+:\d\d(:\d\d.*)?")
-_NUMBER = re.compile(r"[-+]?[\d.,'  ]*\d[\d.,'  ]*(e[-+]?\d+)?%?", re.IGNORECASE)
+_NUMBER = re.compile(r"[-+]?[\d.,][\d.,'\u00a0\u202f ]*(e[-+]?\d+)?|[-+]?inf(inity)?", re.IGNORECASE)
 
 
 class Kind(Enum):
@@ -40,6 +40,8 @@ class Kind(Enum):
     EMPTY = auto()
     TEXT = auto()
     NUMBER = auto()
+    FIGURES = auto()
+    """Digits with other signs and no letter: 25%, 12227-000."""
     MOMENT = auto()
     TRUTH = auto()
     TEXT_OF_NUMBER = auto()
@@ -79,7 +81,9 @@ def kind_of_text(text: str) -> Kind:
         return Kind.MOMENT
     if _NUMBER.fullmatch(text):
         return Kind.NUMBER
-    return Kind.TRUTH if text.lower() in ("true", "false") else Kind.TEXT
+    if text.lower() in ("true", "false"):
+        return Kind.TRUTH
+    return Kind.FIGURES if _DIGITS.search(text) and not _LETTERS.search(text) else Kind.TEXT
 
 
 def cell_of_text(text: str) -> Cell:
@@ -91,26 +95,33 @@ def verdict(first: Sequence[Given], below: Sequence[Sequence[Given]], cell_of: C
     """What the first row is.
 
     A text above numbers, moments or booleans is a name. A cell above its like is a value: a number above numbers, a
-    code above codes of its form, a text that comes back below. Years and places that count up or down are names.
+    code above codes of its form, a text that comes back below. Years, places that count up, and numbers beside names
+    are names.
 
     Args:
         below: the rows after it, as many as are looked at.
     """
-    rows = [each for each in below if len(each) == len(first) and each != first]
+    rows = [each for each in below if len(each) == len(first)]
     columns = []
     for head, *cells in zip(first[:MOST_COLUMNS], *rows, strict=False):
-        columns.append(_Column(cell_of(head), cells.count(head), partial(list, map(cell_of, cells))))
+        others = (cell for cell, row in zip(cells, rows, strict=True) if row != first)
+        columns.append(_Column(cell_of(head), cells.count(head), partial(list, map(cell_of, others))))
     values = [column for column in columns if column.begins_alike]
     if not values:
-        unsure = any(column.head.is_value and not column.is_named for column in columns)
-        return DOUBTED_NAMES if unsure else NAMES
+        return DOUBTED_NAMES if _is_unsure(columns) else NAMES
     if _are_labels(values, columns):
         return DOUBTED_NAMES
-    more_than_texts = [column for column in values if column.head.is_value]
     names = sum(column.is_named for column in columns)
-    if names and (len(more_than_texts) < names or _could_be_labels(more_than_texts)):
+    told = [column for column in values if column.head.kind is not Kind.TEXT]
+    if names and (len(told) <= names or all(column.head.kind is Kind.NUMBER for column in told)):
         return DOUBTED_NAMES
     return DATA
+
+
+def _is_unsure(columns: "Sequence[_Column]") -> bool:
+    """Whether there are values among the names, or more than one is missing."""
+    unnamed = sum(not column.head.text and bool(column.cells) for column in columns)
+    return unnamed > 1 or any(column.head.is_value for column in columns)
 
 
 @dataclass
@@ -136,25 +147,32 @@ class _Column:
 
     @property
     def is_named(self) -> bool:
-        """Whether its head is of another kind than values below."""
-        return self.head.kind is not Kind.EMPTY and self.usual not in (None, Kind.TEXT, self.head.kind)
+        """Whether its head is of another kind than values below, which are all of one; figures may be either."""
+        kinds = {cell.kind for cell in self.cells}
+        return (
+            self.head.kind not in (Kind.EMPTY, Kind.FIGURES)
+            and len(kinds) == 1
+            and kinds.isdisjoint({Kind.TEXT, self.head.kind})
+        )
 
     @property
     def begins_alike(self) -> bool:
         """Whether its head could be one of its cells; a value without any below is told by itself."""
         if self.head.kind is Kind.EMPTY:
-            return False
+            return bool(self.head.text and self.cells)
         if self.repeated >= 2 or (self.head.is_value and self.usual in (None, self.head.kind)):
             return True
+        if not _DIGITS.search(self.head.text):
+            return False
         form = _form(self.head.text)
-        return "0" in form and 2 * sum(_form(cell.text) == form for cell in self.cells) > len(self.cells)
+        return 2 * sum(_form(cell.text) == form for cell in self.cells) > len(self.cells)
 
 
 def _form(text: str) -> str:
-    """The text without its digits' values: N17 and N4 are of one form, and so are 0017 and 0004."""
+    """The text without its digits' values: N17 and N4 are of one form, 0017 and 0004, and ORD-17 and INV-4."""
     if text.isdecimal():
         return "0" * len(text)
-    return _DIGITS.sub("0", text)
+    return _DIGITS.sub("0", _LETTERS.sub("A", text) if text.isupper() else text)
 
 
 def _are_labels(values: Sequence[_Column], columns: Sequence[_Column]) -> bool:
@@ -172,12 +190,6 @@ def _are_labels(values: Sequence[_Column], columns: Sequence[_Column]) -> bool:
         return False
     cells = [cell for column in values for cell in column.cells]
     return 2 * sum(map(_is_year, cells)) <= len(cells)
-
-
-def _could_be_labels(values: Sequence[_Column]) -> bool:
-    """Whether numbers among names could be names themselves."""
-    numbers = _rising_or_falling(values)
-    return numbers is not None and (len(numbers) > 1 or numbers[0] in _YEARS)
 
 
 def _rising_or_falling(values: Sequence[_Column]) -> list[int] | None:

@@ -21,7 +21,8 @@ def evidence(pair: Candidate, features: Mapping[str, float], rival: tuple[Profil
 
 def evidence_together(found: Composite) -> list[str]:
     """The same for several columns."""
-    named = "the columns are called the same" if found.names == 1 else "the columns are called alike"
+    child, parent = (tuple(map(str.casefold, each.columns)) for each in (found.pair.child, found.pair.parent))
+    named = "the columns are called the same" if child == parent else "the columns are called alike"
     return [named, _included(found.pair), _of_key(found.pair), *_of_sample(found.pair)]
 
 

@@ -255,6 +255,9 @@ class TestTellingTheDialect:
             ("preis, eur;menge\n1,50;2\n2,50;3\n", 2),
             ("a, b\tc, d\n1, 2\t3, 4\n", 2),
             ("1,2\n3,4\n", 2),
+            ("Preis\n1,50\n2,50\n", 1),
+            ("Name, Vorname;Alter\nMüller, Hans;15\nMeier, Eva;16\n", 2),
+            ("a, b, c\n1, 2, 3\n", 3),
             ("a,b;c,d\n1,2;3,4\nx,y;z,1\n", 3),
         ],
     )
@@ -264,7 +267,7 @@ class TestTellingTheDialect:
         table, rejected = folder.read(content)
         assert (table.num_columns, rejected) == (width, [])
 
-    @pytest.mark.parametrize("before", ["sep=;\n", "SEP=;\r\n", "\ufeffsep=;\n", "\nsep=;\n"])
+    @pytest.mark.parametrize("before", ["sep=;\n", '"sep=;"\n', "SEP=;\r\n", "\ufeffsep=;\n", "\nsep=;\n"])
     def test_the_line_by_which_excel_names_the_delimiter_is_no_row(self, folder: Folder, before: str) -> None:
         table, rejected = folder.read(before + "name;note\nAnn;a,b\nBob;\n")
         assert table.to_pylist() == [{"name": "Ann", "note": "a,b"}, {"name": "Bob", "note": None}]

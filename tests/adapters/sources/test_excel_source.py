@@ -141,6 +141,10 @@ class TestAWorkbookOfSeveralSheets:
         ]
         assert source.preview(replace(FILE, sheet="Feb"), 5).notes == []
 
+    def test_names_the_others_where_the_first_is_empty(self, folder: Folder) -> None:
+        with pytest.raises(SourceError, match="its sheet Jan is empty; name another one: Feb"):
+            folder.book(Jan=[], Feb=[["n"], [2]]).preview(FILE, 5)
+
 
 class TestAFirstRowOfValues:
     @pytest.mark.parametrize("first", [[1, date(2024, 5, 1), "Ann"], [0.5, datetime(2024, 5, 1, 10), None]])
@@ -154,7 +158,7 @@ class TestAFirstRowOfValues:
     def test_is_one_of_names_where_texts_stand_above_values_or_years(self, folder: Folder, first: list[Any]) -> None:
         assert len(read(folder.book(S=[first, [2.5, 3.5], [4.5, 5.5]]))[1]) == 2
 
-    @pytest.mark.parametrize("first", [["#N/A", "Ann", 5], ["1", "Ann", "x"], ["0001", "Ann", 5]])
+    @pytest.mark.parametrize("first", [["#N/A", "Ann", 5], ["1", "Ann", None], ["0001", "Ann", 5]])
     def test_is_a_row_also_with_errors_and_numbers_that_are_texts(self, folder: Folder, first: list[Any]) -> None:
         source = folder.book(S=[first, ["2", "Bob", 6], ["3", "Cid", 7]])
         shown = source.preview(FILE, 5)

@@ -20,9 +20,10 @@ HEAD_BYTES = 256 * 1024
 MAX_COLUMNS = 10_000
 DELIMITERS = (",", ";", "\t", "|")
 _LINES_LOOKED_AT = 50
-_BEFORE = re.compile(r"(?: *(?:\r\n|\n|\r))*(?:sep=([,;\t|]) *(?:\r\n|\n|\r)+)?", re.IGNORECASE)
+_BEFORE = re.compile(r'(?: *(?:\r\n|\n|\r))*(?:"?sep=([,;\t|])"? *(?:\r\n|\n|\r)+)?', re.IGNORECASE)
 """Empty lines, and the line by which Excel names the delimiter."""
-_DECIMAL_COMMAS = re.compile(r"(?:[^,]|(?<=\d),(?=\d))*")
+_WITHIN_NUMBERS = re.compile(r"(?:[^,]|(?<=\d),(?=\d))*")
+_WITHIN_VALUES = re.compile(r"(?:[^,]|(?<=\d),(?=\d)|,(?= ))*")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -171,16 +172,19 @@ def _decoded(head: bytes, encoding: str) -> str:
 def _delimiter(text: str) -> str:
     """The mark that cuts most lines into the same number of fields; a comma where none does.
 
-    Where several do, a tab is it, and the comma is not where it stands between digits only, as in 1,50.
+    Where several do, a tab is it, and the comma is not where it stands within values only, as in 1,50. Below a name
+    without one, such commas cut nothing.
     """
     lines = text.splitlines(keepends=True)[:_LINES_LOOKED_AT]
-    decimal = all(map(_DECIMAL_COMMAS.fullmatch, lines[1:] or lines))
-    best, best_score = ",", (0.0, False, 0)
-    for mark in DELIMITERS:
+    below = lines[1:] or lines
+    within = all(map(_WITHIN_VALUES.fullmatch, below))
+    is_cut = "," in "".join(lines[:1]) or not all(map(_WITHIN_NUMBERS.fullmatch, below))
+    best, best_score = "," if is_cut else ";", (0.0, False, 0)
+    for mark in DELIMITERS if is_cut else DELIMITERS[1:]:
         widths = [len(row) for row in _rows(lines, mark) if row]
         usual = mode(widths) if widths else 1
         if usual > 1:
-            preferred = mark == "\t" or (decimal and mark != ",")
+            preferred = mark == "\t" or (within and mark != ",")
             score = (widths.count(usual) / len(widths), preferred, usual)
             if score > best_score:
                 best, best_score = mark, score

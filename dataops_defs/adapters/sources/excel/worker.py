@@ -195,7 +195,7 @@ def send(
     check_container(file)
     sheet, others = open_sheet(file, sheet_name)
     unread = unread_cells(file, sheet.name)
-    body = _Body(sheet, unread or {}, has_header)
+    body = _Body(sheet, others, unread or {}, has_header)
     all_are_shown = limit is not None or not unread
     rows = body.rows() if all_are_shown else (row for row in body.rows() if not _holds_unread(row))
     notes = [*_of_others(sheet.name, others), *([OTHER_FORMAT] if unread is None else []), *body.notes]
@@ -211,22 +211,24 @@ def send(
 
 
 def _of_others(read: str, others: Sequence[str]) -> list[str]:
-    if not others:
-        return []
-    more = ", …" if len(others) > MOST_SHEETS else ""
-    return [
-        f"only its first sheet, {read}, is read: to read another, name it ({', '.join(others[:MOST_SHEETS])}{more})"
-    ]
+    return [f"only its first sheet, {read}, is read: to read another, name it ({_shown(others)})"] if others else []
+
+
+def _shown(sheets: Sequence[str]) -> str:
+    return ", ".join([*sheets[:MOST_SHEETS], *["…"][: len(sheets) > MOST_SHEETS]])
 
 
 class _Body:
     """The rows below the header, if there is one, in the columns that have a name or any value."""
 
-    def __init__(self, sheet: calamine.CalamineSheet, unread: UnreadCells, has_header: bool | None) -> None:
+    def __init__(
+        self, sheet: calamine.CalamineSheet, others: Sequence[str], unread: UnreadCells, has_header: bool | None
+    ) -> None:
         self._sheet, self._unread = sheet, unread
         looked_at = list(islice(self._all(), 1 + ROWS_LOOKED_AT))
         if not looked_at:
-            raise Refused("its sheet is empty")
+            elsewhere = f"; name another one: {_shown(others)}" if others else ""
+            raise Refused(f"its sheet {sheet.name[:100]} is empty{elsewhere}")
         first, *below = looked_at
         self._places = _without_empty_columns(self._all(), first)
         told = verdict(first, below, _cell_of) if has_header is None else Verdict(has_header)
