@@ -13,7 +13,7 @@ from dataops_defs.services.processes import wait_until
 def end_in_background(
     instance: DagsterInstance, run_id: str, process: Process, grace: float, *, asked_already: bool = False
 ) -> None:
-    """Ask the worker to end and return; a thread kills it after ``grace`` seconds and gives the run its end.
+    """Ask the worker to end and return; a thread stops it after ``grace`` seconds, gives the run its end and kills it.
 
     Args:
         asked_already: somebody else has asked it.

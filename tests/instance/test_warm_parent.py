@@ -99,7 +99,7 @@ class TestAKilledParent:
 
         assert warm.instance.run_coordinator.cancel_run(run_id)
         warm.ends(run_id, "CANCELED")
-        assert not worker.process.alive
+        warm.until(lambda: not worker.process.alive, 10)
 
 
 class TestAStoppedParent:
