@@ -133,7 +133,10 @@ def _target(shim: Shim, body: WatchRequest) -> tuple[str, str | None]:
     config, schemas = body.import_config, shim.settings.import_targets
     if config.target_table is not None:
         if config.target_schema is not None:
-            raise Invalid.field("import_config.target_schema", "belongs to tables named after their files")
+            raise Invalid.field(
+                "import_config.target_schema",
+                "is for tables named after their files; for one that gathers them, name it in target_table: raw.orders",
+            )
         field = "import_config.target_table"
         found = target_of(TargetFormat.POSTGRES, config.target_table, "", schemas, field)
         return found.schema, found.table

@@ -45,7 +45,8 @@ class TestTheParent:
         os.kill(worker.process.pid, signal.SIGKILL)
 
         warm.ends(run_id, "FAILURE")
-        assert "was killed by SIGKILL" in warm.messages(run_id)
+        # A daemon that looks in the same moment may be the first to say so.
+        assert any(told in warm.messages(run_id) for told in ("was killed by SIGKILL", "has died"))
         warm.until(lambda: parent.children() == [] and not grandchild.alive, 5)
 
     def test_refuses_more_workers_than_it_may_have_and_the_run_starts_cold(self, warm: Platform) -> None:

@@ -27,8 +27,8 @@ MOST_COLUMNS = 500
 """So many columns are looked at."""
 _YEARS = range(1900, 2101)
 _FEWEST_FROM_0, _FEWEST_FROM_1 = 3, 4
-_NOTHING = frozenset(["", "-", "--", "?", ".", "nan", "n/a", "na", "null", "none", "nil", "\\n"])
-_ERRORS = frozenset(["#n/a", "#ref!", "#value!", "#div/0!", "#num!", "#name?", "#null!"])
+_ERRORS = ("#n/a", "#ref!", "#value!", "#div/0!", "#num!", "#name?", "#null!")
+_NOTHING = frozenset(["", "-", "--", "?", ".", "nan", "n/a", "na", "null", "none", "nil", "\\n", *_ERRORS])
 _DIGITS, _LETTERS = re.compile(r"\d+"), re.compile(r"[^\W\d_]+")
 _MOMENT = re.compile(r"\d{4}[-/.]\d\d?([-/.]\d\d?)?([T ].*)?|\d\d?[-/.]\d\d?[-/.]\d{2,4}([T ].*)?|-?\d+:\d\d(:\d\d.*)?")
 _NUMBER = re.compile(r"[-+]?[\d.,][\d.,'\u00a0\u202f ]*(e[-+]?\d+)?|[-+]?inf(inity)?", re.IGNORECASE)
@@ -75,7 +75,7 @@ Given = TypeVar("Given")
 
 def kind_of_text(text: str) -> Kind:
     """What a text could be."""
-    if text.strip().lower() in _NOTHING | _ERRORS:
+    if text.strip().lower() in _NOTHING:
         return Kind.EMPTY
     if _MOMENT.fullmatch(text):
         return Kind.MOMENT
