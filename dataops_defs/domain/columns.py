@@ -7,6 +7,9 @@ from typing import Any
 
 LONGEST_SHOWN = 200
 
+SYSTEM_COLUMN_NAMES = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+"""Those that every table of PostgreSQL has already."""
+
 
 @dataclass(frozen=True)
 class Column:

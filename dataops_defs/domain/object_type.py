@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dataops_defs.domain.columns import SYSTEM_COLUMN_NAMES
 from dataops_defs.domain.schema_words import property_type, resolved
 from dataops_defs.errors import FieldProblem, Invalid
 
@@ -13,7 +14,6 @@ KEY_TYPES = ("string", "integer")
 MAX_PROPERTIES = 500
 MAX_INDEXED = 16
 INDEXED_TYPES = ("string", "integer", "number", "boolean")
-RESERVED = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 POSTGRES = "postgres"
 SCHEMA = "objects"
 """The schema of the warehouse that holds the types' tables."""
@@ -146,7 +146,7 @@ def _required_problems(required: object, properties: Mapping[str, Any]) -> list[
 def _property_problem(name: str, schema: object) -> str | None:
     if not PROPERTY_NAME.fullmatch(name):
         return "must be letters, digits and _, beginning with a letter, at most 60"
-    if name.lower() in RESERVED:
+    if name.lower() in SYSTEM_COLUMN_NAMES:
         return "is a name that PostgreSQL keeps for itself; use another"
     if not isinstance(schema, Mapping):
         return "must be a JSON Schema object"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dataops_defs.adapters.line import During
 from dataops_defs.adapters.sources.postgres.source import PostgresSource
 from dataops_defs.catalogue.sources import Sources
+from dataops_defs.domain.columns import SYSTEM_COLUMN_NAMES
 from dataops_defs.domain.etl import EtlConfig, EtlMode, SqlColumn
 from dataops_defs.domain.extraction import Extraction, ExtractionType
 from dataops_defs.errors import Invalid
@@ -22,7 +23,6 @@ PLAIN = frozenset({"boolean", "smallint", "integer", "bigint", "real", "double p
 MOMENTS = frozenset({"date", "timestamp without time zone", "timestamp with time zone"})
 NUMBERS = frozenset({"smallint", "integer", "bigint", "numeric", "real", "double precision"})
 UNORDERED = frozenset({"json", "xml", "point", "box", "path", "polygon", "circle", "line", "lseg"})
-SYSTEM_NAMES = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
 SECONDS_FOR_THE_TIME = 10.0
 ORDERED = frozenset({"text", "character varying", "uuid"}) | MOMENTS | NUMBERS
 
@@ -109,7 +109,7 @@ class EtlSource:
 
     def _check_names(self, columns: Sequence[SqlColumn]) -> None:
         for each in columns:
-            if each.name in SYSTEM_NAMES or each.name.startswith("_dataops_"):
+            if each.name in SYSTEM_COLUMN_NAMES or each.name.startswith("_dataops_"):
                 raise Invalid.field(
                     "source_query", f"no table can have a column called '{each.name}': give it an alias"
                 )

@@ -9,7 +9,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from dataops_defs.adapters.datamarts.shown_rows import shown_rows
 from dataops_defs.adapters.json_values import exact_object
-from dataops_defs.domain.columns import Column
+from dataops_defs.domain.columns import SYSTEM_COLUMN_NAMES, Column
 from dataops_defs.domain.datamart import DatamartType
 
 KINDS = {DatamartType.TABLE: "TABLE", DatamartType.VIEW: "VIEW", DatamartType.MATERIALIZED_VIEW: "MATERIALIZED VIEW"}
@@ -19,7 +19,6 @@ _COLUMNS = (
     "SELECT a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull FROM pg_attribute a"
     " WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
 )
-SYSTEM_COLUMNS = ("ctid", "xmin", "cmin", "xmax", "cmax", "tableoid")
 _PSEUDO = (
     "SELECT given.name, given.type FROM unnest(%s::text[], %s::text[]) AS given (name, type)"
     " JOIN pg_type t ON t.oid = to_regtype(given.type) WHERE t.typtype = 'p'"
@@ -105,7 +104,7 @@ def change_of(cursor: Cursor, query: str, kept: Relation, place: Name) -> str | 
 def unheld(cursor: Cursor, columns: Sequence[Column], type: DatamartType) -> str | None:
     """Why such a table or view cannot have the columns of a query; None where it can."""
     names, types = [each.name for each in columns], [each.type for each in columns]
-    taken = [name for name in names if name in SYSTEM_COLUMNS] if type is not DatamartType.VIEW else []
+    taken = [name for name in names if name in SYSTEM_COLUMN_NAMES] if type is not DatamartType.VIEW else []
     if taken:
         return (
             f"it gives a column named '{taken[0]}', a name that PostgreSQL keeps to itself: name it otherwise with AS"

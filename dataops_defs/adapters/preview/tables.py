@@ -9,7 +9,6 @@ from dataops_defs.adapters.preview.shown import Asked, RowCount, Shown, first_ro
 from dataops_defs.adapters.sources.base import Reading
 from dataops_defs.adapters.sources.excel.container import Limits, check_container
 from dataops_defs.adapters.sources.excel.file import sheet_in
-from dataops_defs.adapters.sources.header import HEADLESS
 from dataops_defs.adapters.sources.in_worker import Refused
 from dataops_defs.adapters.sources.workers import worker_reading
 from dataops_defs.errors import SourceError
@@ -31,9 +30,8 @@ def table_shown(file: BinaryIO, kind: Kind, name: str, asked: Asked) -> Shown:
         rows = first_rows(reading.schema, reading.batches, asked.limit)
     count = RowCount(reading.expected_rows or 0, exact=True)
     warning, set_aside = "; ".join(reading.notes) or None, len(reading.rejected)
-    has_header = None if kind is Kind.PARQUET else asked.has_header is not False and HEADLESS not in reading.notes
     types = types_of(reading.schema)
-    return Shown(str(kind), types, rows, count, set_aside=set_aside, warning=warning, has_header=has_header)
+    return Shown(str(kind), types, rows, count, set_aside=set_aside, warning=warning, has_header=reading.has_header)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from psycopg2 import errors, sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from dataops_defs.adapters.sinks.copying import sql_type
+from dataops_defs.domain.columns import SYSTEM_COLUMN_NAMES
 from dataops_defs.errors import Conflict, DependencyUnavailable, Invalid
 
 Mode = Literal["replace", "append"]
@@ -17,7 +18,6 @@ Mode = Literal["replace", "append"]
 MAX_COLUMNS = 1600
 MAX_NAME_BYTES = 63
 MOST_SHOWN = 10
-_SYSTEM_NAMES = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 _WHOLE = ("smallint", "integer", "bigint")
 _KEEPS: dict[str, tuple[str, ...]] = {
     "boolean": ("boolean",),
@@ -118,7 +118,7 @@ def column_names(names: list[str]) -> list[str]:
     made: list[str] = []
     for given in names:
         name, number = _cut(given.replace("\x00", ""), MAX_NAME_BYTES), 1
-        while name in made or name in _SYSTEM_NAMES:
+        while name in made or name in SYSTEM_COLUMN_NAMES:
             number += 1
             ending = f"_{number}"
             name = _cut(given, MAX_NAME_BYTES - len(ending)) + ending

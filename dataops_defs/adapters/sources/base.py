@@ -26,6 +26,7 @@ class Reading:
         empty: then, the columns of which no row has a value.
         text_numbers: columns of text that hold numbers, for which there is no better type.
         json: columns of text of which every value is JSON.
+        has_header: of a sheet, whether its first row names the columns.
         notes: what people should know of how it was read, a sentence each; without a file's name where there is one.
     """
 
@@ -38,6 +39,7 @@ class Reading:
     text_numbers: frozenset[str] = frozenset()
     json: frozenset[str] = frozenset()
     moment: Moment | None = None
+    has_header: bool | None = None
     notes: list[str] = field(default_factory=list)
 
     def number(self, place: int) -> int:

@@ -41,6 +41,7 @@ def worker_reading(
         told = stream.schema.metadata or {}
         reading = Reading(stream.schema.remove_metadata(), iter(()), [], int(told.get(b"rows", b"0")))
         reading.notes = json.loads(told.get(b"notes", b"[]"))
+        reading.has_header = json.loads(told.get(b"has_header", b"null"))
         reading.batches = _batches(stream, worker, name, reading.rejected)
         yield reading
 

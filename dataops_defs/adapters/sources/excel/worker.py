@@ -199,7 +199,7 @@ def send(
     all_are_shown = limit is not None or not unread
     rows = body.rows() if all_are_shown else (row for row in body.rows() if not _holds_unread(row))
     notes = [*_of_others(sheet.name, others), *([OTHER_FORMAT] if unread is None else []), *body.notes]
-    told = {"rows": str(body.count), "notes": json.dumps(notes)}
+    told = {"rows": str(body.count), "has_header": json.dumps(body.has_header), "notes": json.dumps(notes)}
     schema = schema_of(rows, body.names).with_metadata(told)
     numbered = enumerate(islice(body.rows(), limit), start=1)
     with pa.ipc.new_stream(output, schema) as writer:
@@ -233,15 +233,15 @@ class _Body:
         self._places = _without_empty_columns(self._all(), first)
         told = verdict(first, below, _cell_of) if has_header is None else Verdict(has_header)
         self._notes = [told.note] if told.note else []
-        self._above = int(told.names_columns)
+        self.has_header = told.names_columns
         self.names = unique_names(
-            [None if not self._above or first[place] is None else _as_text(first[place]) for place in self._places]
+            [None if not self.has_header or first[place] is None else _as_text(first[place]) for place in self._places]
         )
-        self.count = sum(1 for _ in self._all()) - self._above
+        self.count = sum(1 for _ in self._all()) - self.has_header
 
     def rows(self) -> Iterator[Row]:
         """From the first one on."""
-        return ([row[place] for place in self._places] for row in islice(self._all(), self._above, None))
+        return ([row[place] for place in self._places] for row in islice(self._all(), int(self.has_header), None))
 
     def _all(self) -> Iterator[Row]:
         return rows_of(self._sheet, self._unread)
